@@ -1,0 +1,250 @@
+//! The list of everything on show, for whoever judges it.
+//!
+//! Each entry carries the address of its machine code in this process: evidence of
+//! where it is, and what keeps the linker from dropping it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::{callback, calls, controls, task, twins};
+
+/// A function of Rust whose machine code is on show.
+#[derive(Debug, Clone, Copy)]
+pub struct Exhibit {
+    /// Its name, unique among the exhibits, and its twin's: `say`.
+    pub name: &'static str,
+    /// Its path: `zero_cost_ffi::calls::say`. The symbol of a poll has one part
+    /// more, see [`poll`](Self::poll).
+    pub path: &'static str,
+    /// The C functions it calls, in the order of its source, one for each call.
+    pub calls: &'static [&'static str],
+    /// The C function that does the same, if there is one.
+    pub twin: Option<&'static str>,
+    /// What it shows, in one line.
+    pub says: &'static str,
+    /// The file it stands in, from the root of the repository.
+    pub file: &'static str,
+    /// The text of that file.
+    pub source: &'static str,
+    /// The address of its machine code.
+    pub entry: *const (),
+    /// Whether that is the poll of its future, whose symbol is `path` and
+    /// `::{{closure}}` (`::{closure#0}` in v0 mangling).
+    pub poll: bool,
+}
+
+/// A function of C that does what the exhibit of its name does.
+#[derive(Debug, Clone, Copy)]
+pub struct Twin {
+    /// Its name, which also is its symbol.
+    pub name: &'static str,
+    /// The file it stands in, from the root of the repository.
+    pub file: &'static str,
+    /// The text of that file.
+    pub source: &'static str,
+    /// The address of its machine code.
+    pub entry: *const (),
+}
+
+/// A function built to be the opposite of a bare call.
+#[derive(Debug, Clone, Copy)]
+pub struct Control {
+    /// Its name, unique among the controls: `through_shim`.
+    pub name: &'static str,
+    /// Its path: `zero_cost_ffi::controls::through_shim`.
+    pub path: &'static str,
+    /// The route that must be reported for its last call: `thunk`, `pointer`.
+    pub route: &'static str,
+    /// The trampoline that must be named, where it has a name.
+    pub via: Option<&'static str>,
+    /// What it shows, in one line.
+    pub says: &'static str,
+    /// The file it stands in, from the root of the repository.
+    pub file: &'static str,
+    /// The text of that file.
+    pub source: &'static str,
+    /// The address of its machine code.
+    pub entry: *const (),
+}
+
+/// The file of a module, and its text.
+macro_rules! source {
+    (calls) => {
+        source!("calls.rs")
+    };
+    (callback) => {
+        source!("callback.rs")
+    };
+    (task) => {
+        source!("task/mod.rs")
+    };
+    (controls) => {
+        source!("controls.rs")
+    };
+    ($file:literal) => {
+        (concat!("rust/exhibits/", $file), include_str!($file))
+    };
+}
+
+/// An entry made of one path, so that name, path and address cannot disagree.
+macro_rules! exhibit {
+    (poll task::$name:ident($($argument:expr),*), $calls:expr, $says:expr) => {
+        exhibit!(@ task::$name, $calls, None, $says, poll_of(|| task::$name($($argument),*)), true)
+    };
+    ($module:ident::$name:ident, $calls:expr, $says:expr) => {
+        exhibit!(@ $module::$name, $calls, Some(stringify!($name)), $says, $module::$name as *const (), false)
+    };
+    (@ $module:ident::$name:ident, $calls:expr, $twin:expr, $says:expr, $entry:expr, $poll:expr) => {
+        Exhibit {
+            name: stringify!($name),
+            path: concat!("zero_cost_ffi::", stringify!($module), "::", stringify!($name)),
+            calls: &$calls,
+            twin: $twin,
+            says: $says,
+            file: source!($module).0,
+            source: source!($module).1,
+            entry: $entry,
+            poll: $poll,
+        }
+    };
+}
+
+macro_rules! twin {
+    ($name:ident) => {
+        Twin {
+            name: stringify!($name),
+            file: "c/callers.c",
+            source: include_str!("../../c/callers.c"),
+            entry: twins::$name as *const (),
+        }
+    };
+}
+
+macro_rules! control {
+    ($name:ident, $route:expr, $via:expr, $says:expr) => {
+        Control {
+            name: stringify!($name),
+            path: concat!("zero_cost_ffi::controls::", stringify!($name)),
+            route: $route,
+            via: $via,
+            says: $says,
+            file: source!(controls).0,
+            source: source!(controls).1,
+            entry: controls::$name as *const (),
+        }
+    };
+}
+
+/// Every exhibit, in the order in which to read them.
+///
+/// ```
+/// let exhibits = zero_cost_ffi::catalogue::exhibits();
+/// assert_eq!(exhibits[0].path, "zero_cost_ffi::calls::say");
+/// assert_eq!(exhibits[0].calls, ["puts"]);
+/// ```
+#[must_use]
+pub fn exhibits() -> Vec<Exhibit> {
+    vec![
+        exhibit!(calls::say, ["puts"], "the talk's one line"),
+        exhibit!(calls::say_cstr, ["puts"], "the idiomatic form"),
+        exhibit!(calls::say_then, ["puts"], "a call that comes back"),
+        exhibit!(
+            calls::say_twice,
+            ["puts", "puts"],
+            "two calls of the same symbol"
+        ),
+        exhibit!(calls::say_times, ["puts"], "a call in a loop"),
+        exhibit!(
+            calls::add_one,
+            ["greet_add_one"],
+            "a function of a static library"
+        ),
+        exhibit!(
+            calls::add_one_times,
+            ["greet_add_one"],
+            "calls that each wait for the last"
+        ),
+        exhibit!(calls::sum, ["greet_sum"], "a borrowed buffer"),
+        exhibit!(
+            calls::midpoint,
+            ["greet_midpoint"],
+            "a struct by value, in and out"
+        ),
+        exhibit!(
+            callback::for_each,
+            ["greet_for_each"],
+            "C calling back into Rust"
+        ),
+        exhibit!(poll task::say_ready(), ["puts"], "in an async fn that never suspends"),
+        exhibit!(poll task::say_after_yield(), ["puts"], "in an async fn that suspended before"),
+        exhibit!(poll task::add_one_in_task(0), ["greet_add_one"], "with an argument that the task holds"),
+        exhibit!(poll task::return_address(), ["greet_return_address"], "where in the task C returns to"),
+    ]
+}
+
+/// The twin of every exhibit that has one.
+///
+/// ```
+/// use zero_cost_ffi::catalogue::{exhibits, twins};
+///
+/// for exhibit in exhibits() {
+///     let twin = twins().into_iter().find(|twin| twin.name == exhibit.name);
+///     assert_eq!(twin.map(|twin| twin.name), exhibit.twin);
+/// }
+/// ```
+#[must_use]
+pub fn twins() -> Vec<Twin> {
+    vec![
+        twin!(say),
+        twin!(say_cstr),
+        twin!(say_then),
+        twin!(say_twice),
+        twin!(say_times),
+        twin!(add_one),
+        twin!(add_one_times),
+        twin!(sum),
+        twin!(midpoint),
+        twin!(for_each),
+    ]
+}
+
+/// Every control.
+///
+/// ```
+/// let controls = zero_cost_ffi::catalogue::controls();
+/// assert_eq!(controls[0].name, "through_shim");
+/// assert_eq!(controls[0].via, Some("greet_shim_add_one"));
+/// ```
+#[must_use]
+pub fn controls() -> Vec<Control> {
+    vec![
+        control!(
+            through_shim,
+            "thunk",
+            Some("greet_shim_add_one"),
+            "a C function in between"
+        ),
+        control!(
+            say_through_shim,
+            "thunk",
+            Some("greet_shim_say"),
+            "the same, on the way to puts"
+        ),
+        control!(through_pointer, "pointer", None, "a function pointer"),
+        #[cfg(unix)]
+        control!(
+            through_dlsym,
+            "pointer",
+            None,
+            "a symbol looked up at run time"
+        ),
+        control!(through_box, "pointer", None, "a boxed closure"),
+    ]
+}
+
+/// The address of a future's `poll`, of which there is no value to take it from.
+fn poll_of<F: Future>(_: fn() -> F) -> *const () {
+    let poll: fn(Pin<&mut F>, &mut Context<'_>) -> Poll<F::Output> = F::poll;
+    poll as *const ()
+}

@@ -1,0 +1,37 @@
+//! Makes the bindings, from `c/greet.h`. Read by `build.rs` (feature `bindgen`)
+//! and by `tests/bindings`, so that both make the same.
+
+use super::fingerprint;
+
+/// The bindings of `header` (its path), or what is missing to make them.
+pub fn bindings(header: &str) -> Result<String, String> {
+    // bindgen panics when it finds no libclang; we would rather say so.
+    clang_sys::load().map_err(|why| {
+        format!(
+            "bindgen needs libclang: {why}. Install it (Debian, Ubuntu: `apt-get install clang-14` \
+             or any later; macOS: `xcode-select --install`), or name its folder in LIBCLANG_PATH"
+        )
+    })?;
+
+    let text = std::fs::read_to_string(header).map_err(|why| format!("{header}: {why}"))?;
+    bindgen::builder()
+        .header(header)
+        .clang_arg("-std=c11")
+        .allowlist_item("(greet|GREET)_.*|greeter.*")
+        .prepend_enum_name(false)
+        // Its numbers are of this target only; tests/bindings asks the C compiler
+        // of each target instead.
+        .layout_tests(false)
+        .merge_extern_blocks(true)
+        .rust_edition(bindgen::RustEdition::Edition2024)
+        // bindgen's own names its version, which is no part of the interface.
+        .disable_header_comment()
+        .raw_line(format!(
+            "// @generated from c/greet.h by bindgen; accept a change with: {}",
+            fingerprint::ACCEPT
+        ))
+        .raw_line(fingerprint::line(&text))
+        .generate()
+        .map(|bindings| bindings.to_string().trim_end().to_owned() + "\n")
+        .map_err(|why| format!("bindgen cannot make bindings of {header}: {why}"))
+}

@@ -1,0 +1,168 @@
+//! The same calls, inside `async` code.
+//!
+//! An `async fn` is compiled to a state machine; its body is the machine's `poll`.
+//! That is a function like any other, on the stack of whichever thread polls it,
+//! so a call in it is made as it is made elsewhere. In the image its symbol is the
+//! function's with `::{{closure}}` behind it (`::{closure#0}` in v0 mangling).
+//!
+//! What a task costs, it costs per poll, not per call.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::ffi;
+
+/// Calls without ever suspending: the first poll is the last.
+///
+/// *Its machine code* (of `poll`): the state is looked up, then comes the call.
+///
+/// ```
+/// use zero_cost_ffi::task;
+///
+/// task::on_current_thread(task::say_ready())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub async fn say_ready() {
+    // SAFETY: the literal is NUL-terminated; `puts` only reads it.
+    unsafe { libc::puts(c"Hello, ready".as_ptr()) };
+}
+
+/// Suspends first: the call is made in the second poll, perhaps on another thread
+/// than the first.
+///
+/// *Its machine code* (of `poll`): a branch on the state; the call is in the part
+/// that resumes.
+///
+/// ```
+/// use zero_cost_ffi::task;
+///
+/// task::on_multi_thread(task::say_after_yield())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub async fn say_after_yield() {
+    YieldOnce { yielded: false }.await;
+    // SAFETY: the literal is NUL-terminated; `puts` only reads it.
+    unsafe { libc::puts(c"Hello, resumed".as_ptr()) };
+}
+
+/// The function of a static C library, with an argument that the task holds.
+///
+/// *Its machine code* (of `poll`): the argument is read from the state; its result
+/// is written to where `Poll` holds it.
+///
+/// ```
+/// use zero_cost_ffi::task;
+///
+/// assert_eq!(task::on_multi_thread(task::add_one_in_task(41))?, 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub async fn add_one_in_task(value: i64) -> i64 {
+    // SAFETY: it has no precondition.
+    unsafe { ffi::greet_add_one(value) }
+}
+
+/// Where C returns to: an address within this task's own `poll`, directly behind
+/// the call instruction that was executed.
+///
+/// Run as a task, it answers which instruction of the image made the call. 0 where
+/// C cannot tell.
+///
+/// ```
+/// use zero_cost_ffi::task;
+///
+/// let executed = task::on_multi_thread(task::return_address())?;
+/// assert_ne!(executed, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub async fn return_address() -> usize {
+    // SAFETY: it has no precondition.
+    unsafe { ffi::greet_return_address() }.addr()
+}
+
+/// Runs `future` as a task of tokio's current-thread runtime, on this thread, and
+/// returns what it returned.
+///
+/// # Errors
+/// When the runtime cannot be built.
+///
+/// # Panics
+/// When the task panics, with its panic; within another runtime.
+///
+/// ```
+/// use std::thread;
+/// use zero_cost_ffi::task;
+///
+/// let polled_on = task::on_current_thread(async { thread::current().id() })?;
+/// assert_eq!(polled_on, thread::current().id());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn on_current_thread<F>(future: F) -> io::Result<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    run(tokio::runtime::Builder::new_current_thread(), future)
+}
+
+/// Runs `future` as a task of tokio's multi-thread runtime, on its one worker
+/// thread, and returns what it returned.
+///
+/// # Errors
+/// When the runtime cannot be built.
+///
+/// # Panics
+/// When the task panics, with its panic; within another runtime.
+///
+/// ```
+/// use std::thread;
+/// use zero_cost_ffi::task;
+///
+/// let polled_on = task::on_multi_thread(async { thread::current().id() })?;
+/// assert_ne!(polled_on, thread::current().id());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn on_multi_thread<F>(future: F) -> io::Result<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(1);
+    run(runtime, future)
+}
+
+fn run<F>(mut runtime: tokio::runtime::Builder, future: F) -> io::Result<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let runtime = runtime.build()?;
+    // Spawned: what `block_on` is given itself is no task, and no worker polls it.
+    let task = runtime.spawn(future);
+    Ok(match runtime.block_on(task) {
+        Ok(output) => output,
+        // Not cancelled: nothing aborts the task, and the runtime is alive.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    })
+}
+
+/// Is not ready at first; then it is.
+struct YieldOnce {
+    yielded: bool,
+}
+
+impl Future for YieldOnce {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.yielded {
+            return Poll::Ready(());
+        }
+        self.yielded = true;
+        // Before returning: a pending future that nothing wakes is never polled again.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
