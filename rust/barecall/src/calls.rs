@@ -1,0 +1,627 @@
+//! Finding a function's calls, and deciding each one's route.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use iced_x86::{Instruction, InstructionInfoFactory};
+
+use crate::flow::{self, Reached};
+use crate::image::{Architecture, Bound, Image, Name};
+use crate::names;
+use crate::route::Route;
+use crate::step::{Flow, Mem, Place, Step};
+use crate::x86;
+
+/// A function of an image.
+#[derive(Clone, Copy)]
+pub struct Function<'a> {
+    image: &'a Image,
+    piece: usize,
+    name: Option<Name>,
+}
+
+impl<'a> Function<'a> {
+    pub(crate) fn new(image: &'a Image, piece: usize) -> Self {
+        Self {
+            image,
+            piece,
+            name: image.functions[piece].name,
+        }
+    }
+
+    /// The same under another of its names.
+    pub(crate) fn named(image: &'a Image, piece: usize, name: Name) -> Self {
+        Self {
+            image,
+            piece,
+            name: Some(name),
+        }
+    }
+
+    /// Its readable name; one without a name is called by its address, `0x1234`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.mangled()
+            .map_or_else(|| format!("{:#x}", self.address()), names::demangle)
+    }
+
+    /// Its name in the symbol table.
+    #[must_use]
+    pub fn mangled(&self) -> Option<&'a str> {
+        self.name.map(|name| self.image.text(name))
+    }
+
+    /// Where it begins, in the image's own addresses.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        self.image.functions[self.piece].start
+    }
+
+    /// Its pieces' first address and the one behind the last, the entry's first.
+    pub fn parts(&self) -> impl Iterator<Item = (u64, u64)> + 'a {
+        let (image, whole) = (self.image, self.piece);
+        let first = std::iter::once(whole);
+        // Parts without a name follow closely, cold ones anywhere; both are few.
+        let rest = image.parts_of(whole);
+        first
+            .chain(rest)
+            .map(move |piece| (image.functions[piece].start, image.functions[piece].end))
+    }
+
+    /// Its calls, tail calls included, in the order of their addresses.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call<'a>> {
+        let mut sites = Vec::new();
+        Scanner::new(self.image).function(self.piece, &mut sites);
+        sites
+            .into_iter()
+            .map(|site| Call {
+                image: self.image,
+                site,
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for Function<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:#x}", self.name(), self.address())
+    }
+}
+
+/// One call instruction: where it is, what it reaches, and how.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    image: &'a Image,
+    site: Site,
+}
+
+#[derive(Clone, Copy)]
+struct Site {
+    at: u64,
+    from: u32,
+    len: u8,
+    tail: bool,
+    reached: Reached,
+    route: Route,
+}
+
+impl<'a> Call<'a> {
+    /// The caller.
+    #[must_use]
+    pub fn from(&self) -> Function<'a> {
+        Function::new(self.image, self.site.from as usize)
+    }
+
+    /// How it gets to its target.
+    #[must_use]
+    pub const fn route(&self) -> Route {
+        self.site.route
+    }
+
+    /// Whether it is a jump: the callee returns to this function's caller.
+    #[must_use]
+    pub const fn tail(&self) -> bool {
+        self.site.tail
+    }
+
+    /// The instruction's address in the image.
+    #[must_use]
+    pub const fn at(&self) -> u64 {
+        self.site.at
+    }
+
+    /// The instruction's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.image.contents(self.site.at, self.site.len.into())
+    }
+
+    /// The instruction as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.image.instruction_text(self.site.at)
+    }
+
+    /// The readable name of the function or symbol that finally gets control; none if that is not known.
+    #[must_use]
+    pub fn to(&self) -> Option<String> {
+        match self.image.follow(self.site.reached).end {
+            End::Symbol(name) => Some(names::demangle(self.image.text(name))),
+            End::Address(to) => Some(self.image.label(to)),
+            End::Unknown => None,
+        }
+    }
+
+    /// Every name of the symbol that finally gets control, as the symbol table has them.
+    #[must_use]
+    pub fn to_mangled(&self) -> Vec<&'a str> {
+        match self.image.follow(self.site.reached).end {
+            End::Symbol(name) => vec![names::unversioned(self.image.text(name))],
+            End::Address(to) => self.image.names_at(to).map(names::unversioned).collect(),
+            End::Unknown => Vec::new(),
+        }
+    }
+
+    /// Whether this call reaches the symbol of that name (mangled, demangled or the end of it).
+    #[must_use]
+    pub fn reaches(&self, symbol: &str) -> bool {
+        self.to_mangled()
+            .iter()
+            .any(|name| names::fit(symbol, name).is_some())
+    }
+
+    /// What executes between this call and its target: stubs and thunks by name, in order.
+    #[must_use]
+    pub fn via(&self) -> Vec<String> {
+        self.image.follow(self.site.reached).via
+    }
+
+    /// How many instructions execute from this one to the target's first, which is not counted: 1 is bare.
+    /// None where the target is not known, or a resolver may run.
+    #[must_use]
+    pub fn instructions(&self) -> Option<u32> {
+        self.image.follow(self.site.reached).instructions
+    }
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = self.to().unwrap_or_else(|| "?".to_owned());
+        write!(
+            f,
+            "{:#x}: {} -> {to}, {}{}",
+            self.at(),
+            self.from().name(),
+            self.route(),
+            if self.tail() { ", tail" } else { "" }
+        )
+    }
+}
+
+/// Where a call ends up, and through what.
+pub(crate) struct Journey {
+    pub end: End,
+    pub via: Vec<String>,
+    pub instructions: Option<u32>,
+    stub: bool,
+    thunk: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Symbol(Name),
+    Address(u64),
+    Unknown,
+}
+
+/// A chain of thunks longer than this is taken for a cycle.
+const LONGEST_CHAIN: usize = 16;
+
+impl Image {
+    /// The calls of every function, by address, on all cores; `progress` hears how many bytes of code are done
+    /// and how many there are.
+    #[must_use]
+    pub fn calls(&self, progress: impl Fn(u64, u64) + Sync) -> Vec<Call<'_>> {
+        let total: u64 = self
+            .functions
+            .iter()
+            .map(|piece| piece.end - piece.start)
+            .sum();
+        let wholes = self.functions.len();
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let chunk = (wholes / (workers * 16)).max(64);
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        let done = std::sync::atomic::AtomicU64::new(0);
+        let found = std::sync::Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    let mut scanner = Scanner::new(self);
+                    loop {
+                        let first = next.fetch_add(chunk, Ordering::Relaxed);
+                        if first >= wholes {
+                            return;
+                        }
+                        let pieces = first..(first + chunk).min(wholes);
+                        let bytes: u64 = self.functions[pieces.clone()]
+                            .iter()
+                            .map(|piece| piece.end - piece.start)
+                            .sum();
+                        let mut sites = Vec::new();
+                        for piece in pieces.filter(|&piece| self.functions[piece].part_of.is_none())
+                        {
+                            scanner.function(piece, &mut sites);
+                        }
+                        progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
+                        found
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .push((first, sites));
+                    }
+                });
+            }
+        });
+        let mut chunks = found
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        chunks.sort_unstable_by_key(|chunk| chunk.0);
+        let mut calls = Vec::with_capacity(chunks.iter().map(|chunk| chunk.1.len()).sum());
+        for (_, sites) in chunks {
+            calls.extend(sites.into_iter().map(|site| Call { image: self, site }));
+        }
+        calls
+    }
+
+    fn parts_of(&self, whole: usize) -> Vec<usize> {
+        let at = self.parts.partition_point(|part| (part.0 as usize) < whole);
+        self.parts[at..]
+            .iter()
+            .take_while(|part| part.0 as usize == whole)
+            .map(|part| part.1 as usize)
+            .collect()
+    }
+
+    /// What an address is called: a function, or a distance into one.
+    pub(crate) fn label(&self, address: u64) -> String {
+        if let Some(name) = self.name_at(address) {
+            return names::demangle(self.text(name));
+        }
+        match self.function_at(address) {
+            Some(function) if function.mangled().is_some() => {
+                format!(
+                    "{}+{:#x}",
+                    function.name(),
+                    address.wrapping_sub(function.address())
+                )
+            }
+            _ => format!("{address:#x}"),
+        }
+    }
+
+    /// Follows a call through stubs and thunks to its end.
+    pub(crate) fn follow(&self, reached: Reached) -> Journey {
+        let mut journey = Journey {
+            end: End::Unknown,
+            via: Vec::new(),
+            instructions: Some(1),
+            stub: false,
+            thunk: false,
+        };
+        let mut next = match reached {
+            Reached::Address(to) | Reached::Held(to) => self.arrive(to),
+            Reached::Slot(at) | Reached::Loaded(at) => self
+                .bound(at)
+                .map_or(Next::Nowhere, |bound| self.through(bound)),
+            Reached::Pointer | Reached::Undecided | Reached::Inside => Next::Nowhere,
+        };
+        loop {
+            match next {
+                Next::Nowhere => {
+                    journey.instructions = None;
+                    return journey;
+                }
+                Next::End(end) => {
+                    journey.end = end;
+                    return journey;
+                }
+                Next::Lazy(name) => {
+                    // The first call goes through the dynamic linker's resolver.
+                    journey.instructions = None;
+                    journey.stub = true;
+                    journey.end = End::Symbol(name);
+                    return journey;
+                }
+                Next::Stub {
+                    at,
+                    instructions,
+                    bound,
+                } => {
+                    journey.stub = true;
+                    journey.instructions = journey.instructions.map(|known| known + instructions);
+                    journey.via.push(match bound {
+                        Bound::Symbol(name) | Bound::Lazily(name) => {
+                            format!("{}@plt", names::demangle(self.text(name)))
+                        }
+                        _ => self.label(at),
+                    });
+                    next = self.through(bound);
+                }
+                Next::Thunk {
+                    at,
+                    instructions,
+                    to,
+                } => {
+                    if journey.via.len() >= LONGEST_CHAIN {
+                        return Journey {
+                            end: End::Unknown,
+                            instructions: None,
+                            ..journey
+                        };
+                    }
+                    journey.thunk = true;
+                    journey.instructions = journey.instructions.map(|known| known + instructions);
+                    journey.via.push(self.label(at));
+                    next = match to {
+                        Reached::Address(to) => self.arrive(to),
+                        Reached::Slot(slot) => self
+                            .bound(slot)
+                            .map_or(Next::Nowhere, |bound| self.through(bound)),
+                        _ => Next::Nowhere,
+                    };
+                }
+            }
+        }
+    }
+
+    fn through(&self, bound: Bound) -> Next {
+        match bound {
+            Bound::Symbol(name) => Next::End(End::Symbol(name)),
+            Bound::Lazily(name) => Next::Lazy(name),
+            Bound::Address(to) => self.arrive(to),
+            // An ifunc: the loader asks its resolver before the program starts.
+            Bound::Resolved(resolver) => Next::End(End::Address(resolver)),
+            Bound::Other => Next::Nowhere,
+        }
+    }
+
+    fn arrive(&self, to: u64) -> Next {
+        let Some(section) = self.section_at(to).filter(|section| section.executable) else {
+            return Next::Nowhere;
+        };
+        if section.stubs {
+            return match self.decode_stub(to) {
+                Some((slot, instructions)) => match self.bound(slot) {
+                    Some(bound) => Next::Stub {
+                        at: to,
+                        instructions,
+                        bound,
+                    },
+                    None => Next::Nowhere,
+                },
+                None => Next::Nowhere,
+            };
+        }
+        match self.thunk(to) {
+            Some((reached, instructions)) => Next::Thunk {
+                at: to,
+                instructions,
+                to: reached,
+            },
+            None => Next::End(End::Address(to)),
+        }
+    }
+
+    /// What the linker's stub at this address jumps through.
+    pub(crate) fn stub(&self, address: u64) -> Option<Bound> {
+        self.section_at(address).filter(|section| section.stubs)?;
+        self.bound(self.decode_stub(address)?.0)
+    }
+
+    fn decode_stub(&self, address: u64) -> Option<(u64, u32)> {
+        match self.architecture {
+            Architecture::X86_64 => x86::stub(self.contents(address, 32), address),
+            Architecture::Aarch64 => None,
+        }
+    }
+
+    /// Where the function at this address passes control on to, if it does nothing else.
+    fn thunk(&self, address: u64) -> Option<(Reached, u32)> {
+        const LARGEST: u64 = 96;
+        let piece = self.piece_from(address)?;
+        let size = self.functions[piece].end - address;
+        if size > LARGEST || self.thunks[piece].load(Ordering::Relaxed) == 1 {
+            return None;
+        }
+        let found = match self.architecture {
+            Architecture::X86_64 => {
+                x86::thunk(self.contents(address, usize::try_from(size).ok()?), address)
+            }
+            Architecture::Aarch64 => None,
+        };
+        let found = found.filter(|found| match found.0 {
+            Reached::Slot(slot) => self.is_constant(slot),
+            // A function that jumps to itself passes nothing on.
+            Reached::Address(to) => self.piece_at(to) != Some(piece),
+            _ => false,
+        });
+        self.thunks[piece].store(if found.is_some() { 2 } else { 1 }, Ordering::Relaxed);
+        found
+    }
+
+    pub(crate) fn route(&self, reached: Reached) -> Route {
+        let plain = match reached {
+            Reached::Address(_) => Route::Direct,
+            Reached::Slot(_) => Route::Got,
+            Reached::Held(_) | Reached::Loaded(_) => Route::Register,
+            Reached::Pointer => return Route::Pointer,
+            Reached::Undecided | Reached::Inside => return Route::Unresolved,
+        };
+        let journey = self.follow(reached);
+        match (journey.end, journey.thunk, journey.stub) {
+            (End::Unknown, ..) => Route::Unresolved,
+            (_, true, _) => Route::Thunk,
+            (_, false, true) => Route::Plt,
+            _ => plain,
+        }
+    }
+}
+
+enum Next {
+    Nowhere,
+    End(End),
+    Lazy(Name),
+    Stub {
+        at: u64,
+        instructions: u32,
+        bound: Bound,
+    },
+    Thunk {
+        at: u64,
+        instructions: u32,
+        to: Reached,
+    },
+}
+
+/// What scanning one function after another reuses.
+struct Scanner<'a> {
+    image: &'a Image,
+    decoded: Vec<Instruction>,
+    steps: Vec<Step>,
+    info: InstructionInfoFactory,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(image: &'a Image) -> Self {
+        Self {
+            image,
+            decoded: Vec::new(),
+            steps: Vec::new(),
+            info: InstructionInfoFactory::new(),
+        }
+    }
+
+    /// Appends the calls of one function, all its parts.
+    fn function(&mut self, whole: usize, sites: &mut Vec<Site>) {
+        match self.image.architecture {
+            Architecture::X86_64 => self.x86(whole, sites),
+            Architecture::Aarch64 => {}
+        }
+    }
+
+    fn x86(&mut self, whole: usize, sites: &mut Vec<Site>) {
+        let image = self.image;
+        let mut pieces = vec![whole];
+        pieces.extend(image.parts_of(whole));
+        pieces.sort_unstable();
+        let before = sites.len();
+        self.steps.clear();
+        let mut indirect = false;
+        for &piece in &pieces {
+            let (start, end) = (image.functions[piece].start, image.functions[piece].end);
+            let code = image.contents(start, usize::try_from(end - start).unwrap_or(0));
+            x86::decode(code, start, &mut self.decoded);
+            for instruction in &self.decoded {
+                let len = u8::try_from(instruction.len()).unwrap_or(u8::MAX);
+                match x86::flow(instruction) {
+                    Flow::Next | Flow::Stop => {}
+                    Flow::Call(to) => {
+                        sites.push(self.site(
+                            instruction.ip(),
+                            whole,
+                            len,
+                            false,
+                            Reached::Address(to),
+                        ));
+                    }
+                    Flow::Jump(to) | Flow::Branch(to) => {
+                        if self.leaves(&pieces, whole, to) {
+                            sites.push(self.site(
+                                instruction.ip(),
+                                whole,
+                                len,
+                                true,
+                                Reached::Address(to),
+                            ));
+                        }
+                    }
+                    Flow::CallVia(place) => match self.plain(place) {
+                        Some(reached) => {
+                            sites.push(self.site(instruction.ip(), whole, len, false, reached))
+                        }
+                        None => indirect = true,
+                    },
+                    Flow::JumpVia(place) => match self.plain(place) {
+                        Some(reached) => {
+                            sites.push(self.site(instruction.ip(), whole, len, true, reached))
+                        }
+                        None => indirect = true,
+                    },
+                }
+            }
+            if indirect || pieces.len() > 1 {
+                for instruction in &self.decoded {
+                    x86::lift(instruction, &mut self.info, &mut self.steps);
+                }
+            }
+        }
+        if indirect {
+            let entry = image.functions[whole].start;
+            for (index, reached) in flow::reached(image, &x86::CONVENTION, &self.steps, entry) {
+                let step = self.steps[index];
+                let (tail, place) = match step.flow {
+                    Flow::JumpVia(place) => (true, place),
+                    Flow::CallVia(place) => (false, place),
+                    _ => continue,
+                };
+                if reached != Reached::Inside && self.plain(place).is_none() {
+                    sites.push(self.site(step.at, whole, step.len, tail, reached));
+                }
+            }
+            sites[before..].sort_unstable_by_key(|site| site.at);
+        }
+    }
+
+    fn site(&self, at: u64, whole: usize, len: u8, tail: bool, reached: Reached) -> Site {
+        let from = u32::try_from(whole).unwrap_or(u32::MAX);
+        Site {
+            at,
+            from,
+            len,
+            tail,
+            reached,
+            route: self.image.route(reached),
+        }
+    }
+
+    /// What an indirect call reaches where the instruction alone tells it.
+    fn plain(&self, place: Place) -> Option<Reached> {
+        match place {
+            Place::Mem(Mem {
+                base: None,
+                index: None,
+                disp,
+            }) => {
+                let slot = disp.cast_unsigned();
+                Some(if self.image.is_constant(slot) {
+                    Reached::Slot(slot)
+                } else {
+                    Reached::Pointer
+                })
+            }
+            Place::Elsewhere => Some(Reached::Pointer),
+            _ => None,
+        }
+    }
+
+    /// Whether a jump there leaves the function: a tail call.
+    fn leaves(&self, pieces: &[usize], whole: usize, to: u64) -> bool {
+        match self.image.piece_at(to) {
+            Some(piece) if pieces.contains(&piece) => false,
+            // Into the entry of the function itself is a loop; into another function's middle is a shared tail,
+            // which is a call only if it is a whole function's beginning.
+            Some(piece) => piece != whole,
+            None => true,
+        }
+    }
+}

@@ -1,0 +1,782 @@
+//! What a register holds when a call goes through it: a data flow over one function's control-flow graph.
+//!
+//! The analysis is conditional on nothing but the instructions: every block starts from what all its
+//! predecessors leave behind, loops run to a fixed point, jump tables are read from the image, spill slots
+//! are followed through the stack, and blocks that only unwinding can enter start from what every call in
+//! the function may leave behind. What it loses it calls [`Value::Unknown`]; such a call is `unresolved`.
+//!
+//! Assumed, as every unwinder and debugger does: callees keep the callee-saved registers and the stack
+//! pointer of the platform's calling convention, and write to a caller's frame only through an address
+//! that the caller gave away.
+
+use crate::image::Image;
+use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Step, Width};
+
+/// Where a call through a register or memory goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// To this address, which the instruction itself names.
+    Address(u64),
+    /// To this address, which a register holds.
+    Held(u64),
+    /// To what this slot of the image holds, loaded by the call itself.
+    Slot(u64),
+    /// To what this slot of the image holds, loaded into a register or spilled earlier.
+    Loaded(u64),
+    /// Not a constant of the image.
+    Pointer,
+    /// Could not be decided.
+    Undecided,
+    /// A jump within the function: no call.
+    Inside,
+}
+
+/// What differs between architectures.
+pub(crate) struct Convention {
+    pub sp: Reg,
+    /// What a call may overwrite.
+    pub caller_saved: Regs,
+}
+
+/// Decides every indirect call and jump of a function: pairs of an index into `steps` and its target.
+///
+/// `steps` are the function's instructions in order of address, all its parts; `entry` is the address it
+/// is entered at.
+pub(crate) fn reached(
+    image: &Image,
+    convention: &Convention,
+    steps: &[Step],
+    entry: u64,
+) -> Vec<(usize, Reached)> {
+    let mut graph = Graph::new(image, convention, steps, entry);
+    graph.solve();
+    graph.report()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Value {
+    /// Computed by the program when it runs.
+    Dynamic,
+    /// Lost by the analysis.
+    Unknown,
+    /// This number or address.
+    Const(u64),
+    /// What the image's slot at this address holds once it is loaded.
+    Slot(u64),
+    /// An address in the frame: a base and a distance from it.
+    Stack(Base, i64),
+    /// An entry of a jump table, or the address made from it.
+    Entry(usize),
+    Target(usize),
+    /// Something read from a table that could not be told: a jump through it goes anywhere.
+    Indexed,
+}
+
+/// What frame addresses are relative to: the stack pointer at entry, the same after rounding, or
+/// the stack pointer at the beginning of a block whose past is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Base {
+    Entry,
+    Rounded,
+    Block,
+}
+
+impl Value {
+    fn join(self, other: Self) -> Self {
+        use Value::{Dynamic, Entry, Indexed, Target, Unknown};
+        match (self, other) {
+            (a, b) if a == b => a,
+            (Unknown, _) | (_, Unknown) => Unknown,
+            (Entry(_) | Target(_) | Indexed, _) | (_, Entry(_) | Target(_) | Indexed) => Indexed,
+            _ => Dynamic,
+        }
+    }
+}
+
+/// A jump table: where its entries are, how wide, and how an entry becomes an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Table {
+    at: u64,
+    /// None: entries are whole addresses.
+    width: Option<Width>,
+    base: u64,
+    shift: u8,
+}
+
+/// More entries than this and the table is taken for something else.
+const MOST_ENTRIES: u64 = 1 << 14;
+
+#[derive(Clone, PartialEq)]
+struct State {
+    registers: [Value; 32],
+    /// Frame slots that hold something other than `elsewhere`.
+    slots: Vec<(Base, i64, Value)>,
+    elsewhere: Value,
+    /// Per base: frame addresses from here up may be written by callees and through pointers.
+    escaped: [i64; 3],
+}
+
+impl State {
+    fn entry(sp: Reg) -> Self {
+        let mut state = Self {
+            registers: [Value::Dynamic; 32],
+            slots: Vec::new(),
+            elsewhere: Value::Dynamic,
+            escaped: [i64::MAX; 3],
+        };
+        state.registers[usize::from(sp)] = Value::Stack(Base::Entry, 0);
+        state
+    }
+
+    /// Nothing is known but that there is a stack.
+    fn unknown(sp: Reg) -> Self {
+        let mut state = Self {
+            registers: [Value::Unknown; 32],
+            slots: Vec::new(),
+            elsewhere: Value::Unknown,
+            escaped: [i64::MIN; 3],
+        };
+        state.registers[usize::from(sp)] = Value::Stack(Base::Block, 0);
+        state
+    }
+
+    fn get(&self, register: Reg) -> Value {
+        self.registers[usize::from(register & 31)]
+    }
+
+    fn set(&mut self, register: Reg, value: Value) {
+        self.registers[usize::from(register & 31)] = value;
+    }
+
+    fn slot(&self, base: Base, at: i64) -> Value {
+        self.slots
+            .iter()
+            .find(|slot| (slot.0, slot.1) == (base, at))
+            .map_or(self.elsewhere, |slot| slot.2)
+    }
+
+    /// Writes `width` bytes of the frame; a value followed needs a whole word.
+    fn write(&mut self, base: Base, at: i64, width: u8, value: Value) {
+        let end = at.saturating_add(i64::from(width));
+        self.slots
+            .retain(|slot| slot.0 != base || slot.1 >= end || slot.1.saturating_add(8) <= at);
+        let value = if width == 8 { value } else { Value::Dynamic };
+        if value != self.elsewhere {
+            self.slots.push((base, at, value));
+        }
+    }
+
+    /// The address got out of the function's hands.
+    fn escape(&mut self, value: Value) {
+        if let Value::Stack(base, at) = value {
+            let lowest = &mut self.escaped[base as usize];
+            *lowest = at.min(*lowest);
+        }
+    }
+
+    /// Somebody else may have written wherever an address escaped to.
+    fn disturb(&mut self) {
+        for (base, at, value) in &mut self.slots {
+            if *at >= self.escaped[*base as usize] && *value != Value::Dynamic {
+                *value = Value::Unknown;
+            }
+        }
+    }
+
+    /// Joins `other` in; whether anything changed.
+    fn join(&mut self, other: &Self) -> bool {
+        let before = self.clone();
+        for (mine, theirs) in self.registers.iter_mut().zip(other.registers) {
+            *mine = mine.join(theirs);
+        }
+        let elsewhere = self.elsewhere.join(other.elsewhere);
+        let keys = self
+            .slots
+            .iter()
+            .chain(&other.slots)
+            .map(|slot| (slot.0, slot.1));
+        let mut joined: Vec<(Base, i64, Value)> = Vec::with_capacity(self.slots.len());
+        for (base, at) in keys {
+            if joined.iter().any(|slot| (slot.0, slot.1) == (base, at)) {
+                continue;
+            }
+            let value = self.slot(base, at).join(other.slot(base, at));
+            if value != elsewhere {
+                joined.push((base, at, value));
+            }
+        }
+        self.slots = joined;
+        self.elsewhere = elsewhere;
+        for (mine, theirs) in self.escaped.iter_mut().zip(other.escaped) {
+            *mine = theirs.min(*mine);
+        }
+        *self != before
+    }
+}
+
+struct Graph<'a> {
+    image: &'a Image,
+    convention: &'a Convention,
+    steps: &'a [Step],
+    entry: usize,
+    /// Steps at which a block begins, ascending.
+    leaders: Vec<usize>,
+    /// What is known at the beginning of each block.
+    states: Vec<Option<State>>,
+    tables: Vec<Table>,
+    /// A jump within the function went who knows where: blocks are taken one by one, from nothing.
+    lost: bool,
+}
+
+impl<'a> Graph<'a> {
+    fn new(image: &'a Image, convention: &'a Convention, steps: &'a [Step], entry: u64) -> Self {
+        let mut graph = Self {
+            image,
+            convention,
+            steps,
+            entry: 0,
+            leaders: Vec::new(),
+            states: Vec::new(),
+            tables: Vec::new(),
+            lost: false,
+        };
+        graph.entry = graph.index(entry).unwrap_or(0);
+        graph.leaders.push(graph.entry);
+        for (index, step) in steps.iter().enumerate() {
+            let target = match step.flow {
+                Flow::Next | Flow::Call(_) | Flow::CallVia(_) => continue,
+                Flow::Jump(to) | Flow::Branch(to) => graph.index(to),
+                Flow::JumpVia(_) | Flow::Stop => None,
+            };
+            graph.leaders.extend(target);
+            if index + 1 < steps.len() {
+                graph.leaders.push(index + 1);
+            }
+        }
+        graph
+    }
+
+    /// The first step at an address of this function.
+    fn index(&self, address: u64) -> Option<usize> {
+        let at = self.steps.partition_point(|step| step.at < address);
+        (self.steps.get(at)?.at == address).then_some(at)
+    }
+
+    fn block(&self, leader: usize) -> Option<usize> {
+        self.leaders.binary_search(&leader).ok()
+    }
+
+    fn end(&self, block: usize) -> usize {
+        self.leaders
+            .get(block + 1)
+            .copied()
+            .unwrap_or(self.steps.len())
+    }
+
+    /// Brings every block's state to a fixed point.
+    fn solve(&mut self) {
+        // Reading a jump table may reveal that a block begins in the middle of another: begin again.
+        for _ in 0..8 {
+            self.leaders.sort_unstable();
+            self.leaders.dedup();
+            self.states = vec![None; self.leaders.len()];
+            match self.run() {
+                Run::Settled => return,
+                Run::NewLeaders(found) => self.leaders.extend(found),
+                Run::Lost => break,
+            }
+        }
+        self.lost = true;
+        self.leaders.sort_unstable();
+        self.leaders.dedup();
+        self.states = vec![Some(State::unknown(self.convention.sp)); self.leaders.len()];
+    }
+
+    fn run(&mut self) -> Run {
+        let Some(entry) = self.block(self.entry) else {
+            return Run::Lost;
+        };
+        self.states[entry] = Some(State::entry(self.convention.sp));
+        let mut pending = std::collections::BTreeSet::from([entry]);
+        let mut budget = 256 + 24 * self.leaders.len();
+        // What calls leave behind for a landing pad.
+        let mut after_calls: Option<State> = None;
+        let mut found = Vec::new();
+        loop {
+            while let Some(block) = pending.pop_first() {
+                budget -= 1;
+                if budget == 0 {
+                    return Run::Lost;
+                }
+                let Some(mut state) = self.states[block].clone() else {
+                    continue;
+                };
+                let mut successors = Vec::new();
+                if !self.walk(
+                    block,
+                    &mut state,
+                    &mut successors,
+                    &mut found,
+                    &mut after_calls,
+                ) {
+                    return Run::Lost;
+                }
+                if !found.is_empty() {
+                    continue;
+                }
+                for leader in successors {
+                    let Some(next) = self.block(leader) else {
+                        continue;
+                    };
+                    let changed = match &mut self.states[next] {
+                        Some(known) => known.join(&state),
+                        empty => {
+                            *empty = Some(state.clone());
+                            true
+                        }
+                    };
+                    if changed {
+                        pending.insert(next);
+                    }
+                }
+            }
+            if !found.is_empty() {
+                return Run::NewLeaders(found);
+            }
+            // The lowest block that nothing reaches: a landing pad, or padding.
+            let Some(orphan) = self.states.iter().position(Option::is_none) else {
+                return Run::Settled;
+            };
+            self.states[orphan] = Some(
+                after_calls
+                    .clone()
+                    .unwrap_or_else(|| State::unknown(self.convention.sp)),
+            );
+            pending.insert(orphan);
+        }
+    }
+
+    /// Runs a block from `state`; its successors' first steps go to `successors`, steps that turn out to begin
+    /// a block to `found`. False: control goes who knows where.
+    fn walk(
+        &mut self,
+        block: usize,
+        state: &mut State,
+        successors: &mut Vec<usize>,
+        found: &mut Vec<usize>,
+        after_calls: &mut Option<State>,
+    ) -> bool {
+        let end = self.end(block);
+        for index in self.leaders[block]..end {
+            let step = self.steps[index];
+            self.apply(state, &step.effect);
+            match step.flow {
+                Flow::Next => {}
+                Flow::Call(_) | Flow::CallVia(_) => {
+                    self.call(state);
+                    if let Some(known) = after_calls {
+                        known.join(state);
+                    } else {
+                        *after_calls = Some(state.clone());
+                    }
+                    if let Flow::Call(to) = step.flow
+                        && self.image.never_returns(to)
+                    {
+                        return true;
+                    }
+                }
+                Flow::Jump(to) => {
+                    successors.extend(self.index(to));
+                    return true;
+                }
+                Flow::Branch(to) => successors.extend(self.index(to)),
+                Flow::Stop => return true,
+                Flow::JumpVia(place) => {
+                    return match self.jump(state, place) {
+                        Jump::Out => true,
+                        Jump::Lost => false,
+                        Jump::Inside(targets) => {
+                            found.extend(
+                                targets
+                                    .iter()
+                                    .filter(|&&target| self.block(target).is_none()),
+                            );
+                            successors.extend(targets);
+                            true
+                        }
+                    };
+                }
+            }
+        }
+        if end < self.steps.len() && self.follows(end) {
+            successors.push(end);
+        }
+        true
+    }
+
+    /// Whether the step lies directly behind the one before it, not in another part of the function.
+    fn follows(&self, index: usize) -> bool {
+        index > 0 && {
+            let before = self.steps[index - 1];
+            before.at + u64::from(before.len) == self.steps[index].at
+        }
+    }
+
+    fn call(&self, state: &mut State) {
+        for register in 0..32 {
+            if self.convention.caller_saved & (1 << register) != 0 {
+                state.escape(state.get(register));
+                state.set(register, Value::Dynamic);
+            }
+        }
+        state.disturb();
+    }
+
+    fn apply(&mut self, state: &mut State, effect: &Effect) {
+        let sp = self.convention.sp;
+        match *effect {
+            Effect::None => {}
+            Effect::Set(register, expr) => {
+                let value = self.evaluate(state, register, expr);
+                state.set(register, value);
+            }
+            Effect::Store { mem, width, from } => {
+                let value = from.map_or(Value::Dynamic, |register| state.get(register));
+                self.store(state, mem, width, value);
+            }
+            Effect::Push(from) => {
+                let value = from.map_or(Value::Dynamic, |register| state.get(register));
+                let top = add(state.get(sp), -8);
+                state.set(sp, top);
+                state.escape(value);
+                if let Value::Stack(base, at) = top {
+                    state.write(base, at, 8, value);
+                }
+            }
+            Effect::Pop(to) => {
+                let top = state.get(sp);
+                let value = match top {
+                    Value::Stack(base, at) => state.slot(base, at),
+                    _ => Value::Unknown,
+                };
+                state.set(sp, add(top, 8));
+                state.set(to, value);
+            }
+            Effect::Realign => {
+                let rounded = match state.get(sp) {
+                    Value::Stack(Base::Entry, _) => Value::Stack(Base::Rounded, 0),
+                    _ => Value::Dynamic,
+                };
+                state.set(sp, rounded);
+            }
+            Effect::Clobber {
+                reads,
+                writes,
+                store,
+            } => {
+                for register in 0..32 {
+                    if reads & (1 << register) != 0 && register != sp {
+                        state.escape(state.get(register));
+                    }
+                }
+                if let Some((mem, width)) = store {
+                    self.store(state, mem, width, Value::Dynamic);
+                }
+                for register in 0..32 {
+                    if writes & (1 << register) != 0 {
+                        state.set(register, Value::Dynamic);
+                    }
+                }
+            }
+        }
+    }
+
+    fn store(&self, state: &mut State, mem: Mem, width: u8, value: Value) {
+        state.escape(value);
+        match self.address(state, mem) {
+            Address::Const(_) => {}
+            Address::Stack(base, at) => state.write(base, at, width, value),
+            Address::StackFrom(base, at) => {
+                state.escape(Value::Stack(base, at));
+                state.disturb();
+            }
+            Address::Table(_) | Address::Indexed | Address::Dynamic | Address::Unknown => {
+                state.disturb()
+            }
+        }
+    }
+
+    fn address(&self, state: &State, mem: Mem) -> Address {
+        let base = mem.base.map(|register| state.get(register));
+        let indexed = mem.index.is_some();
+        match base {
+            None | Some(Value::Const(_)) => {
+                let from = if let Some(Value::Const(base)) = base {
+                    base
+                } else {
+                    0
+                };
+                let at = from.wrapping_add_signed(mem.disp);
+                match mem.index {
+                    None => Address::Const(at),
+                    // mov rax, [rax + rcx], the table's address in rcx.
+                    Some((register, 0)) if !base.is_some() => match state.get(register) {
+                        Value::Const(index) => Address::Const(at.wrapping_add(index)),
+                        _ => Address::Indexed,
+                    },
+                    Some(_) => Address::Table(at),
+                }
+            }
+            Some(Value::Stack(base, from)) => {
+                let at = from.wrapping_add(mem.disp);
+                if indexed {
+                    Address::StackFrom(base, at)
+                } else {
+                    Address::Stack(base, at)
+                }
+            }
+            Some(_) if indexed => match mem.index {
+                Some((register, 0)) => match state.get(register) {
+                    Value::Const(table) => Address::Table(table.wrapping_add_signed(mem.disp)),
+                    _ => Address::Indexed,
+                },
+                _ => Address::Indexed,
+            },
+            Some(Value::Unknown) => Address::Unknown,
+            Some(_) => Address::Dynamic,
+        }
+    }
+
+    fn evaluate(&mut self, state: &mut State, into: Reg, expr: Expr) -> Value {
+        match expr {
+            Expr::Const(value) => Value::Const(value),
+            Expr::Copy(register) => state.get(register),
+            Expr::Add(register, by) => add(state.get(register), by),
+            Expr::Either(register) => state.get(into).join(state.get(register)),
+            Expr::Sum(a, b, shift) => {
+                let (a, b) = (state.get(a), state.get(b));
+                state.escape(a);
+                state.escape(b);
+                self.sum(a, b, shift)
+            }
+            Expr::Load(mem) => self.load(state, mem),
+            Expr::Entry(mem, width) => match self.address(state, mem) {
+                Address::Table(at) => Value::Entry(self.table(Table {
+                    at,
+                    width: Some(width),
+                    base: 0,
+                    shift: 0,
+                })),
+                Address::Indexed => Value::Indexed,
+                Address::Unknown => Value::Unknown,
+                _ => Value::Dynamic,
+            },
+        }
+    }
+
+    fn sum(&mut self, a: Value, b: Value, shift: u8) -> Value {
+        match (a, b) {
+            (Value::Const(a), Value::Const(b)) => {
+                Value::Const(a.wrapping_add(b.wrapping_shl(shift.into())))
+            }
+            (Value::Const(base), Value::Entry(table)) => {
+                let table = Table {
+                    base,
+                    shift,
+                    ..self.tables[table]
+                };
+                Value::Target(self.table(table))
+            }
+            (Value::Entry(table), Value::Const(base)) if shift == 0 => {
+                let table = Table {
+                    base,
+                    ..self.tables[table]
+                };
+                Value::Target(self.table(table))
+            }
+            (Value::Unknown, _) | (_, Value::Unknown) => Value::Unknown,
+            // A constant address and something from the program: perhaps the way into a table.
+            (Value::Const(_) | Value::Entry(_) | Value::Target(_) | Value::Indexed, _)
+            | (_, Value::Const(_) | Value::Entry(_) | Value::Target(_) | Value::Indexed) => {
+                Value::Indexed
+            }
+            _ => Value::Dynamic,
+        }
+    }
+
+    fn load(&mut self, state: &State, mem: Mem) -> Value {
+        match self.address(state, mem) {
+            Address::Const(at) if self.image.is_constant(at) => Value::Slot(at),
+            Address::Const(_) | Address::Dynamic => Value::Dynamic,
+            Address::Stack(base, at) => state.slot(base, at),
+            Address::Table(at) => Value::Target(self.table(Table {
+                at,
+                width: None,
+                base: 0,
+                shift: 0,
+            })),
+            Address::StackFrom(..) | Address::Indexed => Value::Indexed,
+            Address::Unknown => Value::Unknown,
+        }
+    }
+
+    fn table(&mut self, table: Table) -> usize {
+        self.tables
+            .iter()
+            .position(|known| *known == table)
+            .unwrap_or_else(|| {
+                self.tables.push(table);
+                self.tables.len() - 1
+            })
+    }
+
+    /// Where a jump table leads: steps of this function, up to the first entry that leaves it.
+    fn targets(&self, table: Table) -> Option<Vec<usize>> {
+        let mut targets = Vec::new();
+        for n in 0..MOST_ENTRIES {
+            let target = match table.width {
+                None => self.image.pointer(table.at.wrapping_add(n * 8)),
+                Some(width) => self
+                    .image
+                    .entry(table.at.wrapping_add(n * width.bytes()), width)
+                    .map(|entry| {
+                        table
+                            .base
+                            .wrapping_add_signed(entry.wrapping_shl(table.shift.into()))
+                    }),
+            };
+            let Some(step) = target.and_then(|target| self.index(target)) else {
+                targets.sort_unstable();
+                targets.dedup();
+                return (!targets.is_empty()).then_some(targets);
+            };
+            targets.push(step);
+        }
+        None
+    }
+
+    fn jump(&mut self, state: &State, place: Place) -> Jump {
+        let value = match place {
+            Place::Reg(register) => state.get(register),
+            Place::Mem(mem) => self.load(state, mem),
+            Place::Elsewhere => Value::Dynamic,
+        };
+        match value {
+            Value::Target(table) => match self.targets(self.tables[table]) {
+                Some(targets) => Jump::Inside(targets),
+                None => Jump::Lost,
+            },
+            Value::Const(to) => match self.index(to) {
+                Some(step) => Jump::Inside(vec![step]),
+                None => Jump::Out,
+            },
+            Value::Slot(_) => Jump::Out,
+            // A tail call is made with the stack as it was at entry.
+            Value::Dynamic if state.get(self.convention.sp) == Value::Stack(Base::Entry, 0) => {
+                Jump::Out
+            }
+            _ => Jump::Lost,
+        }
+    }
+
+    /// Each indirect call and jump with its target, from the settled states.
+    fn report(&mut self) -> Vec<(usize, Reached)> {
+        let mut reached = Vec::new();
+        for block in 0..self.leaders.len() {
+            let Some(mut state) = self.states[block].take() else {
+                continue;
+            };
+            for index in self.leaders[block]..self.end(block) {
+                let step = self.steps[index];
+                self.apply(&mut state, &step.effect);
+                match step.flow {
+                    Flow::CallVia(place) => {
+                        reached.push((index, self.target(&state, place)));
+                        self.call(&mut state);
+                    }
+                    Flow::Call(_) => self.call(&mut state),
+                    Flow::JumpVia(place) => {
+                        let target = match self.jump(&state, place) {
+                            Jump::Inside(_) => Reached::Inside,
+                            Jump::Out => self.target(&state, place),
+                            Jump::Lost if self.framed(&state) => Reached::Inside,
+                            Jump::Lost => Reached::Undecided,
+                        };
+                        reached.push((index, target));
+                    }
+                    Flow::Next | Flow::Jump(_) | Flow::Branch(_) | Flow::Stop => {}
+                }
+            }
+        }
+        reached
+    }
+
+    /// Whether the stack is certainly not as it was at entry, so that a jump cannot be a tail call.
+    fn framed(&self, state: &State) -> bool {
+        matches!(state.get(self.convention.sp), Value::Stack(Base::Entry, at) if at != 0)
+            || matches!(
+                state.get(self.convention.sp),
+                Value::Stack(Base::Rounded, _)
+            )
+    }
+
+    fn target(&mut self, state: &State, place: Place) -> Reached {
+        let value = match place {
+            Place::Reg(register) => state.get(register),
+            Place::Mem(mem) => match self.address(state, mem) {
+                Address::Const(at) => {
+                    return if self.image.is_constant(at) {
+                        Reached::Slot(at)
+                    } else {
+                        Reached::Pointer
+                    };
+                }
+                _ => self.load(state, mem),
+            },
+            Place::Elsewhere => Value::Dynamic,
+        };
+        match value {
+            Value::Const(to) => Reached::Held(to),
+            Value::Slot(at) => Reached::Loaded(at),
+            Value::Dynamic | Value::Indexed | Value::Entry(_) | Value::Target(_) => {
+                Reached::Pointer
+            }
+            Value::Unknown | Value::Stack(..) => Reached::Undecided,
+        }
+    }
+}
+
+enum Run {
+    Settled,
+    NewLeaders(Vec<usize>),
+    Lost,
+}
+
+enum Jump {
+    /// A tail call.
+    Out,
+    Inside(Vec<usize>),
+    Lost,
+}
+
+enum Address {
+    Const(u64),
+    Stack(Base, i64),
+    /// Somewhere in the frame from here up.
+    StackFrom(Base, i64),
+    /// An index into a table at a constant address.
+    Table(u64),
+    Indexed,
+    Dynamic,
+    Unknown,
+}
+
+fn add(value: Value, by: i64) -> Value {
+    match value {
+        Value::Const(to) => Value::Const(to.wrapping_add_signed(by)),
+        Value::Stack(base, at) => Value::Stack(base, at.wrapping_add(by)),
+        Value::Entry(_) | Value::Target(_) | Value::Indexed => Value::Indexed,
+        Value::Unknown => Value::Unknown,
+        Value::Dynamic | Value::Slot(_) => Value::Dynamic,
+    }
+}

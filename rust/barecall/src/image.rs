@@ -1,0 +1,404 @@
+//! An object file as a linker or loader left it: code, names, and what each slot holds.
+
+use std::path::{Path, PathBuf};
+
+use crate::calls::Function;
+use crate::error::Error;
+use crate::names::{self, Fit};
+use crate::step::Width;
+
+mod elf;
+mod pieces;
+
+/// The instruction set of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Architecture {
+    /// x86-64.
+    X86_64,
+    /// AArch64.
+    Aarch64,
+}
+
+/// An executable or library, read: its functions, and what each of their calls reaches.
+///
+/// ```
+/// let image = barecall::Image::current()?;
+/// let main = image.function("main")?;
+/// println!("{} makes {} calls", main.name(), main.calls().len());
+/// # Ok::<(), barecall::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Image {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) architecture: Architecture,
+    /// What occupies memory when the image is loaded, by address, without overlap.
+    pub(crate) sections: Vec<Section>,
+    /// Addresses that nothing writes once the image is loaded, beside the read-only sections.
+    pub(crate) relro: Vec<(u64, u64)>,
+    /// By address.
+    pub(crate) slots: Vec<Slot>,
+    /// By address; pieces of functions, without overlap.
+    pub(crate) functions: Vec<Piece>,
+    /// Which piece is a part of which function: pairs of function and part, sorted.
+    pub(crate) parts: Vec<(u32, u32)>,
+    /// By address, then the preferred name first.
+    pub(crate) symbols: Vec<Symbol>,
+    /// Whether the loader may move the image, so that a word without relocation is no address.
+    pub(crate) movable: bool,
+    /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes.
+    pub(crate) thunks: Vec<std::sync::atomic::AtomicU8>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    pub start: u64,
+    pub end: u64,
+    /// Where its contents begin in the file; none for zeroes.
+    pub offset: Option<usize>,
+    pub executable: bool,
+    /// Nothing writes here but the loader.
+    pub constant: bool,
+    /// Holds linker stubs (`.plt` and its kin).
+    pub stubs: bool,
+}
+
+/// A word of the image that the loader fills in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub at: u64,
+    pub bound: Bound,
+}
+
+/// What the loader puts there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// The address of a symbol of another image (or one that another image may override).
+    Symbol(Name),
+    /// The same, but only when it is first called through.
+    Lazily(Name),
+    /// An address of this image.
+    Address(u64),
+    /// What the resolver function at this address returns.
+    Resolved(u64),
+    /// Something that is no code address: a thread-local offset, a size, several relocations at once.
+    Other,
+}
+
+/// A NUL-terminated string's offset in the image's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name(pub usize);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Symbol {
+    pub address: u64,
+    pub name: Name,
+}
+
+/// A stretch of code: a whole function, or a part of one that lies elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    pub start: u64,
+    pub end: u64,
+    pub name: Option<Name>,
+    /// The function it is a part of (an index into `functions`), for a `.cold` part or a remainder.
+    pub part_of: Option<u32>,
+}
+
+impl Image {
+    /// Reads an executable or shared library.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not an object file, is damaged, or is of a kind that is not supported.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let io = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let kind = std::fs::metadata(path).map_err(io)?.file_type();
+        if !kind.is_file() {
+            let kind = if kind.is_dir() {
+                "a directory"
+            } else {
+                "a FIFO, socket or device"
+            };
+            return Err(Error::NotAFile {
+                path: path.to_owned(),
+                kind,
+            });
+        }
+        Self::read(path, std::fs::read(path).map_err(io)?)
+    }
+
+    /// Reads an image from memory; `path` is what errors and reports call it.
+    ///
+    /// # Errors
+    /// As [`Image::open`], except for reading the file.
+    pub fn read(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<Self, Error> {
+        let path = path.into();
+        if !bytes.starts_with(b"\x7fELF") {
+            let head: Vec<String> = bytes
+                .iter()
+                .take(4)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            let detail = if bytes.is_empty() {
+                "it is empty".to_owned()
+            } else {
+                format!("it begins with {}", head.join(" "))
+            };
+            return Err(Error::NotAnObject { path, detail });
+        }
+        elf::read(path, bytes)
+    }
+
+    /// The running program's own image, as it lies on disk.
+    ///
+    /// # Errors
+    /// As [`Image::open`].
+    pub fn current() -> Result<Self, Error> {
+        let path = std::env::current_exe().map_err(|source| Error::Io {
+            path: "the running program".into(),
+            source,
+        })?;
+        Self::open(path)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The instruction set.
+    #[must_use]
+    pub const fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// Every function, by address; one without a name is called by its address.
+    pub fn functions(&self) -> impl Iterator<Item = Function<'_>> {
+        (0..self.functions.len())
+            .filter(|&n| self.functions[n].part_of.is_none())
+            .map(|n| Function::new(self, n))
+    }
+
+    /// The function that bears this name: mangled, demangled, or the end of a demangled one from a `::` or `.` on.
+    ///
+    /// # Errors
+    /// When none fits (near names are suggested), several do (they are listed), or the image is stripped.
+    pub fn function(&self, name: &str) -> Result<Function<'_>, Error> {
+        let mut best: Option<Fit> = None;
+        let mut fits: Vec<(usize, Name)> = Vec::new();
+        for symbol in &self.symbols {
+            let Some(fit) = names::fit(name, self.text(symbol.name)) else {
+                continue;
+            };
+            let Some(piece) = self.piece_from(symbol.address) else {
+                continue;
+            };
+            if best.is_none_or(|best| fit < best) {
+                best = Some(fit);
+                fits.clear();
+            }
+            if best == Some(fit) && !fits.iter().any(|known| known.0 == piece) {
+                fits.push((piece, symbol.name));
+            }
+        }
+        match fits[..] {
+            [(piece, symbol)] => Ok(Function::named(self, piece, symbol)),
+            [] if let Some(piece) = self.piece_by_address(name) => Ok(Function::new(self, piece)),
+            [] if self.functions.iter().all(|piece| piece.name.is_none()) => Err(Error::Stripped {
+                path: self.path.clone(),
+                wanted: name.to_owned(),
+            }),
+            [] => {
+                let known = self
+                    .symbols
+                    .iter()
+                    .map(|symbol| names::demangle(self.text(symbol.name)));
+                Err(Error::NoSuchFunction {
+                    path: self.path.clone(),
+                    wanted: name.to_owned(),
+                    near: names::near(name, known),
+                })
+            }
+            _ => {
+                let fits = fits
+                    .iter()
+                    .map(|&(piece, symbol)| {
+                        let mangled = self.text(symbol);
+                        format!(
+                            "{} ({mangled}, at {:#x})",
+                            names::demangle(mangled),
+                            self.functions[piece].start
+                        )
+                    })
+                    .collect();
+                Err(Error::Ambiguous {
+                    path: self.path.clone(),
+                    wanted: name.to_owned(),
+                    fits,
+                })
+            }
+        }
+    }
+
+    /// The function that contains an address of the image.
+    #[must_use]
+    pub fn function_at(&self, address: u64) -> Option<Function<'_>> {
+        let piece = self.piece_at(address)?;
+        let whole = self.functions[piece]
+            .part_of
+            .map_or(piece, |whole| whole as usize);
+        Some(Function::new(self, whole))
+    }
+
+    fn piece_by_address(&self, name: &str) -> Option<usize> {
+        let address = u64::from_str_radix(name.strip_prefix("0x")?, 16).ok()?;
+        self.piece_from(address)
+    }
+
+    /// The piece that contains an address.
+    pub(crate) fn piece_at(&self, address: u64) -> Option<usize> {
+        let at = self
+            .functions
+            .partition_point(|piece| piece.start <= address)
+            .checked_sub(1)?;
+        (address < self.functions[at].end).then_some(at)
+    }
+
+    /// The piece that begins at an address.
+    pub(crate) fn piece_from(&self, address: u64) -> Option<usize> {
+        self.functions
+            .binary_search_by_key(&address, |piece| piece.start)
+            .ok()
+    }
+
+    /// The section that contains an address.
+    pub(crate) fn section_at(&self, address: u64) -> Option<&Section> {
+        section_of(&self.sections, address)
+    }
+
+    /// The file's bytes at an address, at most `len`, to the end of the section.
+    pub(crate) fn contents(&self, address: u64, len: usize) -> &[u8] {
+        let found = self.section_at(address).and_then(|section| {
+            let skip = usize::try_from(address - section.start).ok()?;
+            let left = usize::try_from(section.end - address).ok()?.min(len);
+            let from = section.offset?.checked_add(skip)?;
+            self.bytes.get(from..from.checked_add(left)?)
+        });
+        found.unwrap_or(&[])
+    }
+
+    /// Whether nothing but the loader writes the word at an address.
+    pub(crate) fn is_constant(&self, address: u64) -> bool {
+        self.section_at(address)
+            .is_some_and(|section| section.constant)
+            || self
+                .relro
+                .iter()
+                .any(|&(start, end)| address >= start && address.saturating_add(8) <= end)
+    }
+
+    /// What the loader puts into the word at an address.
+    pub(crate) fn bound(&self, address: u64) -> Option<Bound> {
+        if let Ok(at) = self.slots.binary_search_by_key(&address, |slot| slot.at) {
+            return Some(self.slots[at].bound);
+        }
+        if self.movable {
+            return None;
+        }
+        let word: [u8; 8] = self.contents(address, 8).try_into().ok()?;
+        Some(Bound::Address(u64::from_le_bytes(word)))
+    }
+
+    /// The address of this image that a constant word holds.
+    pub(crate) fn pointer(&self, address: u64) -> Option<u64> {
+        match self.bound(address)? {
+            Bound::Address(to) if self.is_constant(address) => Some(to),
+            _ => None,
+        }
+    }
+
+    /// A jump table's entry.
+    pub(crate) fn entry(&self, address: u64, width: Width) -> Option<i64> {
+        if !self.is_constant(address) {
+            return None;
+        }
+        let bytes = self.contents(address, 4);
+        let first = *bytes.first()?;
+        let two = || Some([first, *bytes.get(1)?]);
+        let four = || <[u8; 4]>::try_from(bytes).ok();
+        Some(match width {
+            Width::U8 => first.into(),
+            Width::I8 => first.cast_signed().into(),
+            Width::U16 => u16::from_le_bytes(two()?).into(),
+            Width::I16 => i16::from_le_bytes(two()?).into(),
+            Width::U32 => u32::from_le_bytes(four()?).into(),
+            Width::I32 => i32::from_le_bytes(four()?).into(),
+        })
+    }
+
+    /// A name's text.
+    pub(crate) fn text(&self, name: Name) -> &str {
+        text(&self.bytes, name)
+    }
+
+    /// The preferred name of what begins at an address.
+    pub(crate) fn name_at(&self, address: u64) -> Option<Name> {
+        let at = self
+            .symbols
+            .partition_point(|symbol| symbol.address < address);
+        self.symbols
+            .get(at)
+            .filter(|symbol| symbol.address == address)
+            .map(|symbol| symbol.name)
+    }
+
+    /// Every name of what begins at an address.
+    pub(crate) fn names_at(&self, address: u64) -> impl Iterator<Item = &str> {
+        let at = self
+            .symbols
+            .partition_point(|symbol| symbol.address < address);
+        self.symbols[at..]
+            .iter()
+            .take_while(move |symbol| symbol.address == address)
+            .map(|symbol| self.text(symbol.name))
+    }
+
+    /// Whether a direct call to this address never comes back, as far as its name tells.
+    pub(crate) fn never_returns(&self, address: u64) -> bool {
+        match self.name_at(address) {
+            Some(name) => names::never_returns(self.text(name)),
+            None => match self.stub(address) {
+                Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
+                    names::never_returns(self.text(name))
+                }
+                _ => false,
+            },
+        }
+    }
+}
+
+fn section_of(sections: &[Section], address: u64) -> Option<&Section> {
+    let at = sections
+        .partition_point(|section| section.start <= address)
+        .checked_sub(1)?;
+    sections.get(at).filter(|section| address < section.end)
+}
+
+/// A name's text; bytes that are no UTF-8 end it.
+fn text(bytes: &[u8], name: Name) -> &str {
+    let bytes = bytes.get(name.0..).unwrap_or(&[]);
+    let bytes = &bytes[..bytes
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(bytes.len())];
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
+    }
+}

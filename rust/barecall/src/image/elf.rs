@@ -1,0 +1,338 @@
+//! Linked ELF: executables and shared libraries, x86-64 and AArch64.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU8;
+
+use object::elf::{self, FileHeader64};
+use object::read::elf::{
+    FileHeader as _, ProgramHeader as _, Rela as _, SectionHeader as _, SectionTable, Sym as _,
+};
+use object::{LittleEndian, SectionIndex, SymbolIndex};
+
+use super::pieces::{self, Candidate};
+use super::{Architecture, Bound, Image, Name, Piece, Section, Slot, Symbol, section_of};
+use crate::error::Error;
+
+type Header = FileHeader64<LittleEndian>;
+type Table<'a> = SectionTable<'a, Header>;
+const LE: LittleEndian = LittleEndian;
+
+pub(super) fn read(path: PathBuf, bytes: Vec<u8>) -> Result<Image, Error> {
+    let mut image = File {
+        path: &path,
+        bytes: &bytes,
+    }
+    .load()?;
+    image.parts = (0u32..)
+        .zip(&image.functions)
+        .filter_map(|(part, piece)| Some((piece.part_of?, part)))
+        .collect();
+    image.parts.sort_unstable();
+    image.thunks = image.functions.iter().map(|_| AtomicU8::new(0)).collect();
+    image.path = path;
+    image.bytes = bytes;
+    Ok(image)
+}
+
+struct File<'a> {
+    path: &'a Path,
+    bytes: &'a [u8],
+}
+
+impl<'a> File<'a> {
+    fn damaged(&self, offset: u64, detail: impl ToString) -> Error {
+        Error::Damaged {
+            path: self.path.to_owned(),
+            offset,
+            detail: detail.to_string(),
+        }
+    }
+
+    fn unsupported(&self, detail: impl Into<String>) -> Error {
+        Error::Unsupported {
+            path: self.path.to_owned(),
+            detail: detail.into(),
+        }
+    }
+
+    /// Everything but the path and the bytes, which the caller still holds.
+    fn load(&self) -> Result<Image, Error> {
+        match (self.bytes.get(4), self.bytes.get(5)) {
+            (Some(2), Some(1)) => {}
+            (Some(1), _) => {
+                return Err(self.unsupported("32-bit ELF; 64-bit x86-64 and AArch64 are"));
+            }
+            (Some(2), Some(2)) => {
+                return Err(self.unsupported("big-endian ELF; x86-64 and AArch64 are"));
+            }
+            _ => return Err(self.damaged(4, "the ELF header is cut off, or names no class")),
+        }
+        let header = Header::parse(self.bytes).map_err(|error| self.damaged(0, error))?;
+        let architecture = match header.e_machine(LE) {
+            elf::EM_X86_64 => Architecture::X86_64,
+            elf::EM_AARCH64 => Architecture::Aarch64,
+            machine => {
+                return Err(self.unsupported(format!(
+                    "ELF for machine {machine:?}; x86-64 and AArch64 are"
+                )));
+            }
+        };
+        match header.e_type(LE) {
+            elf::ET_EXEC | elf::ET_DYN => {}
+            elf::ET_REL => {
+                return Err(self
+                    .unsupported("a relocatable object: its calls are decided when it is linked"));
+            }
+            elf::ET_CORE => {
+                return Err(self.unsupported("a core dump; name the executable that dumped it"));
+            }
+            kind => return Err(self.unsupported(format!("ELF of type {kind:?}"))),
+        }
+        let segments = header
+            .program_headers(LE, self.bytes)
+            .map_err(|error| self.damaged(32, error))?;
+        let table = header
+            .sections(LE, self.bytes)
+            .map_err(|error| self.damaged(40, error))?;
+        if table.is_empty() {
+            return Err(self.unsupported("an ELF file without section headers"));
+        }
+        let sections = self.sections(&table)?;
+        let relro = segments
+            .iter()
+            .filter(|segment| segment.p_type(LE) == elf::PT_GNU_RELRO)
+            .map(|segment| {
+                (
+                    segment.p_vaddr(LE),
+                    segment.p_vaddr(LE).saturating_add(segment.p_memsz(LE)),
+                )
+            })
+            .collect();
+        let slots = self.slots(&table, &sections)?;
+        let (functions, symbols) = self.functions(&table, &sections)?;
+        Ok(Image {
+            path: PathBuf::new(),
+            bytes: Vec::new(),
+            architecture,
+            sections,
+            relro,
+            slots,
+            functions,
+            parts: Vec::new(),
+            symbols,
+            movable: header.e_type(LE) == elf::ET_DYN,
+            thunks: Vec::new(),
+        })
+    }
+
+    fn sections(&self, table: &Table<'a>) -> Result<Vec<Section>, Error> {
+        let mut sections = Vec::new();
+        for section in table.iter() {
+            let flags = section.sh_flags(LE);
+            let (start, size, at) = (
+                section.sh_addr(LE),
+                section.sh_size(LE),
+                section.sh_offset(LE),
+            );
+            let zeroes = section.sh_type(LE) == elf::SHT_NOBITS;
+            // .tbss occupies no memory of its own.
+            if !flags.contains(elf::SHF_ALLOC)
+                || size == 0
+                || (zeroes && flags.contains(elf::SHF_TLS))
+            {
+                continue;
+            }
+            let name = table.section_name(LE, section).unwrap_or(b"");
+            let shown = String::from_utf8_lossy(name);
+            let end = start.checked_add(size).ok_or_else(|| {
+                self.damaged(
+                    at,
+                    format!("section {shown} wraps around the address space"),
+                )
+            })?;
+            let have = self.bytes.len() as u64;
+            if !zeroes && at.checked_add(size).is_none_or(|end| end > have) {
+                return Err(self.damaged(
+                    at,
+                    format!("section {shown} claims {size} bytes here; the file has {have} in all"),
+                ));
+            }
+            sections.push(Section {
+                start,
+                end,
+                offset: if zeroes {
+                    None
+                } else {
+                    usize::try_from(at).ok()
+                },
+                executable: flags.contains(elf::SHF_EXECINSTR),
+                // The GOT is written by the loader alone, whether or not it is protected afterwards.
+                constant: !flags.contains(elf::SHF_WRITE) || name == b".got" || name == b".got.plt",
+                stubs: [&b".plt"[..], b".plt.got", b".plt.sec", b".iplt"].contains(&name),
+            });
+        }
+        sections.sort_by_key(|section| section.start);
+        for pair in sections.windows(2) {
+            if pair[1].start < pair[0].end {
+                let detail = format!(
+                    "the sections at addresses {:#x} and {:#x} overlap",
+                    pair[0].start, pair[1].start
+                );
+                return Err(self.damaged(pair[1].offset.unwrap_or(0) as u64, detail));
+            }
+        }
+        Ok(sections)
+    }
+
+    /// What the loader writes, from every relocation table that it reads.
+    fn slots(&self, table: &Table<'a>, sections: &[Section]) -> Result<Vec<Slot>, Error> {
+        let now = self.binds_now(table);
+        let mut slots = Vec::new();
+        for section in table
+            .iter()
+            .filter(|section| section.sh_flags(LE).contains(elf::SHF_ALLOC))
+        {
+            let damaged = |error| self.damaged(section.sh_offset(LE), error);
+            if let Some((relocations, link)) = section.rela(LE, self.bytes).map_err(damaged)? {
+                slots.reserve_exact(relocations.len());
+                let symbols = match link {
+                    SectionIndex(0) => None,
+                    link => Some(
+                        table
+                            .symbol_table_by_index(LE, self.bytes, link)
+                            .map_err(damaged)?,
+                    ),
+                };
+                let strings = symbols
+                    .as_ref()
+                    .and_then(|symbols| strings(table, symbols.string_section()));
+                for relocation in relocations {
+                    let addend = relocation.r_addend(LE);
+                    let symbol = || {
+                        let index = SymbolIndex(relocation.r_sym(LE, false) as usize);
+                        let symbol = symbols.as_ref()?.symbol(index).ok()?;
+                        Some(Name(strings?.checked_add(symbol.st_name(LE) as usize)?))
+                            .filter(|_| addend == 0)
+                    };
+                    let bound = match relocation.r_type(LE, false).0 {
+                        // R_X86_64_64, _GLOB_DAT; R_AARCH64_ABS64, _GLOB_DAT
+                        1 | 6 | 257 | 1025 => symbol().map_or(Bound::Other, Bound::Symbol),
+                        // R_X86_64_JUMP_SLOT; R_AARCH64_JUMP_SLOT
+                        7 | 1026 if now => symbol().map_or(Bound::Other, Bound::Symbol),
+                        7 | 1026 => symbol().map_or(Bound::Other, Bound::Lazily),
+                        // R_X86_64_RELATIVE; R_AARCH64_RELATIVE
+                        8 | 1027 => Bound::Address(addend.cast_unsigned()),
+                        // R_X86_64_IRELATIVE; R_AARCH64_IRELATIVE
+                        37 | 1032 => Bound::Resolved(addend.cast_unsigned()),
+                        _ => Bound::Other,
+                    };
+                    slots.push(Slot {
+                        at: relocation.r_offset(LE),
+                        bound,
+                    });
+                }
+            }
+            if let Some(words) = section.relr(LE, self.bytes).map_err(damaged)? {
+                for address in words {
+                    if let Some(word) = self.word(sections, address) {
+                        slots.push(Slot {
+                            at: address,
+                            bound: Bound::Address(word),
+                        });
+                    }
+                }
+            }
+        }
+        slots.sort_by_key(|slot| slot.at);
+        slots.dedup_by(|later, first| {
+            let same = later.at == first.at;
+            if same && later.bound != first.bound {
+                first.bound = Bound::Other;
+            }
+            same
+        });
+        Ok(slots)
+    }
+
+    /// Whether the loader binds every slot before the program starts.
+    fn binds_now(&self, table: &Table<'a>) -> bool {
+        let Ok(Some((entries, _))) = table.dynamic(LE, self.bytes) else {
+            return false;
+        };
+        entries.iter().any(|entry| match entry.d_tag.get(LE) {
+            elf::DT_BIND_NOW => true,
+            elf::DT_FLAGS => entry.d_val.get(LE) & u64::from(elf::DF_BIND_NOW.0) != 0,
+            elf::DT_FLAGS_1 => entry.d_val.get(LE) & u64::from(elf::DF_1_NOW.0) != 0,
+            _ => false,
+        })
+    }
+
+    /// Functions and names, from the symbol tables and the unwind table.
+    fn functions(
+        &self,
+        table: &Table<'a>,
+        sections: &[Section],
+    ) -> Result<(Vec<Piece>, Vec<Symbol>), Error> {
+        let mut candidates = Vec::new();
+        for kind in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
+            let symbols = table
+                .symbols(LE, self.bytes, kind)
+                .map_err(|error| self.damaged(0, error))?;
+            let Some(strings) = strings(table, symbols.string_section()) else {
+                continue;
+            };
+            for symbol in symbols.iter() {
+                let typed = matches!(symbol.st_type(), elf::STT_FUNC | elf::STT_GNU_IFUNC);
+                let address = symbol.st_value(LE);
+                if symbol.is_undefined(LE)
+                    || !(typed || symbol.st_type() == elf::STT_NOTYPE)
+                    || !section_of(sections, address).is_some_and(|section| section.executable)
+                {
+                    continue;
+                }
+                let Ok(text) = symbols.symbol_name(LE, symbol) else {
+                    continue;
+                };
+                // AArch64 mapping symbols ($x, $d) and assembler labels are no names.
+                if text.is_empty() || text[0] == b'$' || text.starts_with(b".L") {
+                    continue;
+                }
+                candidates.push(Candidate {
+                    address,
+                    untyped: !typed,
+                    local: symbol.is_local(),
+                    underscored: text[0] == b'_',
+                    length: text.len(),
+                    name: Name(strings.saturating_add(symbol.st_name(LE) as usize)),
+                    size: symbol.st_size(LE),
+                });
+            }
+        }
+        let unwind = match table.section_by_name(LE, b".eh_frame") {
+            Some((_, section)) => (
+                section.sh_addr(LE),
+                section.data(LE, self.bytes).unwrap_or(&[]),
+            ),
+            None => (0, &[][..]),
+        };
+        Ok(pieces::of(self.bytes, sections, candidates, unwind))
+    }
+
+    fn word(&self, sections: &[Section], address: u64) -> Option<u64> {
+        let section = section_of(sections, address)?;
+        let from = section
+            .offset?
+            .checked_add(usize::try_from(address - section.start).ok()?)?;
+        Some(u64::from_le_bytes(
+            self.bytes
+                .get(from..from.checked_add(8)?)?
+                .try_into()
+                .ok()?,
+        ))
+    }
+}
+
+/// Where a string table begins in the file.
+fn strings(table: &Table<'_>, index: SectionIndex) -> Option<usize> {
+    usize::try_from(table.section(index).ok()?.sh_offset(LE)).ok()
+}

@@ -1,0 +1,279 @@
+//! Where functions begin and end: symbols, the unwind table, and what lies between, brought into one order.
+
+use std::collections::{HashMap, HashSet};
+
+use gimli::{
+    BaseAddresses, CieOrFde, CommonInformationEntry, EhFrame, LittleEndian, UnwindSection as _,
+};
+
+use super::{Name, Piece, Section, Symbol, section_of, text};
+
+/// A symbol in an executable section. The order of the fields decides which name of an address is preferred.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    pub address: u64,
+    /// Not a function by its type, so good for a name only.
+    pub untyped: bool,
+    pub local: bool,
+    pub underscored: bool,
+    pub length: usize,
+    pub name: Name,
+    pub size: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Span {
+    start: u64,
+    length: u64,
+    /// The unwind table says so: it must be right about a function's length, a symbol need not be.
+    unwind: bool,
+    name: Option<Name>,
+}
+
+/// All functions' pieces and all names, each by address.
+pub(super) fn of(
+    bytes: &[u8],
+    sections: &[Section],
+    mut candidates: Vec<Candidate>,
+    unwind: (u64, &[u8]),
+) -> (Vec<Piece>, Vec<Symbol>) {
+    candidates.sort_unstable();
+    let mut spans = unwind_spans(sections, unwind.0, unwind.1);
+    for candidate in candidates.iter().filter(|candidate| !candidate.untyped) {
+        spans.push(Span {
+            start: candidate.address,
+            length: candidate.size,
+            unwind: false,
+            name: Some(candidate.name),
+        });
+    }
+    // A stable sort: the preferred name of an address stays first.
+    spans.sort_by_key(|span| span.start);
+    spans.dedup_by(|later, first| {
+        let same = later.start == first.start;
+        if same {
+            first.name = first.name.or(later.name);
+            if !first.unwind {
+                first.length = first.length.max(later.length);
+            }
+        }
+        same
+    });
+    bound(sections, &mut spans);
+    fill_gaps(bytes, sections, &candidates, &mut spans);
+    let mut pieces = cut(&spans);
+    adopt_cold_parts(bytes, &mut pieces);
+    let mut symbols: Vec<Symbol> = candidates
+        .iter()
+        .map(|candidate| Symbol {
+            address: candidate.address,
+            name: candidate.name,
+        })
+        .collect();
+    symbols.dedup_by(|later, first| {
+        later.address == first.address && text(bytes, later.name) == text(bytes, first.name)
+    });
+    (pieces, symbols)
+}
+
+fn unwind_spans(sections: &[Section], address: u64, data: &[u8]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let frames = EhFrame::new(data, LittleEndian);
+    let bases = BaseAddresses::default().set_eh_frame(address);
+    let mut entries = frames.entries(&bases);
+    let mut common: HashMap<usize, CommonInformationEntry<_>> = HashMap::new();
+    while let Ok(Some(entry)) = entries.next() {
+        let CieOrFde::Fde(partial) = entry else {
+            continue;
+        };
+        let parsed = partial.parse(|_, bases, offset| {
+            if let Some(cie) = common.get(&offset.0) {
+                return Ok(cie.clone());
+            }
+            let cie = frames.cie_from_offset(bases, offset)?;
+            common.insert(offset.0, cie.clone());
+            Ok(cie)
+        });
+        let Ok(fde) = parsed else { continue };
+        // The linker's stubs have unwind entries too, and are no functions.
+        if section_of(sections, fde.initial_address())
+            .is_some_and(|section| section.executable && !section.stubs)
+        {
+            spans.push(Span {
+                start: fde.initial_address(),
+                length: fde.len(),
+                unwind: true,
+                name: None,
+            });
+        }
+    }
+    spans
+}
+
+/// Keeps every span within its section; one without a size (handwritten assembly) reaches to the next.
+fn bound(sections: &[Section], spans: &mut [Span]) {
+    for n in 0..spans.len() {
+        let next = spans.get(n + 1).map_or(u64::MAX, |span| span.start);
+        let span = &mut spans[n];
+        let end = section_of(sections, span.start).map_or(span.start, |section| section.end);
+        let length = if span.length == 0 {
+            next.saturating_sub(span.start)
+        } else {
+            span.length
+        };
+        span.length = length.min(end - span.start);
+    }
+}
+
+/// Adds the code that no symbol and no unwind entry claims, split and named by labels if there are any.
+fn fill_gaps(bytes: &[u8], sections: &[Section], candidates: &[Candidate], spans: &mut Vec<Span>) {
+    let mut gaps = Vec::new();
+    for section in sections
+        .iter()
+        .filter(|section| section.executable && !section.stubs)
+    {
+        let mut at = section.start;
+        let first = spans.partition_point(|span| span.start < section.start);
+        for span in spans[first..]
+            .iter()
+            .take_while(|span| span.start < section.end)
+        {
+            if span.start > at {
+                gaps.push((section, at, span.start));
+            }
+            at = at.max(span.start.saturating_add(span.length));
+        }
+        if at < section.end {
+            gaps.push((section, at, section.end));
+        }
+    }
+    for (section, start, end) in gaps {
+        let code = section.offset.and_then(|offset| {
+            let from = offset.checked_add(usize::try_from(start - section.start).ok()?)?;
+            bytes.get(from..from.checked_add(usize::try_from(end - start).ok()?)?)
+        });
+        if code.is_none_or(is_padding) {
+            continue;
+        }
+        let mut span = Span {
+            start,
+            length: 0,
+            unwind: false,
+            name: None,
+        };
+        let first = candidates.partition_point(|label| label.address < start);
+        for label in candidates[first..]
+            .iter()
+            .take_while(|label| label.address < end)
+        {
+            if label.address > span.start {
+                spans.push(Span {
+                    length: label.address - span.start,
+                    ..span
+                });
+                span = Span {
+                    start: label.address,
+                    ..span
+                };
+                span.name = None;
+            }
+            span.name = span.name.or(Some(label.name));
+        }
+        spans.push(Span {
+            length: end - span.start,
+            ..span
+        });
+    }
+    spans.sort_by_key(|span| span.start);
+}
+
+/// Whether this is only what aligns the next function: one byte repeated, or less than 16 bytes of nops.
+fn is_padding(code: &[u8]) -> bool {
+    let first = code.first().copied().unwrap_or(0);
+    code.iter().all(|&byte| byte == first)
+        || (code.len() < 16 && matches!(first, 0x90 | 0xcc | 0 | 0x66 | 0x0f | 0x2e | 0x1f))
+}
+
+/// Makes spans that may lie inside one another into pieces that do not: the inner one cuts the outer, and what
+/// is left of the outer behind it is a part of the outer.
+fn cut(spans: &[Span]) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::with_capacity(spans.len());
+    // Spans that are not over yet: their end and their first piece.
+    let mut open: Vec<(u64, u32)> = Vec::new();
+    for span in spans.iter().filter(|span| span.length > 0) {
+        close(&mut pieces, &mut open, span.start);
+        let Ok(index) = u32::try_from(pieces.len()) else {
+            break;
+        };
+        let end = span.start.saturating_add(span.length);
+        pieces.push(Piece {
+            start: span.start,
+            end,
+            name: span.name,
+            part_of: None,
+        });
+        open.push((end, index));
+        // Deeper nesting is a lie, and would be costly.
+        if open.len() > 8 {
+            open.remove(0);
+        }
+    }
+    close(&mut pieces, &mut open, u64::MAX);
+    pieces
+}
+
+/// Ends or cuts the open spans at `until`, where the next one begins.
+fn close(pieces: &mut Vec<Piece>, open: &mut Vec<(u64, u32)>, until: u64) {
+    let Some(last) = pieces.len().checked_sub(1) else {
+        return;
+    };
+    pieces[last].end = pieces[last].end.min(until);
+    let mut at = pieces[last].end;
+    while let Some(&(end, first)) = open.last() {
+        if end > at && at < until {
+            pieces.push(Piece {
+                start: at,
+                end: end.min(until),
+                name: None,
+                part_of: Some(first),
+            });
+            at = end.min(until);
+        }
+        if end > until {
+            break;
+        }
+        open.pop();
+    }
+}
+
+/// `name.cold` and its kin are parts of `name`, if there is just one of that name.
+fn adopt_cold_parts(bytes: &[u8], pieces: &mut [Piece]) {
+    let cold: Vec<(usize, &str)> = (0..pieces.len())
+        .filter_map(|n| {
+            let name = text(bytes, pieces[n].name?);
+            Some((n, &name[..name.find(".cold")?]))
+        })
+        .collect();
+    if cold.is_empty() {
+        return;
+    }
+    let wanted: HashSet<&str> = cold.iter().map(|part| part.1).collect();
+    let mut wholes: HashMap<&str, Option<u32>> = HashMap::new();
+    for (n, piece) in pieces.iter().enumerate() {
+        if let Some(name) = piece
+            .name
+            .map(|name| text(bytes, name))
+            .filter(|name| wanted.contains(name))
+        {
+            wholes
+                .entry(name)
+                .and_modify(|known| *known = None)
+                .or_insert(u32::try_from(n).ok());
+        }
+    }
+    for (n, name) in cold {
+        if let Some(&Some(whole)) = wholes.get(name) {
+            pieces[n].part_of = Some(whole);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Symbol names: demangling, telling Rust's from others', and finding one by what a person types.
+
+use std::borrow::Cow;
+
+/// The readable form of a symbol's name: Rust's demangled without the hash, others' as they are
+/// (a version such as `@GLIBC_2.2.5` is dropped).
+///
+/// ```
+/// assert_eq!(barecall::demangle("_ZN4core3fmt5Write9write_str17h0123456789abcdefE"), "core::fmt::Write::write_str");
+/// assert_eq!(barecall::demangle("puts@GLIBC_2.2.5"), "puts");
+/// ```
+#[must_use]
+pub fn demangle(name: &str) -> String {
+    let name = unversioned(name);
+    if is_rust(name) {
+        format!("{:#}", rustc_demangle::demangle(name))
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Whether the compiler that made this symbol was rustc: v0 mangling, or legacy mangling with its hash.
+///
+/// ```
+/// assert!(barecall::is_rust("_RNvCs123_4main4main"));
+/// assert!(!barecall::is_rust("puts"));
+/// assert!(!barecall::is_rust("_ZN3foo3barEv")); // C++
+/// ```
+#[must_use]
+pub fn is_rust(name: &str) -> bool {
+    if let Some(rest) = name.strip_prefix("_R") {
+        return rest.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit());
+    }
+    // Legacy: _ZN … 17h<16 hexadecimal digits>E, then perhaps a suffix such as .llvm.123 or .cold.
+    let name = name.split('.').next().unwrap_or(name);
+    let Some(body) = name
+        .strip_prefix("_ZN")
+        .and_then(|rest| rest.strip_suffix('E'))
+    else {
+        return false;
+    };
+    body.len() >= 19
+        && body.is_char_boundary(body.len() - 19)
+        && body[body.len() - 19..]
+            .strip_prefix("17h")
+            .is_some_and(|hash| hash.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// A call that the compiler itself put in: memory primitives, unwinding, allocation shims, stack probes.
+pub(crate) fn is_compiler_inserted(name: &str) -> bool {
+    const NAMES: [&str; 19] = [
+        "memcpy",
+        "memmove",
+        "memset",
+        "memcmp",
+        "bcmp",
+        "strlen",
+        "_Unwind_Resume",
+        "__rust_probestack",
+        "__stack_chk_fail",
+        "__chkstk",
+        "__tls_get_addr",
+        "__cxa_finalize",
+        "__cxa_begin_catch",
+        "__gmon_start__",
+        "__cxa_thread_atexit_impl",
+        "__memcpy_chk",
+        "__memset_chk",
+        "__memmove_chk",
+        "__rust_no_alloc_shim_is_unstable",
+    ];
+    NAMES.contains(&name)
+        || ["__rust_alloc", "__rust_dealloc", "__rust_realloc", "_ITM_"].iter().any(|prefix| name.starts_with(prefix))
+        // compiler-rt's and libgcc's arithmetic: __udivti3, __multf3, __aarch64_ldadd4_relax …
+        || name.strip_prefix("__").is_some_and(|rest| {
+            rest.starts_with("aarch64_")
+                || (rest.len() >= 6 && ["ti3", "ti4", "tf3", "tf2", "di3", "df3", "sf3"].iter().any(|end| rest.ends_with(end)))
+        })
+}
+
+/// Whether a call to this function never comes back.
+pub(crate) fn never_returns(name: &str) -> bool {
+    matches!(
+        name,
+        "abort"
+            | "exit"
+            | "_exit"
+            | "_Exit"
+            | "quick_exit"
+            | "_Unwind_Resume"
+            | "__stack_chk_fail"
+            | "__assert_fail"
+            | "longjmp"
+            | "__longjmp_chk"
+            | "pthread_exit"
+            | "__cxa_throw"
+            | "__cxa_rethrow"
+            | "__fortify_fail"
+            | "__chk_fail"
+            | "rust_begin_unwind"
+            | "rust_panic"
+    ) || ((name.starts_with("_ZN4core") || name.starts_with("_R"))
+        && name.contains("9panicking")
+        && name.contains("panic"))
+}
+
+pub(crate) fn unversioned(name: &str) -> &str {
+    match name.find('@') {
+        Some(at) if at > 0 => &name[..at],
+        _ => name,
+    }
+}
+
+/// How well a name fits what was asked for; smaller is better.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Fit {
+    Mangled,
+    Demangled,
+    Suffix,
+}
+
+/// Whether `name` is what `wanted` says: the mangled name, the demangled one, or the demangled one's end
+/// from a `::` or `.` boundary on.
+pub(crate) fn fit(wanted: &str, name: &str) -> Option<Fit> {
+    if wanted == name || wanted == unversioned(name) {
+        return Some(Fit::Mangled);
+    }
+    // Demangling every name is slow: the last word of what was asked for stands in each mangled name too.
+    let word = wanted.rsplit([':', '.']).find(|word| is_word(word));
+    if word.is_some_and(|word| !name.contains(word)) {
+        return None;
+    }
+    let wanted = closures_alike(wanted);
+    let demangled = demangle(name);
+    let demangled = closures_alike(&demangled);
+    if demangled == wanted {
+        return Some(Fit::Demangled);
+    }
+    let head = demangled.strip_suffix(&*wanted)?;
+    (head.ends_with("::") || head.ends_with('.')).then_some(Fit::Suffix)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Legacy mangling says `{{closure}}` where v0 says `{closure#0}`: one spelling for both.
+fn closures_alike(name: &str) -> Cow<'_, str> {
+    if !name.contains("{closure#") {
+        return Cow::Borrowed(name);
+    }
+    let mut out = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(at) = rest.find("{closure#") {
+        out.push_str(&rest[..at]);
+        out.push_str("{{closure}}");
+        rest = rest[at..].find('}').map_or("", |end| &rest[at + end + 1..]);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The nearest of `names` to `wanted`, best first.
+pub(crate) fn near(wanted: &str, names: impl Iterator<Item = String>) -> Vec<String> {
+    const MOST: usize = 5;
+    let last = |name: &str| name.rsplit("::").next().unwrap_or(name).to_owned();
+    let wanted_last = last(wanted);
+    let mut scored: Vec<(f64, String)> = names
+        .map(|name| (strsim::jaro_winkler(&wanted_last, &last(&name)), name))
+        .filter(|(score, _)| *score > 0.8)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored
+        .into_iter()
+        .take(MOST)
+        .map(|(_, name)| name)
+        .collect()
+}

@@ -1,0 +1,136 @@
+//! One instruction as the data flow sees it, the same for every architecture.
+//!
+//! A lifter ([`crate::x86`], [`crate::aarch64`]) reduces each instruction to what it does to registers and
+//! memory ([`Effect`]) and to where control goes next ([`Flow`]). Whatever a lifter does not know exactly it
+//! must report as a [`Effect::Clobber`] of all that the instruction may write: losing a value makes a call
+//! `pointer` or `unresolved`, never bare.
+
+/// A general-purpose register, by its number in the instruction set.
+pub(crate) type Reg = u8;
+
+/// A set of registers: bit `n` is register `n`.
+pub(crate) type Regs = u32;
+
+/// `[base + (index << shift) + disp]`; addresses relative to the instruction are already absolute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mem {
+    pub base: Option<Reg>,
+    pub index: Option<(Reg, u8)>,
+    pub disp: i64,
+}
+
+impl Mem {
+    pub(crate) const fn at(address: u64) -> Self {
+        Self {
+            base: None,
+            index: None,
+            disp: address.cast_signed(),
+        }
+    }
+
+    pub(crate) const fn based(base: Reg, disp: i64) -> Self {
+        Self {
+            base: Some(base),
+            index: None,
+            disp,
+        }
+    }
+}
+
+/// Where an indirect call or jump finds its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Reg(Reg),
+    Mem(Mem),
+    /// Somewhere the flow does not follow: a segment-relative address, an authenticated pointer.
+    Elsewhere,
+}
+
+/// What an instruction puts into a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expr {
+    /// A number or an address known from the instruction alone.
+    Const(u64),
+    /// Another register's value.
+    Copy(Reg),
+    /// A register plus a number.
+    Add(Reg, i64),
+    /// A register plus another, the latter shifted left.
+    Sum(Reg, Reg, u8),
+    /// The pointer-sized word at an address.
+    Load(Mem),
+    /// A narrower, extended word at an address: an entry of a jump table.
+    Entry(Mem, Width),
+    /// This register's own value or that of another (a conditional move).
+    Either(Reg),
+}
+
+/// Width and extension of a jump table's entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    U8,
+    U16,
+    U32,
+    I8,
+    I16,
+    I32,
+}
+
+impl Width {
+    pub(crate) const fn bytes(self) -> u64 {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::U16 | Self::I16 => 2,
+            Self::U32 | Self::I32 => 4,
+        }
+    }
+}
+
+/// What an instruction does to registers and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing that the flow follows.
+    None,
+    /// One register gets a value.
+    Set(Reg, Expr),
+    /// `width` bytes are written; with `from`, they are that whole register.
+    Store {
+        mem: Mem,
+        width: u8,
+        from: Option<Reg>,
+    },
+    /// The stack grows by a word that receives a register (or a value not followed).
+    Push(Option<Reg>),
+    /// The stack shrinks by a word that goes to a register.
+    Pop(Reg),
+    /// The stack pointer is rounded down.
+    Realign,
+    /// Anything else: these registers are read, those written, and perhaps memory too.
+    Clobber {
+        reads: Regs,
+        writes: Regs,
+        store: Option<(Mem, u8)>,
+    },
+}
+
+/// Where control goes after an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Next,
+    Jump(u64),
+    Branch(u64),
+    Call(u64),
+    CallVia(Place),
+    JumpVia(Place),
+    /// Return, trap, or an undecodable byte.
+    Stop,
+}
+
+/// One instruction. An instruction with two effects becomes two steps at the same address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub at: u64,
+    pub len: u8,
+    pub effect: Effect,
+    pub flow: Flow,
+}

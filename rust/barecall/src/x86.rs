@@ -1,0 +1,481 @@
+//! x86-64, through `iced-x86`: decoding, and what each instruction does ([`Step`]).
+
+use iced_x86::{
+    Code, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic,
+    OpAccess, OpKind, Register,
+};
+
+use crate::flow::{Convention, Reached};
+use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Step, Width};
+
+/// The stack pointer's number.
+const SP: Reg = 4;
+/// The frame pointer's number.
+const FP: Reg = 5;
+
+/// System V: a callee need not preserve rax, rcx, rdx, rsi, rdi, r8 to r11.
+pub(crate) const CONVENTION: Convention = Convention {
+    sp: SP,
+    caller_saved: 0b0000_1111_1100_0111,
+};
+
+/// Decodes `code`, which lies at `address`, into `out`. Bytes that are no instruction become
+/// invalid instructions of one byte.
+pub(crate) fn decode(code: &[u8], address: u64, out: &mut Vec<Instruction>) {
+    out.clear();
+    let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
+    while decoder.can_decode() {
+        let mut instruction = Instruction::default();
+        decoder.decode_out(&mut instruction);
+        out.push(instruction);
+    }
+}
+
+/// Where control goes after an instruction.
+pub(crate) fn flow(instruction: &Instruction) -> Flow {
+    match instruction.flow_control() {
+        FlowControl::Next | FlowControl::XbeginXabortXend => Flow::Next,
+        // A system call comes back; so does int n. int3, ud2 and hlt end a path.
+        FlowControl::Interrupt => match instruction.mnemonic() {
+            Mnemonic::Int3 | Mnemonic::Int1 => Flow::Stop,
+            _ => Flow::Next,
+        },
+        FlowControl::Call => match instruction.op0_kind() {
+            OpKind::NearBranch64 => Flow::Call(instruction.near_branch64()),
+            // syscall, sysenter: into the kernel, not to a symbol.
+            _ => Flow::Next,
+        },
+        FlowControl::UnconditionalBranch => match instruction.op0_kind() {
+            OpKind::NearBranch64 => Flow::Jump(instruction.near_branch64()),
+            _ => Flow::Stop,
+        },
+        FlowControl::ConditionalBranch => match instruction.op0_kind() {
+            OpKind::NearBranch64 => Flow::Branch(instruction.near_branch64()),
+            _ => Flow::Stop,
+        },
+        FlowControl::IndirectCall => Flow::CallVia(place(instruction)),
+        FlowControl::IndirectBranch => Flow::JumpVia(place(instruction)),
+        FlowControl::Return | FlowControl::Exception => Flow::Stop,
+    }
+}
+
+fn place(instruction: &Instruction) -> Place {
+    // A far call's or jump's operand is a selector and an offset.
+    if matches!(
+        instruction.code(),
+        Code::Call_m1616
+            | Code::Call_m1632
+            | Code::Call_m1664
+            | Code::Jmp_m1616
+            | Code::Jmp_m1632
+            | Code::Jmp_m1664
+    ) {
+        return Place::Elsewhere;
+    }
+    match instruction.op0_kind() {
+        OpKind::Register => number(instruction.op0_register()).map_or(Place::Elsewhere, Place::Reg),
+        OpKind::Memory => memory(instruction).map_or(Place::Elsewhere, Place::Mem),
+        _ => Place::Elsewhere,
+    }
+}
+
+/// A 64-bit register's number.
+fn number(register: Register) -> Option<Reg> {
+    if register.is_gpr64() {
+        u8::try_from(register.number()).ok()
+    } else {
+        None
+    }
+}
+
+/// The number of the 64-bit register that this one is part of.
+fn whole(register: Register) -> Option<Reg> {
+    if register.is_gpr() {
+        number(register.full_register())
+    } else {
+        None
+    }
+}
+
+fn bit(register: Register) -> Regs {
+    whole(register).map_or(0, |n| 1 << n)
+}
+
+/// The memory operand; none if it is relative to a segment or uses vector or 32-bit registers.
+fn memory(instruction: &Instruction) -> Option<Mem> {
+    if matches!(instruction.segment_prefix(), Register::FS | Register::GS) {
+        return None;
+    }
+    if instruction.is_ip_rel_memory_operand() {
+        return Some(Mem::at(instruction.ip_rel_memory_address()));
+    }
+    let base = match instruction.memory_base() {
+        Register::None => None,
+        register => Some(number(register)?),
+    };
+    let index = match instruction.memory_index() {
+        Register::None => None,
+        register => Some((
+            number(register)?,
+            u8::try_from(instruction.memory_index_scale().trailing_zeros()).ok()?,
+        )),
+    };
+    Some(Mem {
+        base,
+        index,
+        disp: instruction.memory_displacement64().cast_signed(),
+    })
+}
+
+/// Where an instruction with a memory operand may write if its address cannot be told.
+const ANYWHERE: Mem = Mem {
+    base: None,
+    index: Some((0, 0)),
+    disp: 0,
+};
+
+fn memory_or_anywhere(instruction: &Instruction) -> Mem {
+    memory(instruction).unwrap_or(ANYWHERE)
+}
+
+/// Appends what an instruction does.
+pub(crate) fn lift(
+    instruction: &Instruction,
+    info: &mut InstructionInfoFactory,
+    out: &mut Vec<Step>,
+) {
+    let (at, len) = (
+        instruction.ip(),
+        u8::try_from(instruction.len()).unwrap_or(u8::MAX),
+    );
+    if instruction.mnemonic() == Mnemonic::Leave {
+        out.push(Step {
+            at,
+            len,
+            effect: Effect::Set(SP, Expr::Copy(FP)),
+            flow: Flow::Next,
+        });
+        out.push(Step {
+            at,
+            len,
+            effect: Effect::Pop(FP),
+            flow: Flow::Next,
+        });
+    } else {
+        out.push(Step {
+            at,
+            len,
+            effect: effect(instruction, info),
+            flow: flow(instruction),
+        });
+    }
+}
+
+fn effect(instruction: &Instruction, info: &mut InstructionInfoFactory) -> Effect {
+    use Mnemonic as M;
+    let kind0 = instruction.op0_kind();
+    let kind1 = instruction.op1_kind();
+    let reg0 = if kind0 == OpKind::Register {
+        number(instruction.op0_register())
+    } else {
+        None
+    };
+    let reg1 = if kind1 == OpKind::Register {
+        number(instruction.op1_register())
+    } else {
+        None
+    };
+    match instruction.mnemonic() {
+        M::Nop
+        | M::Endbr64
+        | M::Cmp
+        | M::Test
+        | M::Ucomiss
+        | M::Ucomisd
+        | M::Comiss
+        | M::Comisd
+        | M::Bt
+        | M::Pause => {
+            return Effect::None;
+        }
+        M::Call | M::Jmp | M::Ret | M::Ud2 | M::Int3 | M::INVALID => return Effect::None,
+        _ if instruction.is_jcc_short_or_near() => return Effect::None,
+        M::Mov => {
+            if let Some(dst) = reg0 {
+                let expr = match kind1 {
+                    OpKind::Register => reg1.map(Expr::Copy),
+                    OpKind::Memory => memory(instruction).map(Expr::Load),
+                    OpKind::Immediate64 | OpKind::Immediate32to64 => {
+                        Some(Expr::Const(instruction.immediate(1)))
+                    }
+                    _ => None,
+                };
+                if let Some(expr) = expr {
+                    return Effect::Set(dst, expr);
+                }
+            }
+            // mov r32, imm32 zero-extends: how non-PIE code takes a function's address.
+            if kind0 == OpKind::Register
+                && instruction.op0_register().is_gpr32()
+                && kind1 == OpKind::Immediate32
+                && let Some(dst) = whole(instruction.op0_register())
+            {
+                return Effect::Set(dst, Expr::Const(u64::from(instruction.immediate32())));
+            }
+            if kind0 == OpKind::Memory {
+                let mem = memory_or_anywhere(instruction);
+                let width = u8::try_from(instruction.memory_size().size()).unwrap_or(64);
+                return Effect::Store {
+                    mem,
+                    width,
+                    from: reg1,
+                };
+            }
+        }
+        M::Lea => {
+            if let Some(dst) = reg0 {
+                let expr = memory(instruction).and_then(|mem| match mem {
+                    Mem {
+                        base: None,
+                        index: None,
+                        disp,
+                    } => Some(Expr::Const(disp.cast_unsigned())),
+                    Mem {
+                        base: Some(base),
+                        index: None,
+                        disp,
+                    } => Some(Expr::Add(base, disp)),
+                    Mem {
+                        base: Some(base),
+                        index: Some((index, shift)),
+                        disp: 0,
+                    } => Some(Expr::Sum(base, index, shift)),
+                    _ => None,
+                });
+                if let Some(expr) = expr {
+                    return Effect::Set(dst, expr);
+                }
+            }
+            // The address is computed, nothing is read or written there.
+            let reads = bit(instruction.memory_base()) | bit(instruction.memory_index());
+            return Effect::Clobber {
+                reads,
+                writes: bit(instruction.op0_register()),
+                store: None,
+            };
+        }
+        M::Movsxd => {
+            if let (Some(dst), OpKind::Memory, Some(mem)) = (reg0, kind1, memory(instruction)) {
+                return Effect::Set(dst, Expr::Entry(mem, Width::I32));
+            }
+        }
+        M::Movzx | M::Movsx if kind1 == OpKind::Memory => {
+            let width = match (instruction.mnemonic(), instruction.memory_size().size()) {
+                (M::Movzx, 1) => Some(Width::U8),
+                (M::Movzx, 2) => Some(Width::U16),
+                (M::Movsx, 1) => Some(Width::I8),
+                (M::Movsx, 2) => Some(Width::I16),
+                _ => None,
+            };
+            if let (Some(dst), Some(width), Some(mem)) = (
+                whole(instruction.op0_register()),
+                width,
+                memory(instruction),
+            ) {
+                return Effect::Set(dst, Expr::Entry(mem, width));
+            }
+        }
+        M::Add | M::Sub => {
+            if let Some(dst) = reg0 {
+                let add = instruction.mnemonic() == M::Add;
+                match kind1 {
+                    OpKind::Immediate8to64 | OpKind::Immediate32to64 => {
+                        let by = instruction.immediate(1).cast_signed();
+                        return Effect::Set(
+                            dst,
+                            Expr::Add(dst, if add { by } else { by.wrapping_neg() }),
+                        );
+                    }
+                    OpKind::Register if add => {
+                        if let Some(src) = reg1 {
+                            return Effect::Set(dst, Expr::Sum(dst, src, 0));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        M::Xor
+            if kind0 == OpKind::Register
+                && kind1 == OpKind::Register
+                && instruction.op0_register() == instruction.op1_register() =>
+        {
+            if let Some(dst) = whole(instruction.op0_register()) {
+                return Effect::Set(dst, Expr::Const(0));
+            }
+        }
+        M::And if reg0 == Some(SP) => return Effect::Realign,
+        M::Push => {
+            return match kind0 {
+                OpKind::Register if reg0.is_some() => Effect::Push(reg0),
+                _ if instruction.stack_pointer_increment() == -8 => Effect::Push(None),
+                _ => everything(instruction, info),
+            };
+        }
+        M::Pop => {
+            if let Some(dst) = reg0 {
+                return Effect::Pop(dst);
+            }
+        }
+        M::Cmovo
+        | M::Cmovno
+        | M::Cmovb
+        | M::Cmovae
+        | M::Cmove
+        | M::Cmovne
+        | M::Cmovbe
+        | M::Cmova
+        | M::Cmovs
+        | M::Cmovns
+        | M::Cmovp
+        | M::Cmovnp
+        | M::Cmovl
+        | M::Cmovge
+        | M::Cmovle
+        | M::Cmovg => {
+            if let (Some(dst), Some(src)) = (reg0, reg1) {
+                return Effect::Set(dst, Expr::Either(src));
+            }
+        }
+        _ => {}
+    }
+    everything(instruction, info)
+}
+
+/// The catch-all: all registers that are read and written, and the memory that is.
+fn everything(instruction: &Instruction, info: &mut InstructionInfoFactory) -> Effect {
+    // A register that only addresses memory is not "read": its value goes nowhere.
+    let addressing = bit(instruction.memory_base()) | bit(instruction.memory_index());
+    let named = (0..instruction.op_count())
+        .filter(|&n| instruction.op_kind(n) == OpKind::Register)
+        .fold(0, |all, n| all | bit(instruction.op_register(n)));
+    let info = info.info(instruction);
+    let (mut reads, mut writes, mut store) = (0, 0, None);
+    for used in info.used_registers() {
+        let register = bit(used.register());
+        match used.access() {
+            OpAccess::Read | OpAccess::CondRead => reads |= register,
+            OpAccess::Write | OpAccess::CondWrite => writes |= register,
+            OpAccess::ReadWrite | OpAccess::ReadCondWrite => {
+                reads |= register;
+                writes |= register;
+            }
+            _ => {}
+        }
+    }
+    for used in info.used_memory() {
+        if matches!(
+            used.access(),
+            OpAccess::Write | OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite
+        ) {
+            // A segment other than fs and gs is flat; string instructions report theirs as es.
+            if matches!(used.segment(), Register::FS | Register::GS) {
+                continue;
+            }
+            let simple = used.index() == Register::None && used.memory_size().size() > 0;
+            let mem = match number(used.base()) {
+                _ if used.base() == Register::RIP => Mem::at(instruction.ip_rel_memory_address()),
+                Some(base) if simple => Mem::based(base, used.displacement().cast_signed()),
+                None if simple && used.base() == Register::None => Mem::at(used.displacement()),
+                _ => ANYWHERE,
+            };
+            let width = u8::try_from(used.memory_size().size()).unwrap_or(u8::MAX);
+            store = Some(if store.is_none() {
+                (mem, width)
+            } else {
+                (ANYWHERE, u8::MAX)
+            });
+        }
+    }
+    Effect::Clobber {
+        reads: reads & !(addressing & !named),
+        writes,
+        store,
+    }
+}
+
+/// A linker stub: the slot it jumps through, and how many instructions it executes.
+pub(crate) fn stub(code: &[u8], address: u64) -> Option<(u64, u32)> {
+    let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
+    for count in 1..=4 {
+        let instruction = decoder.decode();
+        match flow(&instruction) {
+            Flow::JumpVia(Place::Mem(Mem {
+                base: None,
+                index: None,
+                disp,
+            })) => return Some((disp.cast_unsigned(), count)),
+            Flow::Next if matches!(instruction.mnemonic(), Mnemonic::Endbr64 | Mnemonic::Nop) => {}
+            // .plt.sec and .plt split the lazy half off: push index; jmp plt0 is not what a call lands on.
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// A function that does nothing but pass control on: where to, and how many instructions it executes before
+/// the target's first. It may set up and tear down a frame and move its arguments through it, nothing else.
+pub(crate) fn thunk(code: &[u8], address: u64) -> Option<(Reached, u32)> {
+    let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
+    let mut found = None;
+    let mut count = 0;
+    while decoder.can_decode() {
+        let instruction = decoder.decode();
+        if found.is_none() {
+            count += 1;
+        }
+        let target = match flow(&instruction) {
+            Flow::Jump(to) => return found.is_none().then_some((Reached::Address(to), count)),
+            Flow::JumpVia(Place::Mem(Mem {
+                base: None,
+                index: None,
+                disp,
+            })) if found.is_none() => {
+                return Some((Reached::Slot(disp.cast_unsigned()), count));
+            }
+            Flow::Call(to) => Reached::Address(to),
+            Flow::CallVia(Place::Mem(Mem {
+                base: None,
+                index: None,
+                disp,
+            })) => Reached::Slot(disp.cast_unsigned()),
+            Flow::Next if is_passing(&instruction) => continue,
+            Flow::Stop if instruction.flow_control() == FlowControl::Return => return found,
+            _ => return None,
+        };
+        if found.is_some() {
+            return None;
+        }
+        found = Some((target, count));
+    }
+    None
+}
+
+/// Whether an instruction only sets up a frame or moves a value between a register and the frame.
+fn is_passing(instruction: &Instruction) -> bool {
+    let framed = matches!(instruction.memory_base(), Register::RSP | Register::RBP)
+        && instruction.memory_index() == Register::None;
+    let any_register = |n| instruction.op_kind(n) == OpKind::Register;
+    match instruction.mnemonic() {
+        Mnemonic::Endbr64 | Mnemonic::Nop | Mnemonic::Leave => true,
+        Mnemonic::Push | Mnemonic::Pop => any_register(0),
+        Mnemonic::Mov => {
+            (any_register(0) || (instruction.op0_kind() == OpKind::Memory && framed))
+                && (any_register(1) || (instruction.op1_kind() == OpKind::Memory && framed))
+        }
+        Mnemonic::Sub | Mnemonic::Add => {
+            instruction.op0_register() == Register::RSP && !any_register(1)
+        }
+        _ => false,
+    }
+}
