@@ -122,10 +122,8 @@ fn controls_do_what_the_bare_call_does() {
     assert_eq!(controls::through_shim(41), 42);
     assert_eq!(controls::through_box(&boxed, 41), 42);
     // SAFETY: `greet_add_one` has no precondition.
-    assert_eq!(
-        unsafe { controls::through_pointer(ffi::greet_add_one, 41) },
-        42
-    );
+    let through_pointer = unsafe { controls::through_pointer(ffi::greet_add_one, 41) };
+    assert_eq!(through_pointer, 42);
 }
 
 #[test]

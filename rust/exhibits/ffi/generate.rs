@@ -13,6 +13,7 @@ pub fn bindings(header: &str) -> Result<String, String> {
         )
     })?;
 
+    let rust = bindgen::RustTarget::stable(85, 0).map_err(|why| why.to_string())?;
     let text = std::fs::read_to_string(header).map_err(|why| format!("{header}: {why}"))?;
     bindgen::builder()
         .header(header)
@@ -23,6 +24,8 @@ pub fn bindings(header: &str) -> Result<String, String> {
         // of each target instead.
         .layout_tests(false)
         .merge_extern_blocks(true)
+        // Fixed: bindgen would otherwise ask the compiler that happens to be there.
+        .rust_target(rust)
         .rust_edition(bindgen::RustEdition::Edition2024)
         // bindgen's own names its version, which is no part of the interface.
         .disable_header_comment()
