@@ -1,7 +1,10 @@
-// 20 + 20 + 2 = 42
-// a panic came back across C: no more than 1
-//
-// C calls a closure back. Its panic is carried around C, never through it.
+//! C calls a closure back. Its panic is carried around C, never through it.
+//!
+//! ```text
+//! 20 + 20 + 2 = 42
+//! a panic came back across C: no more than 1
+//! ```
+
 use std::panic::{self, AssertUnwindSafe};
 
 use zero_cost_ffi::greet::{self, Error};

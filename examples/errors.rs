@@ -1,9 +1,12 @@
-// the text has a NUL before its end: nul byte found in provided data at position: 3
-// `greeter_new` returned a null pointer
-// the buffer is too small for the result
-// Hello, Ferris!
-//
-// What C answers with null, with a status, or not at all is an error in Rust.
+//! What C answers with null, with a status, or not at all is an error in Rust.
+//!
+//! ```text
+//! the text has a NUL before its end: nul byte found in provided data at position: 3
+//! `greeter_new` returned a null pointer
+//! the buffer is too small for the result
+//! Hello, Ferris!
+//! ```
+
 use std::error::Error as _;
 
 use zero_cost_ffi::greet::{self, Error, Greeter};

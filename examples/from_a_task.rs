@@ -1,8 +1,11 @@
-// Hello, ready
-// Hello, resumed
-// 42
-//
-// The same call within tasks of tokio: no runtime stands between a task and C.
+//! The same call within tasks of tokio: no runtime stands between a task and C.
+//!
+//! ```text
+//! Hello, ready
+//! Hello, resumed
+//! 42
+//! ```
+
 use zero_cost_ffi::{greet, task};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

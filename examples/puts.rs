@@ -1,7 +1,10 @@
-// Hello
-// Hello, Ferris
-//
-// The talk's one line, in safe Rust: a C function, called as one instruction.
+//! The talk's one line, in safe Rust: a C function, called as one instruction.
+//!
+//! ```text
+//! Hello
+//! Hello, Ferris
+//! ```
+
 use zero_cost_ffi::greet::{self, Error};
 
 fn main() -> Result<(), Error> {

@@ -1,6 +1,9 @@
-// halfway between (0, 0) and (2, 4): (1, 2)
-//
-// A struct goes to C and comes back by value, in registers.
+//! A struct goes to C and comes back by value, in registers.
+//!
+//! ```text
+//! halfway between (0, 0) and (2, 4): (1, 2)
+//! ```
+
 use zero_cost_ffi::greet::{self, Point};
 
 fn main() {

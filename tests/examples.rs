@@ -9,7 +9,7 @@ fn every_example_prints_its_first_comment() {
     let mut checked = 0;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap() {
         let source = entry.unwrap().path();
-        let expected = first_comment(&fs::read_to_string(&source).unwrap());
+        let expected = shown(&fs::read_to_string(&source).unwrap());
         assert!(!expected.is_empty(), "{} shows no output", source.display());
 
         let name = source.file_stem().unwrap().to_str().unwrap();
@@ -33,17 +33,20 @@ fn every_example_prints_its_first_comment() {
 }
 
 #[test]
-fn the_first_comment_ends_where_prose_begins() {
-    let source = "// 1\n//   2\n//\n// Prose.\nfn main() {}\n";
-    assert_eq!(first_comment(source), "1\n  2\n");
-    assert_eq!(first_comment("fn main() {}\n// 1\n"), "");
+fn what_an_example_shows_is_the_block_in_its_first_comment() {
+    let shown = shown("//! One idea.\n//!\n//! ```text\n//! 1\n//!   2\n//! ```\nfn main() {}\n");
+    assert_eq!(shown, "1\n  2\n");
+    assert_eq!(self::shown("//! One idea.\nfn main() {} // 1\n"), "");
 }
 
-/// The output that an example shows: its first comment, up to an empty line in it.
-fn first_comment(source: &str) -> String {
+/// The output that an example shows: the text block in its first comment.
+fn shown(source: &str) -> String {
     source
         .lines()
-        .map_while(|line| line.strip_prefix("// "))
-        .flat_map(|line| [line, "\n"])
+        .map_while(|line| line.strip_prefix("//!"))
+        .skip_while(|line| *line != " ```text")
+        .skip(1)
+        .take_while(|line| *line != " ```")
+        .flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"])
         .collect()
 }

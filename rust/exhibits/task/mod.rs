@@ -63,11 +63,15 @@ pub async fn add_one_in_task(value: i64) -> i64 {
     unsafe { ffi::greet_add_one(value) }
 }
 
-/// Where C returns to: an address within this task's own `poll`, directly behind
-/// the call instruction that was executed.
+/// Where C returns to: the address behind the call instruction that was executed.
 ///
-/// Run as a task, it answers which instruction of the image made the call. 0 where
-/// C cannot tell.
+/// Run as a task, it answers which instruction of the image made the call. That is
+/// in this `poll`, or, since a coroutine may be inlined into any crate, in tokio's
+/// that has it inlined (in optimised builds it has). Boxed as a `dyn Future` it
+/// cannot be. 0 where C cannot tell.
+///
+/// *Its machine code* (of `poll`): a call that comes back, since the state is still
+/// to be written.
 ///
 /// ```
 /// use zero_cost_ffi::task;
