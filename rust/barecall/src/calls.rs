@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use iced_x86::{Instruction, InstructionInfoFactory};
 
-use crate::flow::{self, Reached};
+use crate::flow::{self, Convention, Reached};
 use crate::image::{Architecture, Bound, Image, Name};
 use crate::names;
 use crate::route::Route;
-use crate::step::{Flow, Mem, Place, Step};
+use crate::step::{Effect, Expr, Flow, Mem, Place, Step};
 use crate::x86;
 
 /// A function of an image.
@@ -515,75 +515,155 @@ impl<'a> Scanner<'a> {
         pieces.extend(image.parts_of(whole));
         pieces.sort_unstable();
         let before = sites.len();
-        self.steps.clear();
-        let mut indirect = false;
+        let mut undecided = false;
         for &piece in &pieces {
-            let (start, end) = (image.functions[piece].start, image.functions[piece].end);
-            let code = image.contents(start, usize::try_from(end - start).unwrap_or(0));
-            x86::decode(code, start, &mut self.decoded);
-            for instruction in &self.decoded {
-                let len = u8::try_from(instruction.len()).unwrap_or(u8::MAX);
-                match x86::flow(instruction) {
-                    Flow::Next | Flow::Stop => {}
-                    Flow::Call(to) => {
-                        sites.push(self.site(
-                            instruction.ip(),
-                            whole,
-                            len,
-                            false,
-                            Reached::Address(to),
-                        ));
-                    }
+            self.decode(piece);
+            for index in 0..self.decoded.len() {
+                let instruction = &self.decoded[index];
+                let (tail, reached) = match x86::flow(instruction) {
+                    Flow::Next | Flow::Stop => continue,
+                    Flow::Call(to) => (false, Reached::Address(to)),
                     Flow::Jump(to) | Flow::Branch(to) => {
-                        if self.leaves(&pieces, whole, to) {
-                            sites.push(self.site(
-                                instruction.ip(),
-                                whole,
-                                len,
-                                true,
-                                Reached::Address(to),
-                            ));
+                        if !self.leaves(&pieces, whole, to) {
+                            continue;
+                        }
+                        (true, Reached::Address(to))
+                    }
+                    flow @ (Flow::CallVia(place) | Flow::JumpVia(place)) => {
+                        let tail = matches!(flow, Flow::JumpVia(_));
+                        match self
+                            .plain(place)
+                            .or_else(|| self.locally(index, place, tail))
+                        {
+                            Some(Reached::Inside) => continue,
+                            Some(reached) => (tail, reached),
+                            None => {
+                                undecided = true;
+                                continue;
+                            }
                         }
                     }
-                    Flow::CallVia(place) => match self.plain(place) {
-                        Some(reached) => {
-                            sites.push(self.site(instruction.ip(), whole, len, false, reached))
-                        }
-                        None => indirect = true,
-                    },
-                    Flow::JumpVia(place) => match self.plain(place) {
-                        Some(reached) => {
-                            sites.push(self.site(instruction.ip(), whole, len, true, reached))
-                        }
-                        None => indirect = true,
-                    },
-                }
+                };
+                let (at, len) = (self.decoded[index].ip(), self.decoded[index].len());
+                sites.push(self.site(at, whole, len, tail, reached));
             }
-            if indirect || pieces.len() > 1 {
+        }
+        if undecided {
+            self.steps.clear();
+            for &piece in &pieces {
+                self.decode(piece);
                 for instruction in &self.decoded {
                     x86::lift(instruction, &mut self.info, &mut self.steps);
                 }
             }
-        }
-        if indirect {
-            let entry = image.functions[whole].start;
-            for (index, reached) in flow::reached(image, &x86::CONVENTION, &self.steps, entry) {
-                let step = self.steps[index];
-                let (tail, place) = match step.flow {
-                    Flow::JumpVia(place) => (true, place),
-                    Flow::CallVia(place) => (false, place),
-                    _ => continue,
-                };
-                if reached != Reached::Inside && self.plain(place).is_none() {
-                    sites.push(self.site(step.at, whole, step.len, tail, reached));
-                }
-            }
-            sites[before..].sort_unstable_by_key(|site| site.at);
+            self.follow(whole, &x86::CONVENTION, before, sites);
         }
     }
 
-    fn site(&self, at: u64, whole: usize, len: u8, tail: bool, reached: Reached) -> Site {
-        let from = u32::try_from(whole).unwrap_or(u32::MAX);
+    fn decode(&mut self, piece: usize) {
+        let (start, end) = (
+            self.image.functions[piece].start,
+            self.image.functions[piece].end,
+        );
+        let code = self
+            .image
+            .contents(start, usize::try_from(end - start).unwrap_or(0));
+        x86::decode(code, start, &mut self.decoded);
+    }
+
+    /// Adds the indirect calls that only the data flow over `self.steps` decides.
+    fn follow(
+        &mut self,
+        whole: usize,
+        convention: &Convention,
+        before: usize,
+        sites: &mut Vec<Site>,
+    ) {
+        let entry = self.image.functions[whole].start;
+        let known = sites.len();
+        for (index, reached) in flow::reached(self.image, convention, &self.steps, entry) {
+            let step = self.steps[index];
+            let decided = sites[before..known]
+                .binary_search_by_key(&step.at, |site| site.at)
+                .is_ok();
+            if !decided && reached != Reached::Inside {
+                let tail = matches!(step.flow, Flow::JumpVia(_));
+                sites.push(self.site(step.at, whole, step.len.into(), tail, reached));
+            }
+        }
+        sites[before..].sort_unstable_by_key(|site| site.at);
+    }
+
+    /// Whether an indirect call or jump certainly goes through no constant of the image, seen from the few
+    /// instructions before it. Only ever finds `pointer`; a bare route needs the data flow.
+    fn locally(&mut self, index: usize, place: Place, jump: bool) -> Option<Reached> {
+        const WINDOW: usize = 64;
+        let (mut register, through_memory) = match place {
+            Place::Reg(register) => (register, false),
+            Place::Mem(Mem {
+                base: Some(base),
+                index: None,
+                ..
+            }) => (base, true),
+            // An index into a table: of cases, if it is a jump.
+            Place::Mem(_) => return jump.then_some(Reached::Inside).or(Some(Reached::Pointer)),
+            Place::Elsewhere => return Some(Reached::Pointer),
+        };
+        for earlier in (index.saturating_sub(WINDOW)..index).rev() {
+            self.steps.clear();
+            x86::lift(&self.decoded[earlier], &mut self.info, &mut self.steps);
+            for step in self.steps.iter().rev() {
+                match step.flow {
+                    Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => return None,
+                    Flow::Call(_) | Flow::CallVia(_)
+                        if x86::CONVENTION.caller_saved & (1 << register) != 0 =>
+                    {
+                        return Some(Reached::Pointer);
+                    }
+                    _ => {}
+                }
+                match step.effect {
+                    Effect::Set(to, expr) if to == register => match expr {
+                        Expr::Copy(from) => register = from,
+                        Expr::Load(mem) => {
+                            return match (mem.base, mem.index) {
+                                (_, Some(_)) => Some(if jump && !through_memory {
+                                    Reached::Inside
+                                } else {
+                                    Reached::Pointer
+                                }),
+                                (Some(_), None) if through_memory => Some(Reached::Pointer),
+                                (Some(base), None) if !x86::may_be_frame(base) => {
+                                    Some(Reached::Pointer)
+                                }
+                                _ => None,
+                            };
+                        }
+                        Expr::Sum(..) | Expr::Entry(..) => {
+                            return Some(if jump && !through_memory {
+                                Reached::Inside
+                            } else {
+                                Reached::Pointer
+                            });
+                        }
+                        Expr::Const(_) | Expr::Add(..) | Expr::Either(_) => return None,
+                    },
+                    Effect::Pop(to) if to == register => return None,
+                    Effect::Clobber { writes, .. } if writes & (1 << register) != 0 => {
+                        return Some(Reached::Pointer);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
+    fn site(&self, at: u64, whole: usize, len: usize, tail: bool, reached: Reached) -> Site {
+        let (from, len) = (
+            u32::try_from(whole).unwrap_or(u32::MAX),
+            u8::try_from(len).unwrap_or(u8::MAX),
+        );
         Site {
             at,
             from,

@@ -9,6 +9,8 @@
 //! pointer of the platform's calling convention, and write to a caller's frame only through an address
 //! that the caller gave away.
 
+use std::collections::BTreeSet;
+
 use crate::image::Image;
 use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Step, Width};
 
@@ -74,7 +76,7 @@ enum Value {
 
 /// What frame addresses are relative to: the stack pointer at entry, the same after rounding, or
 /// the stack pointer at the beginning of a block whose past is unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Base {
     Entry,
     Rounded,
@@ -106,11 +108,14 @@ struct Table {
 /// More entries than this and the table is taken for something else.
 const MOST_ENTRIES: u64 = 1 << 14;
 
-#[derive(Clone, PartialEq)]
+/// A word of the frame and what it holds.
+type FrameSlot = (Base, i64, Value);
+
+#[derive(Clone)]
 struct State {
     registers: [Value; 32],
-    /// Frame slots that hold something other than `elsewhere`.
-    slots: Vec<(Base, i64, Value)>,
+    /// Frame slots that hold something other than `elsewhere`, sorted.
+    slots: Vec<FrameSlot>,
     elsewhere: Value,
     /// Per base: frame addresses from here up may be written by callees and through pointers.
     escaped: [i64; 3],
@@ -149,10 +154,15 @@ impl State {
     }
 
     fn slot(&self, base: Base, at: i64) -> Value {
-        self.slots
-            .iter()
-            .find(|slot| (slot.0, slot.1) == (base, at))
-            .map_or(self.elsewhere, |slot| slot.2)
+        match self
+            .slots
+            .binary_search_by_key(&(base, at), |slot| (slot.0, slot.1))
+        {
+            Ok(index) => self.slots[index].2,
+            // Who knows what was written there since.
+            Err(_) if at >= self.escaped[base as usize] => Value::Unknown,
+            Err(_) => self.elsewhere,
+        }
     }
 
     /// Writes `width` bytes of the frame; a value followed needs a whole word.
@@ -161,8 +171,11 @@ impl State {
         self.slots
             .retain(|slot| slot.0 != base || slot.1 >= end || slot.1.saturating_add(8) <= at);
         let value = if width == 8 { value } else { Value::Dynamic };
-        if value != self.elsewhere {
-            self.slots.push((base, at, value));
+        if value != self.slot(base, at) {
+            let index = self
+                .slots
+                .partition_point(|slot| (slot.0, slot.1) < (base, at));
+            self.slots.insert(index, (base, at, value));
         }
     }
 
@@ -176,42 +189,53 @@ impl State {
 
     /// Somebody else may have written wherever an address escaped to.
     fn disturb(&mut self) {
-        for (base, at, value) in &mut self.slots {
-            if *at >= self.escaped[*base as usize] && *value != Value::Dynamic {
-                *value = Value::Unknown;
-            }
-        }
+        let escaped = self.escaped;
+        self.slots
+            .retain(|&(base, at, _)| at < escaped[base as usize]);
     }
 
     /// Joins `other` in; whether anything changed.
     fn join(&mut self, other: &Self) -> bool {
-        let before = self.clone();
+        let mut changed = false;
         for (mine, theirs) in self.registers.iter_mut().zip(other.registers) {
-            *mine = mine.join(theirs);
+            let joined = mine.join(theirs);
+            changed |= joined != *mine;
+            *mine = joined;
         }
-        let elsewhere = self.elsewhere.join(other.elsewhere);
-        let keys = self
-            .slots
-            .iter()
-            .chain(&other.slots)
-            .map(|slot| (slot.0, slot.1));
-        let mut joined: Vec<(Base, i64, Value)> = Vec::with_capacity(self.slots.len());
-        for (base, at) in keys {
-            if joined.iter().any(|slot| (slot.0, slot.1) == (base, at)) {
-                continue;
-            }
-            let value = self.slot(base, at).join(other.slot(base, at));
-            if value != elsewhere {
-                joined.push((base, at, value));
-            }
-        }
-        self.slots = joined;
-        self.elsewhere = elsewhere;
         for (mine, theirs) in self.escaped.iter_mut().zip(other.escaped) {
+            changed |= theirs < *mine;
             *mine = theirs.min(*mine);
         }
-        *self != before
+        if self.slots != other.slots || self.elsewhere != other.elsewhere {
+            let keys = merged(&self.slots, &other.slots);
+            let joined: Vec<_> = keys
+                .map(|(base, at)| (base, at, self.slot(base, at).join(other.slot(base, at))))
+                .collect();
+            self.elsewhere = self.elsewhere.join(other.elsewhere);
+            let before = std::mem::take(&mut self.slots);
+            self.slots = joined
+                .into_iter()
+                .filter(|&(base, at, value)| value != self.slot(base, at))
+                .collect();
+            changed |= before != self.slots;
+        }
+        changed
     }
+}
+
+/// The places of two sorted lists of slots, each once.
+fn merged<'s>(a: &'s [FrameSlot], b: &'s [FrameSlot]) -> impl Iterator<Item = (Base, i64)> + 's {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    std::iter::from_fn(move || {
+        let key = |slot: &&FrameSlot| (slot.0, slot.1);
+        let next = match (a.peek().map(key), b.peek().map(key)) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        a.next_if(|slot| key(slot) == next);
+        b.next_if(|slot| key(slot) == next);
+        Some(next)
+    })
 }
 
 struct Graph<'a> {
@@ -297,94 +321,121 @@ impl<'a> Graph<'a> {
             return Run::Lost;
         };
         self.states[entry] = Some(State::entry(self.convention.sp));
-        let mut pending = std::collections::BTreeSet::from([entry]);
+        let mut pending = BTreeSet::from([entry]);
         let mut budget = 256 + 24 * self.leaders.len();
-        // What calls leave behind for a landing pad.
-        let mut after_calls: Option<State> = None;
-        let mut found = Vec::new();
+        // Blocks that only unwinding enters.
+        let mut pads: Option<Vec<usize>> = None;
         loop {
-            while let Some(block) = pending.pop_first() {
-                budget -= 1;
-                if budget == 0 {
-                    return Run::Lost;
-                }
-                let Some(mut state) = self.states[block].clone() else {
-                    continue;
-                };
-                let mut successors = Vec::new();
-                if !self.walk(
-                    block,
-                    &mut state,
-                    &mut successors,
-                    &mut found,
-                    &mut after_calls,
-                ) {
-                    return Run::Lost;
-                }
-                if !found.is_empty() {
-                    continue;
-                }
-                for leader in successors {
-                    let Some(next) = self.block(leader) else {
-                        continue;
-                    };
-                    let changed = match &mut self.states[next] {
-                        Some(known) => known.join(&state),
-                        empty => {
-                            *empty = Some(state.clone());
-                            true
-                        }
-                    };
-                    if changed {
-                        pending.insert(next);
-                    }
-                }
+            match self.propagate(&mut pending, &mut budget) {
+                Run::Settled => {}
+                other => return other,
             }
-            if !found.is_empty() {
-                return Run::NewLeaders(found);
-            }
-            // The lowest block that nothing reaches: a landing pad, or padding.
-            let Some(orphan) = self.states.iter().position(Option::is_none) else {
+            if self.states.iter().all(Option::is_some) && pads.is_none() {
                 return Run::Settled;
-            };
-            self.states[orphan] = Some(
-                after_calls
-                    .clone()
-                    .unwrap_or_else(|| State::unknown(self.convention.sp)),
-            );
-            pending.insert(orphan);
+            }
+            let pads = pads.get_or_insert_with(|| self.without_predecessor());
+            let thrown = self.after_calls();
+            for &pad in &*pads {
+                if join_into(&mut self.states[pad], &thrown) {
+                    pending.insert(pad);
+                }
+            }
+            if pending.is_empty() {
+                // Dead code that only leads to itself.
+                let Some(orphan) = self.states.iter().position(Option::is_none) else {
+                    return Run::Settled;
+                };
+                pads.push(orphan);
+            }
         }
     }
 
-    /// Runs a block from `state`; its successors' first steps go to `successors`, steps that turn out to begin
-    /// a block to `found`. False: control goes who knows where.
-    fn walk(
-        &mut self,
-        block: usize,
-        state: &mut State,
-        successors: &mut Vec<usize>,
-        found: &mut Vec<usize>,
-        after_calls: &mut Option<State>,
-    ) -> bool {
+    fn propagate(&mut self, pending: &mut BTreeSet<usize>, budget: &mut usize) -> Run {
+        let mut found = Vec::new();
+        let mut successors = Vec::new();
+        while let Some(block) = pending.pop_first() {
+            *budget -= 1;
+            if *budget == 0 {
+                return Run::Lost;
+            }
+            let Some(mut state) = self.states[block].clone() else {
+                continue;
+            };
+            successors.clear();
+            if !self.walk(block, &mut state, &mut successors) {
+                return Run::Lost;
+            }
+            for &leader in &successors {
+                match self.block(leader) {
+                    None => found.push(leader),
+                    Some(next) if join_into(&mut self.states[next], &state) => {
+                        pending.insert(next);
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        if found.is_empty() {
+            Run::Settled
+        } else {
+            Run::NewLeaders(found)
+        }
+    }
+
+    /// Blocks that nothing reaches and nothing in the function jumps to or falls into.
+    fn without_predecessor(&self) -> Vec<usize> {
+        let mut entered = vec![false; self.leaders.len()];
+        for (index, step) in self.steps.iter().enumerate() {
+            if let Flow::Jump(to) | Flow::Branch(to) = step.flow
+                && let Some(block) = self.index(to).and_then(|leader| self.block(leader))
+            {
+                entered[block] = true;
+            }
+            if !matches!(step.flow, Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop)
+                && let Some(block) = self.block(index + 1).filter(|_| self.follows(index + 1))
+            {
+                entered[block] = true;
+            }
+        }
+        (0..self.leaders.len())
+            .filter(|&block| !entered[block] && self.states[block].is_none())
+            .collect()
+    }
+
+    /// What any call in the blocks reached so far may leave behind for a landing pad.
+    fn after_calls(&mut self) -> State {
+        let mut thrown: Option<State> = None;
+        for block in 0..self.leaders.len() {
+            let Some(mut state) = self.states[block].clone() else {
+                continue;
+            };
+            for index in self.leaders[block]..self.end(block) {
+                let step = self.steps[index];
+                self.apply(&mut state, &step.effect);
+                if let Flow::Call(_) | Flow::CallVia(_) = step.flow {
+                    self.call(&mut state);
+                    join_into(&mut thrown, &state);
+                }
+            }
+        }
+        thrown.unwrap_or_else(|| State::unknown(self.convention.sp))
+    }
+
+    /// Runs a block from `state`; its successors' first steps go to `successors`. False: control goes who knows where.
+    fn walk(&mut self, block: usize, state: &mut State, successors: &mut Vec<usize>) -> bool {
         let end = self.end(block);
         for index in self.leaders[block]..end {
             let step = self.steps[index];
             self.apply(state, &step.effect);
             match step.flow {
                 Flow::Next => {}
-                Flow::Call(_) | Flow::CallVia(_) => {
+                Flow::Call(to) => {
                     self.call(state);
-                    if let Some(known) = after_calls {
-                        known.join(state);
-                    } else {
-                        *after_calls = Some(state.clone());
-                    }
-                    if let Flow::Call(to) = step.flow
-                        && self.image.never_returns(to)
-                    {
+                    if self.image.never_returns(to) {
                         return true;
                     }
                 }
+                Flow::CallVia(_) => self.call(state),
                 Flow::Jump(to) => {
                     successors.extend(self.index(to));
                     return true;
@@ -396,11 +447,6 @@ impl<'a> Graph<'a> {
                         Jump::Out => true,
                         Jump::Lost => false,
                         Jump::Inside(targets) => {
-                            found.extend(
-                                targets
-                                    .iter()
-                                    .filter(|&&target| self.block(target).is_none()),
-                            );
                             successors.extend(targets);
                             true
                         }
@@ -449,6 +495,7 @@ impl<'a> Graph<'a> {
                 let top = add(state.get(sp), -8);
                 state.set(sp, top);
                 state.escape(value);
+                let value = self.worth_following(value);
                 if let Value::Stack(base, at) = top {
                     state.write(base, at, 8, value);
                 }
@@ -491,8 +538,20 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// What is remembered of a value in the frame: only what a call may go through.
+    fn worth_following(&self, value: Value) -> Value {
+        match value {
+            Value::Const(at) if !self.image.is_code(at) => Value::Dynamic,
+            Value::Stack(..) | Value::Entry(_) | Value::Target(_) | Value::Indexed => {
+                Value::Dynamic
+            }
+            other => other,
+        }
+    }
+
     fn store(&self, state: &mut State, mem: Mem, width: u8, value: Value) {
         state.escape(value);
+        let value = self.worth_following(value);
         match self.address(state, mem) {
             Address::Const(_) => {}
             Address::Stack(base, at) => state.write(base, at, width, value),
@@ -606,7 +665,7 @@ impl<'a> Graph<'a> {
 
     fn load(&mut self, state: &State, mem: Mem) -> Value {
         match self.address(state, mem) {
-            Address::Const(at) if self.image.is_constant(at) => Value::Slot(at),
+            Address::Const(at) if self.image.holds_code(at) => Value::Slot(at),
             Address::Const(_) | Address::Dynamic => Value::Dynamic,
             Address::Stack(base, at) => state.slot(base, at),
             Address::Table(at) => Value::Target(self.table(Table {
@@ -742,6 +801,17 @@ impl<'a> Graph<'a> {
                 Reached::Pointer
             }
             Value::Unknown | Value::Stack(..) => Reached::Undecided,
+        }
+    }
+}
+
+/// Joins `from` into a state that may not be there yet; whether anything changed.
+fn join_into(state: &mut Option<State>, from: &State) -> bool {
+    match state {
+        Some(known) => known.join(from),
+        None => {
+            *state = Some(from.clone());
+            true
         }
     }
 }

@@ -303,6 +303,22 @@ impl Image {
                 .any(|&(start, end)| address >= start && address.saturating_add(8) <= end)
     }
 
+    /// Whether an address lies in code.
+    pub(crate) fn is_code(&self, address: u64) -> bool {
+        self.section_at(address)
+            .is_some_and(|section| section.executable)
+    }
+
+    /// Whether the word at an address is a constant that a call may go through.
+    pub(crate) fn holds_code(&self, address: u64) -> bool {
+        self.is_constant(address)
+            && match self.bound(address) {
+                Some(Bound::Address(to)) => self.is_code(to),
+                Some(Bound::Symbol(_) | Bound::Lazily(_) | Bound::Resolved(_)) => true,
+                Some(Bound::Other) | None => false,
+            }
+    }
+
     /// What the loader puts into the word at an address.
     pub(crate) fn bound(&self, address: u64) -> Option<Bound> {
         if let Ok(at) = self.slots.binary_search_by_key(&address, |slot| slot.at) {

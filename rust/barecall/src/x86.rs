@@ -19,6 +19,11 @@ pub(crate) const CONVENTION: Convention = Convention {
     caller_saved: 0b0000_1111_1100_0111,
 };
 
+/// Whether an address relative to this register may lie in the function's own frame.
+pub(crate) const fn may_be_frame(base: Reg) -> bool {
+    matches!(base, SP | FP)
+}
+
 /// Decodes `code`, which lies at `address`, into `out`. Bytes that are no instruction become
 /// invalid instructions of one byte.
 pub(crate) fn decode(code: &[u8], address: u64, out: &mut Vec<Instruction>) {

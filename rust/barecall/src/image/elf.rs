@@ -211,8 +211,13 @@ impl<'a> File<'a> {
                     let symbol = || {
                         let index = SymbolIndex(relocation.r_sym(LE, false) as usize);
                         let symbol = symbols.as_ref()?.symbol(index).ok()?;
+                        // A variable's address is no place to call.
+                        let callable = !matches!(
+                            symbol.st_type(),
+                            elf::STT_OBJECT | elf::STT_TLS | elf::STT_COMMON
+                        );
                         Some(Name(strings?.checked_add(symbol.st_name(LE) as usize)?))
-                            .filter(|_| addend == 0)
+                            .filter(|_| callable && addend == 0)
                     };
                     let bound = match relocation.r_type(LE, false).0 {
                         // R_X86_64_64, _GLOB_DAT; R_AARCH64_ABS64, _GLOB_DAT
