@@ -1,14 +1,13 @@
 //! The one line in a test: a function reaches a symbol by bare calls only.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::calls::{Call, Function};
+use crate::bare::NotBare;
+use crate::calls::Function;
 use crate::error::Error;
 use crate::image::Image;
 use crate::names;
-use crate::route::Route;
 
 /// Asserts that a function calls a symbol, and that each of these calls is bare.
 ///
@@ -72,7 +71,7 @@ macro_rules! assert_bare {
 #[track_caller]
 pub fn assert_bare(function: &str, symbol: &str) {
     let checked = running(None).map_err(Failure::from).and_then(|image| {
-        image.function(function)?.bare_calls(symbol)?;
+        image.function(function)?.bare_calls(&[symbol])?;
         Ok(())
     });
     if let Err(failure) = checked {
@@ -88,152 +87,13 @@ pub fn assert_bare(function: &str, symbol: &str) {
 #[track_caller]
 pub fn assert_bare_at(function: *const (), name: &str, symbol: &str) {
     let checked = at(function, name).and_then(|function| {
-        function.bare_calls(symbol)?;
+        function.bare_calls(&[symbol])?;
         Ok(())
     });
     if let Err(failure) = checked {
         panic!("{}", failure.told(name, symbol));
     }
 }
-
-impl<'a> Function<'a> {
-    /// The function's calls to a symbol, if there are any and all are bare.
-    ///
-    /// ```
-    /// let image = barecall::Image::current()?;
-    /// match image.function("main")?.bare_calls("puts") {
-    ///     Ok(calls) => println!("{} calls, all bare", calls.len()),
-    ///     Err(evidence) => println!("{evidence}"),
-    /// }
-    /// # Ok::<(), barecall::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// If a call to the symbol is not bare, there is none, or one of the function's calls is
-    /// [`Unresolved`](Route::Unresolved) and so might be to the symbol.
-    pub fn bare_calls(&self, symbol: &str) -> Result<Vec<Call<'a>>, NotBare> {
-        let calls = self.calls();
-        let bare: Vec<_> = calls
-            .iter()
-            .copied()
-            .filter(|call| call.reaches(symbol) && call.route().is_bare())
-            .collect();
-        let guilty = |call: &&Call<'_>| {
-            call.route() == Route::Unresolved || (call.reaches(symbol) && !call.route().is_bare())
-        };
-        let mut offending: Vec<_> = calls.iter().filter(guilty).collect();
-        let mut found: Vec<String> = offending
-            .iter()
-            .map(|call| match call.to() {
-                Some(_) => format!("at {:#x}: {call}", call.at()),
-                None => format!("at {:#x}: {call} (it may be {symbol})", call.at()),
-            })
-            .collect();
-        if bare.is_empty() && offending.is_empty() {
-            found.push(format!("no call to {symbol}"));
-            for call in &calls {
-                if call.route() == Route::Pointer {
-                    found.push(format!(
-                        "at {:#x}: {call}; whatever the pointer holds",
-                        call.at()
-                    ));
-                } else if let Some(next) = call.target()
-                    && next.calls().iter().any(|next| next.reaches(symbol))
-                {
-                    found.push(format!(
-                        "at {:#x}: {call}, which is code of its own and calls {symbol}",
-                        call.at()
-                    ));
-                } else {
-                    continue;
-                }
-                offending.push(call);
-            }
-            if offending.is_empty() {
-                found.push(match calls.len() {
-                    0 => "nor any other call: inlined, or optimised out".to_owned(),
-                    _ => format!("{} other calls; one of them may lead to it", calls.len()),
-                });
-                offending.extend(&calls);
-            }
-        }
-        if offending.is_empty() && !bare.is_empty() {
-            return Ok(bare);
-        }
-        let marks: Vec<u64> = offending.iter().map(|call| call.at()).collect();
-        let listing = self.listing();
-        let listing = if listing.instructions().len() <= WHOLE {
-            listing.excerpt(&marks, WHOLE)
-        } else {
-            listing.excerpt(&marks, CONTEXT)
-        };
-        Err(NotBare {
-            file: self.image().path.clone(),
-            function: self.name(),
-            mangled: self.mangled().map(str::to_owned),
-            symbol: symbol.to_owned(),
-            found,
-            listing,
-        })
-    }
-}
-
-/// A listing up to this many instructions is shown whole.
-const WHOLE: usize = 40;
-/// Of a longer one, so many instructions on either side of the call.
-const CONTEXT: usize = 6;
-
-/// The evidence that a function does not reach a symbol by bare calls. Printed, it is all of it: what was
-/// expected, what was found, the listing with the offending calls marked, and the next command to type.
-#[derive(Clone, Debug)]
-pub struct NotBare {
-    file: PathBuf,
-    function: String,
-    mangled: Option<String>,
-    symbol: String,
-    found: Vec<String>,
-    listing: String,
-}
-
-impl NotBare {
-    /// What was found instead, one finding each.
-    #[must_use]
-    pub fn found(&self) -> &[String] {
-        &self.found
-    }
-
-    /// The listing, the offending calls behind a `>`.
-    #[must_use]
-    pub fn listing(&self) -> &str {
-        &self.listing
-    }
-}
-
-impl fmt::Display for NotBare {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            function, symbol, ..
-        } = self;
-        writeln!(f, "{function} does not reach {symbol} by bare calls alone")?;
-        writeln!(
-            f,
-            "  expected  calls to {symbol}, each direct, got or register: 1 instruction to its first"
-        )?;
-        for (n, found) in self.found.iter().enumerate() {
-            let head = if n == 0 { "found" } else { "" };
-            writeln!(f, "  {head:<8}  {found}")?;
-        }
-        writeln!(f, "\n{}", self.listing)?;
-        let name = self.mangled.as_deref().unwrap_or(function);
-        write!(
-            f,
-            "  next      cargo barecall show --file {} {name}",
-            self.file.display()
-        )
-    }
-}
-
-impl std::error::Error for NotBare {}
 
 /// Why an assertion failed.
 enum Failure {

@@ -18,6 +18,7 @@
 pub mod guide {}
 
 mod assert;
+mod bare;
 mod calls;
 mod error;
 mod flow;
@@ -28,7 +29,8 @@ mod route;
 mod step;
 mod x86;
 
-pub use assert::{NotBare, assert_bare, assert_bare_at};
+pub use assert::{assert_bare, assert_bare_at};
+pub use bare::{NotBare, quoted};
 pub use calls::{Call, Function};
 pub use error::Error;
 pub use image::{Architecture, Image};

@@ -1,1 +1,135 @@
-fn main() {}
+//! `cargo barecall`: the instrument at the command line. Each subcommand has a file of its own.
+
+mod calls;
+mod check;
+mod diff;
+mod images;
+mod progress;
+mod record;
+mod selection;
+mod shell;
+mod show;
+
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Prove how each call reaches its symbol, from the linked image.
+///
+/// A call is bare when exactly one instruction executes between the caller and the callee's first instruction:
+/// the routes `direct`, `got` and `register` are bare; `plt`, `thunk`, `pointer` and `unresolved` are not.
+#[derive(Debug, Parser)]
+#[command(name = "cargo-barecall", bin_name = "cargo barecall", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    subcommand: Subcommands,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo barecall calls --release             every call from Rust into C in what this package builds
+  cargo barecall calls --from '^my_crate::'  those of one crate only
+  cargo barecall check --release             exit 1, with evidence, if one of them is not bare
+  cargo barecall show --release my_function  a listing with every call's route beside it
+  cargo barecall calls --file /bin/ls        any other image
+
+Exit codes: 0 all is as asked; 1 a check does not hold; 2 usage or environment.";
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    Calls(calls::Args),
+    Check(check::Args),
+    Show(show::Args),
+    Diff(diff::Args),
+    Completions(shell::Completions),
+    Man(shell::Man),
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: "schema": 1, one document a line
+    Json,
+}
+
+/// What a subcommand has to say, and whether all is as claimed.
+struct Outcome {
+    text: String,
+    holds: bool,
+}
+
+/// Usage or environment: exit code 2.
+type Failure = Box<dyn Error>;
+
+fn main() -> ExitCode {
+    match run(Cli::parse_from(arguments())) {
+        Ok(outcome) => {
+            print(&outcome.text);
+            ExitCode::from(u8::from(!outcome.holds))
+        }
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            let (red, end) = (RED.render(), RED.render_reset());
+            // Where stderr is closed there is nobody to tell.
+            let _ = writeln!(anstream::stderr(), "{red}error{end}: {text}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Outcome, Failure> {
+    Ok(match cli.subcommand {
+        Subcommands::Calls(args) => args.run()?,
+        Subcommands::Check(args) => args.run()?,
+        Subcommands::Show(args) => args.run()?,
+        Subcommands::Diff(args) => args.run()?,
+        Subcommands::Completions(args) => args.run(),
+        Subcommands::Man(args) => args.run()?,
+    })
+}
+
+/// `cargo barecall calls` runs `cargo-barecall barecall calls`.
+fn arguments() -> Vec<std::ffi::OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == "barecall") {
+        arguments.remove(1);
+    }
+    arguments
+}
+
+/// To stdout, coloured where it is a terminal; a broken pipe is not an error.
+fn print(text: &str) {
+    let mut stdout = anstream::stdout().lock();
+    let end = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(end.as_bytes()))
+        .and_then(|()| stdout.flush());
+}
+
+const GREEN: anstyle::Style = anstyle::AnsiColor::Green.on_default();
+const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
+const BOLD: anstyle::Style = anstyle::Style::new().bold();
+
+/// Text in a style; the style is dropped where the output is no terminal.
+fn painted(style: anstyle::Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A route's colour: green is bare.
+fn colour(route: barecall::Route) -> anstyle::Style {
+    if route.is_bare() { GREEN } else { RED }
+}

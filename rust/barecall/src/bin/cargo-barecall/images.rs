@@ -1,0 +1,250 @@
+//! What is inspected: a file, or what cargo builds.
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use barecall::Image;
+use cargo_metadata::{Artifact, Message, MetadataCommand, TargetKind};
+use clap_cargo::{Features, Manifest, Workspace};
+
+use crate::Failure;
+
+/// Which images to read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Images {
+    /// Read this executable, library, object or archive, and build nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["Build", "Workspace", "Features", "Manifest"])]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    build: Build,
+    #[command(flatten, next_help_heading = "Package selection, as in cargo build")]
+    workspace: Workspace,
+    #[command(flatten, next_help_heading = "Feature selection, as in cargo build")]
+    features: Features,
+    #[command(flatten, next_help_heading = "Manifest, as in cargo build")]
+    manifest: Manifest,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Targets and profile, as in cargo build")]
+struct Build {
+    /// Build the library: the cdylib or dylib, else the archive
+    #[arg(long)]
+    lib: bool,
+    /// Build this binary
+    #[arg(long, value_name = "NAME")]
+    bin: Vec<String>,
+    /// Build all binaries
+    #[arg(long)]
+    bins: bool,
+    /// Build this example
+    #[arg(long, value_name = "NAME")]
+    example: Vec<String>,
+    /// Build all examples
+    #[arg(long)]
+    examples: bool,
+    /// Build this test target
+    #[arg(long, value_name = "NAME")]
+    test: Vec<String>,
+    /// Build all tests, unit tests among them
+    #[arg(long)]
+    tests: bool,
+    /// Build this bench target
+    #[arg(long, value_name = "NAME")]
+    bench: Vec<String>,
+    /// Build all benches
+    #[arg(long)]
+    benches: bool,
+    /// Build all targets
+    #[arg(long)]
+    all_targets: bool,
+    /// Build in release mode
+    #[arg(short, long)]
+    release: bool,
+    /// Build in this profile
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Build for this target triple
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+    /// Directory of all that cargo builds
+    #[arg(long, value_name = "DIRECTORY")]
+    target_dir: Option<PathBuf>,
+    /// Assert that Cargo.lock will remain unchanged
+    #[arg(long)]
+    locked: bool,
+    /// Run without accessing the network
+    #[arg(long)]
+    offline: bool,
+    /// Equivalent to --locked and --offline together
+    #[arg(long)]
+    frozen: bool,
+}
+
+impl Images {
+    /// Reads them; builds first, if no file is named.
+    pub(crate) fn open(&self) -> Result<Vec<Image>, Failure> {
+        let files = match &self.file {
+            Some(file) => vec![file.clone()],
+            None => self.built()?,
+        };
+        files.iter().map(|file| open(file)).collect()
+    }
+
+    /// What cargo built, in the order of its messages.
+    fn built(&self) -> Result<Vec<PathBuf>, Failure> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut child = Command::new(&cargo)
+            .args(["build", "--message-format=json-render-diagnostics"])
+            .args(self.arguments())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{} cannot be run: {error}", Path::new(&cargo).display()))?;
+        let mut artifacts = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            for message in Message::parse_stream(BufReader::new(stdout)) {
+                if let Message::CompilerArtifact(artifact) = message? {
+                    artifacts.push(artifact);
+                }
+            }
+        }
+        if !child.wait()?.success() {
+            return Err("the package does not build; cargo's own message is above".into());
+        }
+        let mut metadata = MetadataCommand::new();
+        metadata.cargo_path(&cargo).no_deps();
+        if let Some(path) = &self.manifest.manifest_path {
+            metadata.manifest_path(path);
+        }
+        let members = metadata.exec()?.workspace_members;
+        artifacts.retain(|artifact| members.contains(&artifact.package_id));
+        let files: Vec<PathBuf> = artifacts
+            .iter()
+            .filter(|artifact| self.build.wants(artifact))
+            .filter_map(|artifact| self.build.image(artifact))
+            .collect();
+        if files.is_empty() {
+            return Err(
+                "nothing was built that is linked: name a target that is, such as --bin NAME, --example NAME or \
+                 --tests; --lib reads the library before it is linked"
+                    .into(),
+            );
+        }
+        Ok(files)
+    }
+
+    fn arguments(&self) -> Vec<std::ffi::OsString> {
+        let Self {
+            build,
+            workspace,
+            features,
+            manifest,
+            file: _,
+        } = self;
+        let mut arguments = Vec::new();
+        let flags = [
+            ("--lib", build.lib),
+            ("--bins", build.bins),
+            ("--examples", build.examples),
+            ("--tests", build.tests),
+            ("--benches", build.benches),
+            ("--all-targets", build.all_targets),
+            ("--release", build.release),
+            ("--locked", build.locked),
+            ("--offline", build.offline),
+            ("--frozen", build.frozen),
+            ("--workspace", workspace.workspace || workspace.all),
+            ("--all-features", features.all_features),
+            ("--no-default-features", features.no_default_features),
+        ];
+        arguments.extend(flags.iter().filter(|flag| flag.1).map(|flag| flag.0.into()));
+        let mut option = |name: &str, value: &std::ffi::OsStr| {
+            arguments.push(name.into());
+            arguments.push(value.to_owned());
+        };
+        let lists = [
+            ("--bin", &build.bin),
+            ("--example", &build.example),
+            ("--test", &build.test),
+            ("--bench", &build.bench),
+            ("--package", &workspace.package),
+            ("--exclude", &workspace.exclude),
+            ("--features", &features.features),
+        ];
+        for (name, values) in lists {
+            values.iter().for_each(|value| option(name, value.as_ref()));
+        }
+        if let Some(value) = &build.profile {
+            option("--profile", value.as_ref());
+        }
+        if let Some(value) = &build.target {
+            option("--target", value.as_ref());
+        }
+        if let Some(value) = &build.target_dir {
+            option("--target-dir", value.as_ref());
+        }
+        if let Some(value) = &manifest.manifest_path {
+            option("--manifest-path", value.as_ref());
+        }
+        arguments
+    }
+}
+
+impl Build {
+    /// Whether this is what was asked for: cargo also builds binaries that tests run.
+    fn wants(&self, artifact: &Artifact) -> bool {
+        let target = &artifact.target;
+        let named = |names: &[String]| names.contains(&target.name);
+        let test = artifact.profile.test;
+        let asked = self.lib
+            || self.bins
+            || self.examples
+            || self.tests
+            || self.benches
+            || self.all_targets
+            || [&self.bin, &self.example, &self.test, &self.bench]
+                .iter()
+                .any(|names| !names.is_empty());
+        target.kind.iter().any(|kind| match kind {
+            TargetKind::CustomBuild | TargetKind::ProcMacro => false,
+            _ if self.all_targets => artifact.executable.is_some() || shared(artifact).is_some(),
+            _ if test && (self.tests || self.benches) => true,
+            TargetKind::Bin => !test && (!asked || self.bins || named(&self.bin)),
+            TargetKind::Example => self.examples || named(&self.example),
+            TargetKind::Test => named(&self.test),
+            TargetKind::Bench => self.benches || named(&self.bench),
+            TargetKind::CDyLib | TargetKind::DyLib => !test && (!asked || self.lib),
+            TargetKind::Lib | TargetKind::RLib | TargetKind::StaticLib => !test && self.lib,
+            _ => false,
+        })
+    }
+
+    /// The file of an artifact to read: what is linked, rather than an archive.
+    fn image(&self, artifact: &Artifact) -> Option<PathBuf> {
+        let executable = artifact.executable.as_ref().map(PathBuf::from);
+        let archive = || {
+            let files = artifact.filenames.iter();
+            let found = files
+                .clone()
+                .find(|file| matches!(file.extension(), Some("rlib" | "a" | "lib")));
+            found.filter(|_| self.lib).map(PathBuf::from)
+        };
+        executable.or_else(|| shared(artifact)).or_else(archive)
+    }
+}
+
+/// The shared library among an artifact's files.
+fn shared(artifact: &Artifact) -> Option<PathBuf> {
+    artifact
+        .filenames
+        .iter()
+        .find(|file| matches!(file.extension(), Some("so" | "dylib" | "dll")))
+        .map(PathBuf::from)
+}
+
+/// Reads one image.
+pub(crate) fn open(file: &Path) -> Result<Image, Failure> {
+    Ok(Image::open(file)?)
+}

@@ -1,0 +1,85 @@
+//! Which calls are meant: those into C, unless something else is asked for.
+
+use barecall::{Call, Image, Route, is_rust};
+use regex::Regex;
+
+/// Which calls.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selection {
+    /// Only calls from functions whose name (demangled or mangled) this fits; with it, calls that may lead
+    /// anywhere are among them
+    #[arg(long, value_name = "REGEX")]
+    from: Option<Regex>,
+    /// Only calls to symbols whose name this fits
+    #[arg(long, value_name = "REGEX")]
+    to: Option<Regex>,
+    /// Every call, not only those from Rust into C
+    #[arg(long)]
+    all: bool,
+}
+
+/// The calls of an image that are meant.
+pub(crate) struct Selected<'a> {
+    pub(crate) calls: Vec<Call<'a>>,
+    /// Calls of Rust's that may lead anywhere, C included, and were left out.
+    pub(crate) anywhere: usize,
+}
+
+impl Selection {
+    /// Whether it was narrowed, so that finding nothing is a surprise.
+    pub(crate) const fn is_narrowed(&self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
+    /// What the calls are called.
+    pub(crate) const fn noun(&self) -> &'static str {
+        if self.all { "calls" } else { "calls into C" }
+    }
+
+    /// Takes the calls that are meant, in the order of their addresses.
+    pub(crate) fn of<'a>(&self, image: &'a Image, calls: Vec<Call<'a>>) -> Selected<'a> {
+        let has_rust = image
+            .functions()
+            .any(|function| function.mangled().is_some_and(is_rust));
+        let mut selected = Selected {
+            calls: Vec::new(),
+            anywhere: 0,
+        };
+        for call in calls {
+            let from = call.from();
+            let ours = self.all || !has_rust || from.mangled().is_none_or(is_rust);
+            if !ours || !self.fits_from(&call) {
+                continue;
+            }
+            let callee = call.callee_mangled();
+            let unknown = matches!(call.route(), Route::Pointer | Route::Unresolved);
+            if self.all || callee.iter().any(|name| !has_rust || !is_rust(name)) {
+                if self.fits_to(&call) {
+                    selected.calls.push(call);
+                }
+            } else if unknown {
+                if self.from.is_some() && self.to.is_none() {
+                    selected.calls.push(call);
+                } else {
+                    selected.anywhere += 1;
+                }
+            }
+        }
+        selected
+    }
+
+    fn fits_from(&self, call: &Call<'_>) -> bool {
+        self.from.as_ref().is_none_or(|regex| {
+            let from = call.from();
+            regex.is_match(&from.name()) || from.mangled().is_some_and(|name| regex.is_match(name))
+        })
+    }
+
+    fn fits_to(&self, call: &Call<'_>) -> bool {
+        self.to.as_ref().is_none_or(|regex| {
+            let mangled = call.to_mangled().into_iter().chain(call.callee_mangled());
+            call.to().is_some_and(|name| regex.is_match(&name))
+                || mangled.into_iter().any(|name| regex.is_match(name))
+        })
+    }
+}
