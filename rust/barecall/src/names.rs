@@ -25,25 +25,23 @@ pub fn demangle(name: &str) -> String {
 /// assert!(barecall::is_rust("_RNvCs123_4main4main"));
 /// assert!(!barecall::is_rust("puts"));
 /// assert!(!barecall::is_rust("_ZN3foo3barEv")); // C++
+/// assert!(barecall::is_rust("_ZN4core3ptr30drop_in_place$LT$alloc..Side$GT$17h4280b0b30786985eE.llvm.158"));
 /// ```
 #[must_use]
 pub fn is_rust(name: &str) -> bool {
     if let Some(rest) = name.strip_prefix("_R") {
         return rest.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit());
     }
-    // Legacy: _ZN … 17h<16 hexadecimal digits>E, then perhaps a suffix such as .llvm.123 or .cold.
-    let name = name.split('.').next().unwrap_or(name);
-    let Some(body) = name
-        .strip_prefix("_ZN")
-        .and_then(|rest| rest.strip_suffix('E'))
-    else {
+    // Legacy: _ZN … 17h<16 hexadecimal digits>E, then perhaps a suffix such as .llvm.123 or .cold. There are dots
+    // within the path, too: `alloc..vec..Vec`.
+    let Some(hash) = name.rfind("17h").filter(|_| name.starts_with("_ZN")) else {
         return false;
     };
-    body.len() >= 19
-        && body.is_char_boundary(body.len() - 19)
-        && body[body.len() - 19..]
-            .strip_prefix("17h")
-            .is_some_and(|hash| hash.bytes().all(|b| b.is_ascii_hexdigit()))
+    let hash = name.as_bytes()[hash..].get(3..).unwrap_or(&[]);
+    hash.get(..16)
+        .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        && hash.get(16) == Some(&b'E')
+        && matches!(hash.get(17), None | Some(b'.'))
 }
 
 /// A call that the compiler itself put in: memory primitives, unwinding, allocation shims, stack probes.

@@ -89,7 +89,7 @@ impl Args {
 }
 
 /// Those that the compiler inserted, and the others.
-fn groups<'a>(calls: &[Call<'a>]) -> (Vec<Call<'a>>, Vec<Call<'a>>) {
+pub(crate) fn groups<'a>(calls: &[Call<'a>]) -> (Vec<Call<'a>>, Vec<Call<'a>>) {
     calls.iter().partition(|call| call.is_compiler_inserted())
 }
 
@@ -139,7 +139,7 @@ impl Count {
     }
 
     /// `12 calls into C: 10 bare (4 direct, 6 got); 2 plt`.
-    fn text(&self, noun: &str) -> String {
+    pub(crate) fn text(&self, noun: &str) -> String {
         let part = |bare: bool| -> Vec<String> {
             Route::ALL
                 .iter()

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use barecall::{Call, Image, Route};
 use serde::Serialize;
 
+use crate::calls::{Count, groups};
 use crate::images::Images;
 use crate::record::{self, Line, Record, SCHEMA};
 use crate::selection::{Selected, Selection};
@@ -12,9 +13,10 @@ use crate::{BOLD, Failure, Format, GREEN, Outcome, RED, painted, progress};
 
 /// Check that no call into C takes a denied route; exit code 1, with evidence, if one does.
 ///
-/// Calls that the compiler inserted are checked too. Calls that may lead anywhere (through a pointer, or undecided)
-/// are checked where --from names their callers, or with --all. A selection that no call fits was not checked,
-/// and fails.
+/// Not checked, but counted: calls that the compiler inserted (`memcpy`, `_Unwind_Resume`, which rustc lets go
+/// through a PLT), unless --to or --all takes them in; and calls that may lead anywhere (through a pointer, or
+/// undecided), unless --from names their callers, or with --all. A selection that no call fits was not checked, and
+/// fails.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,7 +26,7 @@ Examples:
 
 JSON, one line for each image:
   {\"schema\":1,\"file\",\"deny\":[…],\"allow\":[…],\"checked\",\"holds\",\"denied\":[{\"call\":{…as in calls…},
-   \"expected\":[ROUTE,…],\"listing\":[{\"at\",\"bytes\",\"text\",\"call\"}],\"remedy\",\"next\"}],\"anywhere\"}")]
+   \"expected\":[ROUTE,…],\"listing\":[{\"at\",\"bytes\",\"text\",\"call\"}],\"remedy\",\"next\"}],\"compiler_inserted\":{…},\"anywhere\"}")]
 pub(crate) struct Args {
     #[command(flatten)]
     images: Images,
@@ -47,7 +49,7 @@ pub(crate) struct Args {
 }
 
 /// As many calls are shown with their listing; of the rest, there is a count.
-const SHOWN: usize = 10;
+const SHOWN: usize = 5;
 /// Instructions on either side of a call.
 const CONTEXT: usize = 4;
 
@@ -59,7 +61,11 @@ impl Args {
         let mut holds = true;
         let mut checked = 0;
         for image in &images {
-            let selected = self.selection.of(image, progress::calls(image));
+            let mut selected = self.selection.of(image, progress::calls(image));
+            let mut inserted = Vec::new();
+            if !self.selection.takes_inserted() {
+                (inserted, selected.calls) = groups(&selected.calls);
+            }
             let denied: Vec<_> = selected
                 .calls
                 .iter()
@@ -68,8 +74,8 @@ impl Args {
             checked += selected.calls.len();
             holds &= denied.is_empty();
             match self.format {
-                Format::Text => text.push_str(&self.text(image, &selected, &denied)),
-                Format::Json => text.push_str(&self.json(image, &selected, &denied)?),
+                Format::Text => text.push_str(&self.text(image, &selected, &inserted, &denied)),
+                Format::Json => text.push_str(&self.json(image, &selected, &inserted, &denied)?),
             }
         }
         // A misspelt name must not pass for a proof.
@@ -99,7 +105,13 @@ impl Args {
         left.map(|route| route.word()).collect()
     }
 
-    fn text(&self, image: &Image, selected: &Selected<'_>, denied: &[&Call<'_>]) -> String {
+    fn text(
+        &self,
+        image: &Image,
+        selected: &Selected<'_>,
+        inserted: &[Call<'_>],
+        denied: &[&Call<'_>],
+    ) -> String {
         let (count, noun) = (selected.calls.len(), self.selection.noun());
         let file = painted(BOLD, image.path().display());
         let deny: Vec<_> = self.deny.iter().map(|route| route.word()).collect();
@@ -117,8 +129,12 @@ impl Args {
                 deny.join(", ")
             )
         };
+        // Writing to a String cannot fail.
+        if !inserted.is_empty() {
+            let count = Count::of(inserted).text("calls that the compiler inserted");
+            let _ = writeln!(text, "  not checked: {count}; --all checks them");
+        }
         if selected.anywhere > 0 {
-            // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
                 "  not checked: {} calls that may lead anywhere, through a pointer or undecided; --from FUNCTION \
@@ -167,6 +183,7 @@ impl Args {
         &self,
         image: &Image,
         selected: &Selected<'_>,
+        inserted: &[Call<'_>],
         denied: &[&Call<'_>],
     ) -> Result<String, Failure> {
         let denied: Vec<_> = denied
@@ -194,6 +211,7 @@ impl Args {
             holds: denied.is_empty()
                 && !(selected.calls.is_empty() && self.selection.is_narrowed()),
             denied,
+            compiler_inserted: Count::of(inserted),
             anywhere: selected.anywhere,
         })
     }
@@ -208,7 +226,7 @@ const fn remedy(route: Route) -> &'static str {
         }
         Route::Thunk => "call the symbol itself, or --allow it",
         Route::Pointer => {
-            "name the function in the call, or --allow its caller's pointers: --deny without pointer"
+            "call the function by its name; where a pointer is meant, leave pointer out of --deny"
         }
         Route::Unresolved => {
             "the image alone does not tell; cargo barecall walk records the call as it runs"
@@ -235,6 +253,7 @@ struct Document<'a> {
     checked: usize,
     holds: bool,
     denied: Vec<Denied<'a>>,
+    compiler_inserted: Count,
     anywhere: usize,
 }
 

@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 
 use barecall::Image;
 use cargo_metadata::{Artifact, Message, MetadataCommand, TargetKind};
-use clap_cargo::{Features, Manifest, Workspace};
 
 use crate::Failure;
 
@@ -14,21 +13,51 @@ use crate::Failure;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Images {
     /// Read this executable, library, object or archive, and build nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["Build", "Workspace", "Features", "Manifest"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = BUILD)]
     file: Option<PathBuf>,
     #[command(flatten)]
     build: Build,
-    #[command(flatten, next_help_heading = "Package selection, as in cargo build")]
-    workspace: Workspace,
-    #[command(flatten, next_help_heading = "Feature selection, as in cargo build")]
-    features: Features,
-    #[command(flatten, next_help_heading = "Manifest, as in cargo build")]
-    manifest: Manifest,
 }
 
+/// The flags of [`Build`].
+const BUILD: [&str; 23] = [
+    "package",
+    "workspace",
+    "exclude",
+    "lib",
+    "bin",
+    "bins",
+    "example",
+    "examples",
+    "test",
+    "tests",
+    "bench",
+    "benches",
+    "all_targets",
+    "features",
+    "all_features",
+    "no_default_features",
+    "release",
+    "profile",
+    "target",
+    "target_dir",
+    "manifest_path",
+    "locked",
+    "offline",
+];
+
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Targets and profile, as in cargo build")]
+#[command(next_help_heading = "What to build, as in cargo build")]
 struct Build {
+    /// Build this package
+    #[arg(short, long, value_name = "SPEC")]
+    package: Vec<String>,
+    /// Build all packages of the workspace
+    #[arg(long)]
+    workspace: bool,
+    /// Except this one
+    #[arg(long, value_name = "SPEC")]
+    exclude: Vec<String>,
     /// Build the library: the cdylib or dylib, else the archive
     #[arg(long)]
     lib: bool,
@@ -59,6 +88,15 @@ struct Build {
     /// Build all targets
     #[arg(long)]
     all_targets: bool,
+    /// Activate these features
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    features: Vec<String>,
+    /// Activate all features
+    #[arg(long)]
+    all_features: bool,
+    /// Do not activate the `default` feature
+    #[arg(long)]
+    no_default_features: bool,
     /// Build in release mode
     #[arg(short, long)]
     release: bool,
@@ -68,6 +106,9 @@ struct Build {
     /// Build for this target triple
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH")]
+    manifest_path: Option<PathBuf>,
     /// Directory of all that cargo builds
     #[arg(long, value_name = "DIRECTORY")]
     target_dir: Option<PathBuf>,
@@ -77,9 +118,6 @@ struct Build {
     /// Run without accessing the network
     #[arg(long)]
     offline: bool,
-    /// Equivalent to --locked and --offline together
-    #[arg(long)]
-    frozen: bool,
 }
 
 impl Images {
@@ -115,7 +153,7 @@ impl Images {
         }
         let mut metadata = MetadataCommand::new();
         metadata.cargo_path(&cargo).no_deps();
-        if let Some(path) = &self.manifest.manifest_path {
+        if let Some(path) = &self.build.manifest_path {
             metadata.manifest_path(path);
         }
         let members = metadata.exec()?.workspace_members;
@@ -136,13 +174,7 @@ impl Images {
     }
 
     fn arguments(&self) -> Vec<std::ffi::OsString> {
-        let Self {
-            build,
-            workspace,
-            features,
-            manifest,
-            file: _,
-        } = self;
+        let build = &self.build;
         let mut arguments = Vec::new();
         let flags = [
             ("--lib", build.lib),
@@ -154,10 +186,9 @@ impl Images {
             ("--release", build.release),
             ("--locked", build.locked),
             ("--offline", build.offline),
-            ("--frozen", build.frozen),
-            ("--workspace", workspace.workspace || workspace.all),
-            ("--all-features", features.all_features),
-            ("--no-default-features", features.no_default_features),
+            ("--workspace", build.workspace),
+            ("--all-features", build.all_features),
+            ("--no-default-features", build.no_default_features),
         ];
         arguments.extend(flags.iter().filter(|flag| flag.1).map(|flag| flag.0.into()));
         let mut option = |name: &str, value: &std::ffi::OsStr| {
@@ -169,9 +200,9 @@ impl Images {
             ("--example", &build.example),
             ("--test", &build.test),
             ("--bench", &build.bench),
-            ("--package", &workspace.package),
-            ("--exclude", &workspace.exclude),
-            ("--features", &features.features),
+            ("--package", &build.package),
+            ("--exclude", &build.exclude),
+            ("--features", &build.features),
         ];
         for (name, values) in lists {
             values.iter().for_each(|value| option(name, value.as_ref()));
@@ -185,7 +216,7 @@ impl Images {
         if let Some(value) = &build.target_dir {
             option("--target-dir", value.as_ref());
         }
-        if let Some(value) = &manifest.manifest_path {
+        if let Some(value) = &build.manifest_path {
             option("--manifest-path", value.as_ref());
         }
         arguments

@@ -31,6 +31,11 @@ impl Selection {
         self.from.is_some() || self.to.is_some()
     }
 
+    /// Whether calls that the compiler inserted were asked for.
+    pub(crate) const fn takes_inserted(&self) -> bool {
+        self.all || self.to.is_some()
+    }
+
     /// What the calls are called.
     pub(crate) const fn noun(&self) -> &'static str {
         if self.all { "calls" } else { "calls into C" }
