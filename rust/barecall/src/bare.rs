@@ -1,7 +1,6 @@
 //! The assertion: a function calls these symbols, each by a bare call.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use crate::calls::{Call, Function};
 use crate::route::Route;
@@ -20,8 +19,8 @@ impl<'a> Function<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`NotBare`], naming each call that takes another route, each symbol that is not reached (or not as often), and
-    /// all calls of the function: a target that only the running program knows is none of `symbols`.
+    /// [`NotBare`], naming each call that takes another route and each symbol that is not reached, or not as often:
+    /// a target that only the running program knows is none of `symbols`.
     pub fn bare_calls(&self, symbols: &[&str]) -> Result<Vec<Call<'a>>, NotBare> {
         let calls = self.calls();
         let wanted = |call: &Call<'_>| symbols.iter().any(|symbol| call.reaches(symbol));
@@ -62,11 +61,9 @@ impl<'a> Function<'a> {
         let listing = self.listing();
         let whole = listing.instructions().len() <= WHOLE;
         Err(NotBare {
-            file: self.image().path().to_owned(),
             function: self.name(),
             expected: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
             findings,
-            calls: calls.iter().map(describe).collect(),
             listing: listing.excerpt(&offending, if whole { WHOLE } else { CONTEXT }),
             next: format!(
                 "cargo barecall show --file {} {}",
@@ -132,8 +129,6 @@ pub fn quoted(argument: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotBare {
-    /// The image.
-    pub file: PathBuf,
     /// The function, by its readable name.
     pub function: String,
     /// The symbols it was to call.
@@ -141,11 +136,9 @@ pub struct NotBare {
     /// What is wrong, one finding each: the call that is not bare, or the symbol that is not called, and what may
     /// lead there instead.
     pub findings: Vec<String>,
-    /// Every call of the function, as a line of text.
-    pub calls: Vec<String>,
     /// The listing, the offending calls behind a `>`.
     pub listing: String,
-    /// The command that shows more.
+    /// The command that shows more, as a shell takes it.
     pub next: String,
 }
 

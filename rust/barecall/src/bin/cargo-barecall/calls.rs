@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::images::Images;
 use crate::record::{self, Record, SCHEMA};
 use crate::selection::{Selected, Selection};
-use crate::{BOLD, Failure, Format, Outcome, colour, painted, progress};
+use crate::{BOLD, Failure, Format, Outcome, colour, counted, painted, progress};
 
 /// List calls into C, and the route of each.
 ///
@@ -149,12 +149,7 @@ impl Count {
                 .map(|(count, route)| painted(colour(*route), format_args!("{count} {route}")))
                 .collect()
         };
-        let noun = if self.calls == 1 {
-            noun.replacen("calls", "call", 1)
-        } else {
-            noun.to_owned()
-        };
-        let mut text = format!("{} {noun}", self.calls);
+        let mut text = counted(self.calls, noun);
         if self.calls > 0 {
             let _ = write!(text, ": {} bare", self.bare);
         }

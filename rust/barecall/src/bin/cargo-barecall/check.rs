@@ -9,7 +9,7 @@ use crate::calls::{Count, groups};
 use crate::images::Images;
 use crate::record::{self, Line, Record, SCHEMA};
 use crate::selection::{Selected, Selection};
-use crate::{BOLD, Failure, Format, GREEN, Outcome, RED, painted, progress};
+use crate::{BOLD, Failure, Format, GREEN, Outcome, RED, counted, painted, progress};
 
 /// Check that no call into C takes a denied route; exit code 1, with evidence, if one does.
 ///
@@ -112,19 +112,16 @@ impl Args {
         inserted: &[Call<'_>],
         denied: &[&Call<'_>],
     ) -> String {
-        let (count, noun) = (selected.calls.len(), self.selection.noun());
+        let count = counted(selected.calls.len(), self.selection.noun());
         let file = painted(BOLD, image.path().display());
         let deny: Vec<_> = self.deny.iter().map(|route| route.word()).collect();
         let mut text = if denied.is_empty() {
             let ok = painted(GREEN, "holds");
-            format!(
-                "{file}: {ok}: {count} {noun}, none by {}\n",
-                deny.join(", ")
-            )
+            format!("{file}: {ok}: {count}, none by {}\n", deny.join(", "))
         } else {
             let no = painted(RED, "does not hold");
             format!(
-                "{file}: {no}: {} of {count} {noun} by {}\n",
+                "{file}: {no}: {} of {count} by {}\n",
                 denied.len(),
                 deny.join(", ")
             )

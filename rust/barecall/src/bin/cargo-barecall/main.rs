@@ -133,3 +133,11 @@ fn painted(style: anstyle::Style, text: impl std::fmt::Display) -> String {
 fn colour(route: barecall::Route) -> anstyle::Style {
     if route.is_bare() { GREEN } else { RED }
 }
+
+/// `1 call into C`, `2 calls into C`.
+fn counted(count: usize, noun: &str) -> String {
+    match noun.strip_prefix("calls") {
+        Some(rest) if count == 1 => format!("1 call{rest}"),
+        _ => format!("{count} {noun}"),
+    }
+}
