@@ -13,6 +13,9 @@
 //! }
 //! # Ok::<(), barecall::Error>(())
 //! ```
+//!
+//! In a test, one line will do, [`assert_bare!`]; [`guide`] says how to guard a crate with it, and with the command
+//! `cargo barecall`.
 
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}

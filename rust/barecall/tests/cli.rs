@@ -615,7 +615,7 @@ fn bad_files() {
         &["fifo: not a regular file"],
     );
     fs::write(path("unreadable"), "").expect("written");
-    fs::set_permissions(path("unreadable"), fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(path("unreadable"), fs::Permissions::from_mode(0o000)).expect("set");
     if fs::File::open(path("unreadable")).is_ok() {
         eprintln!("NOT CHECKED: an unreadable file; this user (root?) reads them all");
         return;
