@@ -14,6 +14,7 @@
 //! # Ok::<(), barecall::Error>(())
 //! ```
 
+mod bare;
 mod calls;
 mod error;
 mod flow;
@@ -24,6 +25,7 @@ mod route;
 mod step;
 mod x86;
 
+pub use bare::NotBare;
 pub use calls::{Call, Function};
 pub use error::Error;
 pub use image::{Architecture, Image};
