@@ -74,6 +74,12 @@ impl<'a> Function<'a> {
             .map(move |piece| (image.functions[piece].start, image.functions[piece].end))
     }
 
+    /// The image it is a function of.
+    #[must_use]
+    pub const fn image(&self) -> &'a Image {
+        self.image
+    }
+
     /// Its calls, tail calls included, in the order of their addresses.
     #[must_use]
     pub fn calls(&self) -> Vec<Call<'a>> {
@@ -175,6 +181,45 @@ impl<'a> Call<'a> {
         self.to_mangled()
             .iter()
             .any(|name| names::fit(symbol, name).is_some())
+    }
+
+    /// The function of this image that finally gets control; none if it lies in another image, or is not known.
+    #[must_use]
+    pub fn target(&self) -> Option<Function<'a>> {
+        match self.image.follow(self.site.reached).end {
+            End::Address(to) => self.image.function_at(to),
+            End::Symbol(_) | End::Unknown => None,
+        }
+    }
+
+    /// Every name of the first function or symbol that gets control, as the symbol table has them: a thunk's own,
+    /// but past the linker's stubs, which are no functions.
+    #[must_use]
+    pub fn callee_mangled(&self) -> Vec<&'a str> {
+        let bound = match self.site.reached {
+            Reached::Address(to) | Reached::Held(to) => {
+                Some(self.image.stub(to).unwrap_or(Bound::Address(to)))
+            }
+            Reached::Slot(at) | Reached::Loaded(at) => self.image.bound(at),
+            Reached::Pointer | Reached::Undecided | Reached::Inside => None,
+        };
+        match bound {
+            Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
+                vec![names::unversioned(self.image.text(name))]
+            }
+            Some(Bound::Address(to) | Bound::Resolved(to)) => {
+                self.image.names_at(to).map(names::unversioned).collect()
+            }
+            Some(Bound::Other) | None => Vec::new(),
+        }
+    }
+
+    /// Whether the compiler itself put this call in: memory primitives, unwinding, allocation, stack probes.
+    #[must_use]
+    pub fn is_compiler_inserted(&self) -> bool {
+        self.callee_mangled()
+            .into_iter()
+            .any(names::is_compiler_inserted)
     }
 
     /// What executes between this call and its target: stubs and thunks by name, in order.

@@ -14,6 +14,10 @@
 //! # Ok::<(), barecall::Error>(())
 //! ```
 
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
+
+mod assert;
 mod bare;
 mod calls;
 mod error;
@@ -25,9 +29,11 @@ mod route;
 mod step;
 mod x86;
 
+pub use assert::{assert_bare, assert_bare_at};
 pub use bare::NotBare;
 pub use calls::{Call, Function};
 pub use error::Error;
 pub use image::{Architecture, Image};
+pub use listing::{Instruction, Listing};
 pub use names::{demangle, is_rust};
 pub use route::Route;
