@@ -47,6 +47,8 @@ pub struct Image {
     pub(crate) parts: Vec<(u32, u32)>,
     /// By address, then the preferred name first.
     pub(crate) symbols: Vec<Symbol>,
+    /// What the compilers and linkers that made it wrote into it.
+    pub(crate) producers: Vec<String>,
     /// Whether the loader may move the image, so that a word without relocation is no address.
     pub(crate) movable: bool,
     /// Where the symbols lie that a relocatable object leaves undefined: an invented range of addresses.
@@ -187,6 +189,12 @@ impl Image {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The compilers and linkers that made it, as they signed it (ELF's `.comment`): `rustc version 1.95.0 (…)`.
+    #[must_use]
+    pub fn producers(&self) -> &[String] {
+        &self.producers
     }
 
     /// The instruction set.

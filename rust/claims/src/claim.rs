@@ -80,6 +80,8 @@ pub struct Claim {
     pub id: &'static str,
     pub says: &'static str,
     pub verdict: Verdict,
+    /// What was found, in one line.
+    pub found: String,
     /// Under which conditions it was checked, and what it does not cover.
     pub conditions: Vec<String>,
     /// What speaks against it, with the evidence; or why it was not checked.
@@ -90,13 +92,4 @@ pub struct Claim {
     pub figures: BTreeMap<String, Figure>,
     pub provenance: BTreeMap<&'static str, String>,
     pub reproduce: String,
-}
-
-impl Claim {
-    /// What was counted, in one line.
-    pub fn summary(&self) -> String {
-        let figures: Vec<String> =
-            self.figures.iter().map(|(name, figure)| format!("{name} {} {}", figure.value, figure.unit)).collect();
-        figures.join(", ")
-    }
 }

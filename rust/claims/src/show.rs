@@ -54,10 +54,22 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
             Shown {
                 name: exhibit.name,
                 says: exhibit.says,
-                source: Code { file: exhibit.file, text: cut(exhibit.source, exhibit.name) },
-                rust: subject.exhibit(&exhibit).map(|function| lines(&function)).unwrap_or_default(),
-                c_source: twin.map(|twin| Code { file: twin.file, text: cut(twin.source, twin.name) }),
-                c: twin.and_then(|twin| subject.twin(twin)).map(|function| lines(&function)).unwrap_or_default(),
+                source: Code {
+                    file: exhibit.file,
+                    text: cut(exhibit.source, exhibit.name),
+                },
+                rust: subject
+                    .exhibit(&exhibit)
+                    .map(|function| lines(&function))
+                    .unwrap_or_default(),
+                c_source: twin.map(|twin| Code {
+                    file: twin.file,
+                    text: cut(twin.source, twin.name),
+                }),
+                c: twin
+                    .and_then(|twin| subject.twin(twin))
+                    .map(|function| lines(&function))
+                    .unwrap_or_default(),
             }
         })
         .collect()
@@ -66,7 +78,9 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
 /// A function's text: from the line that declares it to the first that closes it.
 fn cut(source: &str, name: &str) -> String {
     let declares = |line: &&str| {
-        !line.starts_with([' ', '/', '#', '*']) && line.contains(&format!(" {name}(")) && !line.ends_with(';')
+        !line.starts_with([' ', '/', '#', '*'])
+            && line.contains(&format!(" {name}("))
+            && !line.ends_with(';')
     };
     let mut lines = source.lines().skip_while(|line| !declares(line));
     let mut text = String::new();
@@ -95,9 +109,14 @@ fn lines(function: &Function<'_>) -> Vec<Line> {
 
 pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Result<()> {
     let verdict = style(claim.verdict);
-    writeln!(out, "{BOLD}{}{BOLD:#}: {verdict}{}{verdict:#}", claim.id, claim.verdict.words())?;
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}: {verdict}{}{verdict:#}",
+        claim.id,
+        claim.verdict.words()
+    )?;
     writeln!(out, "  {}", claim.says)?;
-    writeln!(out, "  {}", claim.summary())?;
+    writeln!(out, "  {}", claim.found)?;
     for finding in &claim.findings {
         writeln!(out, "  {}", finding.replace('\n', "\n  "))?;
     }
@@ -105,7 +124,12 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
     for condition in &claim.conditions {
         writeln!(out, "  - {condition}")?;
     }
-    writeln!(out, "{BOLD}the talk{BOLD:#}, {}: {}", claim.talk.assessment.words(), claim.talk.because.unwrap_or("the same"))?;
+    writeln!(
+        out,
+        "{BOLD}the talk{BOLD:#}, {}: {}",
+        claim.talk.assessment.words(),
+        claim.talk.because.unwrap_or("the same")
+    )?;
     writeln!(out, "  \"{}\" ({TALK})", claim.talk.quote)?;
     writeln!(out, "{BOLD}provenance{BOLD:#}")?;
     for (name, value) in &claim.provenance {
@@ -115,7 +139,10 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
     for exhibit in exhibits(subject, claim.id) {
         writeln!(out)?;
         writeln!(out, "{BOLD}{}{BOLD:#}: {}", exhibit.name, exhibit.says)?;
-        for code in [Some(&exhibit.source), exhibit.c_source.as_ref()].into_iter().flatten() {
+        for code in [Some(&exhibit.source), exhibit.c_source.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             writeln!(out, "  // {}", code.file)?;
             for line in code.text.lines() {
                 writeln!(out, "  {line}")?;
@@ -128,7 +155,12 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
             let (rust, rust_marked) = cell(exhibit.rust.get(row));
             let (c, c_marked) = cell(exhibit.c.get(row));
             let (rust_style, c_style) = (mark(rust_marked), mark(c_marked));
-            writeln!(out, "{rust_style}{rust:<width$}{rust_style:#}  {c_style}{}{c_style:#}", c, width = COLUMN + 2)?;
+            writeln!(
+                out,
+                "{rust_style}{rust:<width$}{rust_style:#}  {c_style}{}{c_style:#}",
+                c,
+                width = COLUMN + 2
+            )?;
         }
     }
     Ok(())
@@ -140,7 +172,9 @@ fn mark(marked: bool) -> Style {
 
 /// An instruction as a column has it, and whether it is a call.
 fn cell(line: Option<&Line>) -> (String, bool) {
-    let Some(line) = line else { return (String::new(), false) };
+    let Some(line) = line else {
+        return (String::new(), false);
+    };
     match &line.call {
         Some(call) => (format!("> {}  ; {call}", line.text), true),
         None => (format!("  {}", line.text), false),
@@ -155,12 +189,20 @@ mod tests {
     fn every_exhibit_and_twin_has_source() {
         for exhibit in catalogue::exhibits() {
             let text = cut(exhibit.source, exhibit.name);
-            assert!(text.contains(&format!("fn {}(", exhibit.name)) && text.ends_with("}\n"), "{}: {text}", exhibit.name);
+            assert!(
+                text.contains(&format!("fn {}(", exhibit.name)) && text.ends_with("}\n"),
+                "{}: {text}",
+                exhibit.name
+            );
             assert_eq!(text.matches("\n}").count(), 1, "{text}");
         }
         for twin in catalogue::twins() {
             let text = cut(twin.source, twin.name);
-            assert!(text.contains(&format!(" {}(", twin.name)) && text.ends_with("}\n"), "{}: {text}", twin.name);
+            assert!(
+                text.contains(&format!(" {}(", twin.name)) && text.ends_with("}\n"),
+                "{}: {text}",
+                twin.name
+            );
         }
     }
 }

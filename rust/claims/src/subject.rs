@@ -16,7 +16,9 @@ pub struct Subject {
 pub enum Error {
     #[error(transparent)]
     Image(#[from] barecall::Error),
-    #[error("{name} runs at {entry:#x}, where the image has no function: the file was replaced while it ran; start it again")]
+    #[error(
+        "{name} runs at {entry:#x}, where the image has no function: the file was replaced while it ran; start it again"
+    )]
     Elsewhere { name: &'static str, entry: u64 },
 }
 
@@ -31,8 +33,16 @@ impl Subject {
         for (name, entry) in catalogue::exhibits()
             .iter()
             .map(|exhibit| (exhibit.name, exhibit.entry))
-            .chain(catalogue::twins().iter().map(|twin| (twin.name, twin.entry)))
-            .chain(catalogue::controls().iter().map(|control| (control.name, control.entry)))
+            .chain(
+                catalogue::twins()
+                    .iter()
+                    .map(|twin| (twin.name, twin.entry)),
+            )
+            .chain(
+                catalogue::controls()
+                    .iter()
+                    .map(|control| (control.name, control.entry)),
+            )
         {
             subject.at(name, entry)?;
         }
@@ -41,8 +51,14 @@ impl Subject {
 
     fn at(&self, name: &'static str, entry: *const ()) -> Result<Function<'_>, Error> {
         let at = address(entry).wrapping_sub(self.bias);
-        let found = self.image.function_at(at).filter(|function| function.address() == at);
-        found.ok_or(Error::Elsewhere { name, entry: address(entry) })
+        let found = self
+            .image
+            .function_at(at)
+            .filter(|function| function.address() == at);
+        found.ok_or(Error::Elsewhere {
+            name,
+            entry: address(entry),
+        })
     }
 
     /// The machine code of an exhibit.
@@ -65,7 +81,10 @@ impl Subject {
         let behind = address.wrapping_sub(self.bias);
         // The address behind a call may be the next function's.
         let function = self.image.function_at(behind.wrapping_sub(1))?;
-        function.calls().into_iter().find(|call| call.at() + call.bytes().len() as u64 == behind)
+        function
+            .calls()
+            .into_iter()
+            .find(|call| call.at() + call.bytes().len() as u64 == behind)
     }
 }
 
@@ -75,7 +94,11 @@ fn address(entry: *const ()) -> u64 {
 
 /// The calls of a function that reach one of the symbols an exhibit is to call.
 pub fn on_show<'a>(function: &Function<'a>, symbols: &[&str]) -> Vec<Call<'a>> {
-    function.calls().into_iter().filter(|call| symbols.iter().any(|symbol| call.reaches(symbol))).collect()
+    function
+        .calls()
+        .into_iter()
+        .filter(|call| symbols.iter().any(|symbol| call.reaches(symbol)))
+        .collect()
 }
 
 /// How a call goes, in words: `got`, `register, tail`, `plt, via puts@plt`.

@@ -136,6 +136,7 @@ impl<'a> File<'a> {
             functions,
             parts: Vec::new(),
             symbols,
+            producers: self.producers(&table),
             movable: header.e_type(LE) == elf::ET_DYN,
             outside: (0, 0),
             members: Vec::new(),
@@ -268,6 +269,19 @@ impl<'a> File<'a> {
         }
         without_conflicts(&mut slots);
         Ok(slots)
+    }
+
+    fn producers(&self, table: &Table<'a>) -> Vec<String> {
+        let comment = table
+            .section_by_name(LE, b".comment")
+            .and_then(|(_, section)| section.data(LE, self.bytes).ok());
+        let lines = comment
+            .unwrap_or(&[])
+            .split(|&byte| byte == 0)
+            .filter(|line| !line.is_empty());
+        lines
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect()
     }
 
     /// Whether the loader binds every slot before the program starts.

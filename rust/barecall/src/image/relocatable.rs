@@ -493,6 +493,7 @@ impl<'a> Linker<'a> {
             functions,
             parts: Vec::new(),
             symbols,
+            producers: Vec::new(),
             movable: true,
             outside: (self.outside, end),
             members: self.beginnings,

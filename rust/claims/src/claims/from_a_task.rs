@@ -19,17 +19,30 @@ fn check(subject: &Subject) -> Claim {
     }
     // Not only what could be executed: the call that a task did execute, found by where C was to return to.
     for (runtime, returned) in [
-        ("current_thread", task::on_current_thread(task::return_address())),
-        ("multi_thread", task::on_multi_thread(task::return_address())),
+        (
+            "current_thread",
+            task::on_current_thread(task::return_address()),
+        ),
+        (
+            "multi_thread",
+            task::on_multi_thread(task::return_address()),
+        ),
     ] {
         let call = returned.map(|address| subject.call_returning_to(address as u64));
         match call {
             Ok(Some(call)) if call.route().is_bare() && call.reaches("greet_return_address") => {
                 tally.add("executed in a task", 1, "calls");
             }
-            Ok(Some(call)) => tally.findings.push(format!("on {runtime} the task's call was {call:?}, {}", words(&call))),
-            Ok(None) => tally.findings.push(format!("on {runtime} C returned to no call instruction of this image")),
-            Err(error) => tally.findings.push(format!("no {runtime} runtime: {error}")),
+            Ok(Some(call)) => tally.findings.push(format!(
+                "on {runtime} the task's call was {call:?}, {}",
+                words(&call)
+            )),
+            Ok(None) => tally.findings.push(format!(
+                "on {runtime} C returned to no call instruction of this image"
+            )),
+            Err(error) => tally
+                .findings
+                .push(format!("no {runtime} runtime: {error}")),
         }
     }
     tally.controls(subject);
@@ -37,6 +50,12 @@ fn check(subject: &Subject) -> Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
         verdict: tally.verdict(Verdict::HoldsWithConditions),
+        found: format!(
+            "{} polls, {}; {} calls executed in tasks, bare",
+            tally.value("exhibits"),
+            tally.by_route(),
+            tally.value("executed in a task")
+        ),
         conditions: vec![
             "per call nothing; what a task costs it costs per poll and per wake, which is not counted here".into(),
             "a call that waits blocks its worker: being cheap is not being allowed".into(),

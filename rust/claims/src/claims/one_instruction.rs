@@ -20,6 +20,12 @@ fn check(subject: &Subject) -> Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
         verdict: tally.verdict(Verdict::Holds),
+        found: format!(
+            "{} exhibits, {}; {} controls told apart",
+            tally.value("exhibits"),
+            tally.by_route(),
+            tally.value("controls")
+        ),
         conditions: vec![
             "for this image: this compiler, its flags and this link; another image is another verdict".into(),
             "one instruction, not no cost: by `got` the call also loads the pointer that the loader bound".into(),
