@@ -51,8 +51,9 @@ fn check(subject: &Subject) -> Claim {
         says: STATEMENT.says,
         verdict: tally.verdict(Verdict::HoldsWithConditions),
         found: format!(
-            "{} polls, {}; {} calls executed in tasks, bare",
+            "{} of {} polls, {}; {} of 2 calls executed in tasks",
             tally.value("exhibits"),
+            polled().len(),
             tally.by_route(),
             tally.value("executed in a task")
         ),

@@ -21,8 +21,9 @@ fn check(subject: &Subject) -> Claim {
         says: STATEMENT.says,
         verdict: tally.verdict(Verdict::Holds),
         found: format!(
-            "{} exhibits, {}; {} controls told apart",
+            "{} of {} exhibits, {}; {} controls told apart",
             tally.value("exhibits"),
+            plain().len(),
             tally.by_route(),
             tally.value("controls")
         ),
