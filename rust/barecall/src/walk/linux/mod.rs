@@ -1,0 +1,503 @@
+//! The walk on x86-64 Linux: start the program, let it arrive, step it.
+
+mod insn;
+mod maps;
+mod names;
+mod program;
+mod record;
+mod symbols;
+mod tracee;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::process::Command;
+use std::sync::mpsc;
+use std::{io, panic, thread};
+
+use nix::errno::Errno;
+use nix::libc::{self, c_int};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use self::insn::Insn;
+use self::maps::{Function, Mapped, Shelf};
+use self::record::{Memory, Place, Progress, Record, Segment, Stretch};
+use self::tracee::{Deadline, Ended, Event, Gate, NotStarted, Registers, Tracee};
+use super::error::Wanted;
+use super::{Callee, Ending, Leg, Repeats, Step, Walk, WalkError, Walker};
+
+/// Takes the walk, as often as asked.
+pub(super) fn run(mut walker: Walker) -> Result<Walk, WalkError> {
+    program::check(&walker.command)?;
+    let deadline = Deadline::default();
+    let limit = walker.timeout;
+    // The walks have a thread of their own: ptrace works from one thread only,
+    // waits for that thread's own children only, and kills them with it.
+    thread::scope(|scope| {
+        let (running, over) = mpsc::channel::<()>();
+        let walks = scope.spawn(|| {
+            let _running = running;
+            take(&mut walker, &deadline)
+        });
+        if over.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            deadline.pass();
+        }
+        walks.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+    })
+}
+
+fn take(walker: &mut Walker, deadline: &Deadline) -> Result<Walk, WalkError> {
+    let gate = Gate::before(&mut walker.command);
+    let mut shelf = Shelf::default();
+    let mut first = once(walker, &gate, deadline, &mut shelf)?;
+    let mut identical = 1;
+    for _ in 1..walker.repeat {
+        let again = once(walker, &gate, deadline, &mut shelf)?;
+        identical += u64::from(again == first);
+    }
+    first.repeats = Repeats { walks: walker.repeat, identical };
+    Ok(first)
+}
+
+/// One walk, in a new process.
+fn once(walker: &mut Walker, gate: &Gate, deadline: &Deadline, shelf: &mut Shelf) -> Result<Walk, WalkError> {
+    let tracee = Tracee::start(&mut walker.command, gate, deadline)
+        .map_err(|error| not_started(error, &walker.command))?;
+    let mut program = Program { tracee, mapped: Mapped::default(), shelf };
+    let arrival = program.arrive(walker, deadline)?;
+    program.step(walker, deadline, arrival)
+}
+
+/// A program being walked: the process, and the names in it.
+struct Program<'s> {
+    tracee: Tracee,
+    mapped: Mapped,
+    shelf: &'s mut Shelf,
+}
+
+/// A thread at the first instruction of `from`, all others stopped.
+struct Arrival {
+    thread: Pid,
+    from: Function,
+    to: Function,
+}
+
+impl Program<'_> {
+    /// Lets the program run until a thread arrives at `from`, warmed up.
+    fn arrive(&mut self, walker: &Walker, deadline: &Deadline) -> Result<Arrival, WalkError> {
+        let mut from = self.begin(walker)?;
+        let mut arrivals = 0;
+        let mut seen_first = None;
+        loop {
+            let event = match seen_first.take() {
+                Some(event) => event,
+                None => self.tracee.wait().map_err(system("waiting for the program"))?,
+            };
+            match event {
+                Event::Ended(ended) => return Err(self.not_reached(walker, deadline, from.as_ref(), arrivals, ended)),
+                Event::Execed(tid) if tid == self.tracee.pid => {
+                    from = self.begin(walker)?;
+                    arrivals = 0;
+                }
+                Event::Trap(tid) if self.tracee.is_walked(tid) => {
+                    let Some(address) = self.tracee.breakpoint_hit(tid) else {
+                        self.tracee.serve(event);
+                        continue;
+                    };
+                    if from.as_ref().is_some_and(|from| from.address == address) {
+                        arrivals += 1;
+                        if arrivals > walker.warmup {
+                            if let Some(event) = self.tracee.stop_others(tid).map_err(system("stopping threads"))? {
+                                seen_first = Some(event);
+                                continue;
+                            }
+                            self.tracee.remove_breakpoints();
+                            let from = from.ok_or_else(|| self.mapped.no_such(&walker.from, self.tracee.pid))?;
+                            return self.arrived(walker, tid, from);
+                        }
+                    } else {
+                        from = self.look_again(walker, address)?;
+                    }
+                    seen_first = self.tracee.step_over(tid).map_err(system("stepping over a breakpoint"))?;
+                }
+                event => self.tracee.serve(event),
+            }
+        }
+    }
+
+    /// A new program is about to begin: breaks where it starts, and wherever its
+    /// loader reports that it has mapped something.
+    fn begin(&mut self, walker: &Walker) -> Result<Option<Function>, WalkError> {
+        self.read_maps()?;
+        let loaded = self.mapped.find("_dl_debug_state").ok().flatten().map(|function| function.address);
+        for address in self.mapped.entry(self.tracee.pid).into_iter().chain(loaded) {
+            self.tracee.set_breakpoint(address).map_err(system("setting a breakpoint"))?;
+        }
+        let from = self.find_from(walker)?;
+        let thread = self.tracee.pid;
+        self.tracee.serve(Event::Execed(thread));
+        Ok(from)
+    }
+
+    /// Something may have been mapped: looks for `from` in it. When the program
+    /// itself starts, what is still missing will not come, as a rule.
+    fn look_again(&mut self, walker: &Walker, at: u64) -> Result<Option<Function>, WalkError> {
+        self.read_maps()?;
+        let from = self.find_from(walker)?;
+        if self.mapped.entry(self.tracee.pid) == Some(at) && !self.mapped.may_grow() {
+            if from.is_none() {
+                return Err(self.mapped.no_such(&walker.from, self.tracee.pid));
+            }
+            if self.mapped.find(&walker.to)?.is_none() {
+                return Err(self.mapped.no_such(&walker.to, self.tracee.pid));
+            }
+        }
+        Ok(from)
+    }
+
+    fn find_from(&mut self, walker: &Walker) -> Result<Option<Function>, WalkError> {
+        let from = self.mapped.find(&walker.from)?;
+        if let Some(from) = &from {
+            self.tracee.set_breakpoint(from.address).map_err(system("setting a breakpoint"))?;
+        }
+        Ok(from)
+    }
+
+    fn arrived(&mut self, walker: &Walker, thread: Pid, from: Function) -> Result<Arrival, WalkError> {
+        self.read_maps()?;
+        let Some(mut to) = self.mapped.find(&walker.to)? else {
+            return Err(self.mapped.no_such(&walker.to, self.tracee.pid));
+        };
+        if to.chooses {
+            to = self.mapped.chosen(&to, &from, |address| self.tracee.word(address)).ok_or_else(|| {
+                WalkError::NotYetChosen { symbol: to.name.clone(), from: from.name.clone() }
+            })?;
+        }
+        Ok(Arrival { thread, from, to })
+    }
+
+    fn not_reached(
+        &self,
+        walker: &Walker,
+        deadline: &Deadline,
+        from: Option<&Function>,
+        arrivals: u64,
+        ended: Ended,
+    ) -> WalkError {
+        let Some(from) = from else {
+            return self.mapped.no_such(&walker.from, self.tracee.pid);
+        };
+        let ending = match ended {
+            _ if deadline.has_passed() => Ending::TimeLimit(walker.timeout),
+            Ended::Exited(code) => Ending::Exited(code),
+            Ended::Killed(signal) => Ending::Killed(signal_name(signal)),
+        };
+        WalkError::FromNotReached { from: from.name.clone(), arrivals, warmup: walker.warmup, ending }
+    }
+
+    /// Steps the thread from `from` to `to` and back.
+    fn step(&mut self, walker: &Walker, deadline: &Deadline, arrival: Arrival) -> Result<Walk, WalkError> {
+        let Arrival { thread, from, to } = arrival;
+        let mut code = Code::default();
+        for function in [&to, &from] {
+            code.called.insert(self.name(function.address).unwrap_or_default(), function.name.clone());
+        }
+        let mut registers = self.tracee.registers(thread).ok_or(Errno::ESRCH);
+        let mut place = registers.map_or(Place { ip: from.address, sp: 0 }, place_of);
+        let mut record = Record::new(from.code.clone(), to.address, place, self);
+        let mut steps = 0;
+        // Where the handlers that run now were called from.
+        let mut interrupted: Vec<Place> = Vec::new();
+        let mut signal = 0;
+        loop {
+            let insn = code.at(place.ip, self)?;
+            let lost = |program: &Self, record: &Record| Lost {
+                wanted: wanted(record.stretch(), &from, &to),
+                steps,
+                at: program.whereabouts(place.ip),
+            };
+            if steps == walker.max_steps {
+                let Lost { wanted, steps, at } = lost(self, &record);
+                return Err(WalkError::StepLimit { wanted, steps, at });
+            }
+            let handled = signal != 0 && self.tracee.handles(signal);
+            self.tracee.step(thread, signal);
+            signal = 0;
+            let event = loop {
+                match self.tracee.wait_for(thread).map_err(system("waiting for a step"))? {
+                    // The instruction, a system call, is not done yet.
+                    Event::Cloned(_) | Event::Stopped(_) => self.tracee.step(thread, 0),
+                    event @ Event::JobStopped(_) => self.tracee.serve(event),
+                    event => break event,
+                }
+            };
+            match event {
+                Event::Trap(_) if insn.breakpoint && !handled => signal = libc::SIGTRAP,
+                Event::Trap(_) => {}
+                Event::Signal(_, received) => signal = received,
+                other => {
+                    let waits_in = insn.syscall.then(|| registers.map_or(0, |registers| registers.rax));
+                    return Err(ended(other, lost(self, &record), waits_in, walker, deadline));
+                }
+            }
+            // A thread that was killed meanwhile has no registers: its end is next.
+            registers = self.tracee.registers(thread).ok_or(Errno::ESRCH);
+            let Ok(now) = registers.map(place_of) else { continue };
+            let before = std::mem::replace(&mut place, now);
+            if handled {
+                interrupted.push(before);
+                continue;
+            }
+            if now == before && signal != 0 {
+                continue;
+            }
+            steps += 1;
+            if let Some(back_to) = interrupted.last() {
+                // A system call that is to be made again begins 2 bytes earlier.
+                if now.sp == back_to.sp && (now.ip == back_to.ip || now.ip + 2 == back_to.ip) {
+                    interrupted.pop();
+                }
+                continue;
+            }
+            if insn.repeats && now.ip == before.ip {
+                continue;
+            }
+            match record.executed(&insn, before, now, self) {
+                Progress::OnTheWay => {}
+                Progress::Done => return Ok(self.walk(walker, &from, &to, &record, &code)),
+                Progress::Returned => return Err(WalkError::Returned { from: from.name, to: to.name, steps }),
+                Progress::Left => {
+                    let at = self.whereabouts(now.ip);
+                    return Err(WalkError::LeftWithoutReturn { from: from.name, to: to.name, at });
+                }
+            }
+        }
+    }
+
+    fn walk(&self, walker: &Walker, from: &Function, to: &Function, record: &Record, code: &Code) -> Walk {
+        let call = self.tracee.read(record.call_at, insn::MAX_LEN);
+        Walk {
+            from: from.name.clone(),
+            to: to.name.clone(),
+            warmup: walker.warmup,
+            repeats: Repeats { walks: 1, identical: 1 },
+            randomised: self.tracee.randomised,
+            call: self.call_text(&call, record.call_at),
+            out: leg(&record.out, code),
+            callee: Callee { instructions: record.callee },
+            back: leg(&record.back, code),
+        }
+    }
+
+    /// The call, its target by name where it has one.
+    fn call_text(&self, bytes: &[u8], address: u64) -> String {
+        let text = insn::text(bytes, address);
+        match insn::target(bytes, address).and_then(|target| self.name(target)) {
+            Some(name) => format!("{} {name}", text.split(' ').next().unwrap_or_default()),
+            None => text,
+        }
+    }
+
+    fn read_maps(&mut self) -> Result<(), WalkError> {
+        let tracee = &self.tracee;
+        self.mapped = Mapped::read(tracee.pid, self.shelf, |range| bytes(tracee, range))
+            .map_err(system("reading the program's memory map"))?;
+        Ok(())
+    }
+
+    fn name(&self, address: u64) -> Option<String> {
+        self.mapped.name(address, |range| bytes(&self.tracee, range))
+    }
+
+    fn whereabouts(&self, address: u64) -> String {
+        self.mapped.whereabouts(address, |range| bytes(&self.tracee, range))
+    }
+}
+
+impl Memory for Program<'_> {
+    fn word(&mut self, address: u64) -> u64 {
+        self.tracee.word(address)
+    }
+
+    fn mapping(&mut self, address: u64) -> Range<u64> {
+        let mappings = maps::mappings(self.tracee.pid).unwrap_or_default();
+        mappings.into_iter().map(|m| m.range).find(|range| range.contains(&address)).unwrap_or(0..0)
+    }
+}
+
+/// Where a walk was when it ended early.
+struct Lost {
+    wanted: Wanted,
+    steps: u64,
+    at: String,
+}
+
+/// Something ended the walk early; `waits_in` is the number of the system call
+/// that had not returned, if any.
+fn ended(event: Event, lost: Lost, waits_in: Option<u64>, walker: &Walker, deadline: &Deadline) -> WalkError {
+    let Lost { wanted, steps, at } = lost;
+    let limit = walker.timeout;
+    match event {
+        Event::Forked(_) => WalkError::Forked { wanted, steps, at },
+        Event::Execed(_) => WalkError::Execed { wanted, steps, at },
+        Event::Ended(_) if deadline.has_passed() => match waits_in {
+            Some(number) => WalkError::Blocked { wanted, syscall: syscall_name(number), limit, steps, at },
+            None => WalkError::TimeLimit { wanted, limit, steps, at },
+        },
+        Event::Ended(Ended::Exited(code)) => WalkError::Exited { wanted, code, steps, at },
+        Event::Ended(Ended::Killed(signal)) => {
+            WalkError::Crashed { wanted, signal: signal_name(signal), steps, at }
+        }
+        _ => WalkError::ThreadExited { wanted, steps, at },
+    }
+}
+
+/// The instructions executed so far, decoded once.
+#[derive(Default)]
+struct Code {
+    decoded: HashMap<u64, Insn>,
+    names: Vec<String>,
+    numbers: HashMap<String, u32>,
+    /// Functions with several names go by the one that was asked for.
+    called: HashMap<String, String>,
+}
+
+impl Code {
+    fn at(&mut self, address: u64, program: &mut Program) -> Result<Insn, WalkError> {
+        if let Some(insn) = self.decoded.get(&address) {
+            return Ok(*insn);
+        }
+        let bytes = program.tracee.read(address, insn::MAX_LEN);
+        let mut name = program.name(address);
+        if name.is_none() {
+            // It may have been mapped since (dlopen in mid-walk).
+            program.read_maps()?;
+            name = program.name(address);
+        }
+        let name = name.unwrap_or_else(|| "code without a file".into());
+        let insn = Insn::decode(&bytes, address, self.number(name));
+        self.decoded.insert(address, insn);
+        Ok(insn)
+    }
+
+    fn number(&mut self, name: String) -> u32 {
+        let name = self.called.get(&name).cloned().unwrap_or(name);
+        let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        *self.numbers.entry(name).or_insert_with_key(|name| {
+            self.names.push(name.clone());
+            next
+        })
+    }
+}
+
+fn leg(segments: &[Segment], code: &Code) -> Leg {
+    let steps: Vec<_> = segments
+        .iter()
+        .map(|segment| Step {
+            symbol: code.names[segment.symbol as usize].clone(),
+            instructions: segment.instructions,
+            stack_switches: segment.stack_switches,
+            atomics: segment.atomics,
+            syscalls: segment.syscalls,
+        })
+        .collect();
+    Leg {
+        instructions: steps.iter().map(|step| step.instructions).sum(),
+        stack_switches: steps.iter().map(|step| step.stack_switches).sum(),
+        atomics: steps.iter().map(|step| step.atomics).sum(),
+        syscalls: steps.iter().map(|step| step.syscalls).sum(),
+        steps,
+    }
+}
+
+fn place_of(registers: Registers) -> Place {
+    Place { ip: registers.rip, sp: registers.rsp }
+}
+
+fn wanted(stretch: Stretch, from: &Function, to: &Function) -> Wanted {
+    let (from, to) = (from.name.clone(), to.name.clone());
+    match stretch {
+        Stretch::Out => Wanted::Callee { from, to },
+        Stretch::Callee => Wanted::Return { to },
+        Stretch::Back => Wanted::Caller { from, to },
+    }
+}
+
+fn bytes(tracee: &Tracee, range: &Range<u64>) -> Vec<u8> {
+    tracee.read(range.start, usize::try_from(range.end - range.start).unwrap_or(0))
+}
+
+fn system(doing: &'static str) -> impl FnOnce(io::Error) -> WalkError {
+    move |source| WalkError::System { doing, source }
+}
+
+fn not_started(error: NotStarted, command: &Command) -> WalkError {
+    let path = || command.get_program().into();
+    match error {
+        NotStarted::Forbidden(source) => WalkError::Forbidden { setting: forbidding_setting(), source },
+        NotStarted::NotExecuted(source) => match source.raw_os_error() {
+            Some(libc::ENOENT) => WalkError::ProgramMissing { path: path() },
+            Some(libc::ENOEXEC) => WalkError::NotAProgram { path: path() },
+            Some(libc::EACCES | libc::EPERM) => WalkError::NotExecutable { path: path(), source: Some(source) },
+            _ => WalkError::System { doing: "starting the program", source },
+        },
+        NotStarted::System(source) => WalkError::System { doing: "starting the program", source },
+    }
+}
+
+/// Which setting forbids ptrace, as far as can be seen from here.
+fn forbidding_setting() -> String {
+    const YAMA: &str = "/proc/sys/kernel/yama/ptrace_scope";
+    let yama = std::fs::read_to_string(YAMA).ok().and_then(|scope| scope.trim().parse::<u8>().ok());
+    let seccomp = tracee::status_field(Pid::this(), "Seccomp:");
+    match (yama, seccomp.as_deref()) {
+        (Some(3), _) => format!("kernel.yama.ptrace_scope is 3 ({YAMA}), which forbids it until the next boot"),
+        (Some(2), _) => "kernel.yama.ptrace_scope is 2, which allows it to administrators only: \
+             `sysctl kernel.yama.ptrace_scope=1`, or run as root"
+            .into(),
+        (_, Some("1" | "2")) => "a seccomp filter is in force here, as containers have: start the container with \
+             `--cap-add=SYS_PTRACE --security-opt seccomp=unconfined`"
+            .into(),
+        _ => "a security module, or a debugger that holds this program already (strace -f, gdb); \
+             kernel.yama.ptrace_scope does not forbid it"
+            .into(),
+    }
+}
+
+fn signal_name(signal: c_int) -> String {
+    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.as_str().into())
+}
+
+/// A system call's number, and the names of those that wait.
+fn syscall_name(number: u64) -> String {
+    let name = match i64::try_from(number).unwrap_or(-1) {
+        libc::SYS_read => "read",
+        libc::SYS_write => "write",
+        libc::SYS_poll => "poll",
+        libc::SYS_ppoll => "ppoll",
+        libc::SYS_select => "select",
+        libc::SYS_pselect6 => "pselect6",
+        libc::SYS_pause => "pause",
+        libc::SYS_nanosleep => "nanosleep",
+        libc::SYS_clock_nanosleep => "clock_nanosleep",
+        libc::SYS_futex => "futex",
+        libc::SYS_wait4 => "wait4",
+        libc::SYS_waitid => "waitid",
+        libc::SYS_accept => "accept",
+        libc::SYS_accept4 => "accept4",
+        libc::SYS_connect => "connect",
+        libc::SYS_recvfrom => "recvfrom",
+        libc::SYS_recvmsg => "recvmsg",
+        libc::SYS_sendto => "sendto",
+        libc::SYS_sendmsg => "sendmsg",
+        libc::SYS_epoll_wait => "epoll_wait",
+        libc::SYS_epoll_pwait => "epoll_pwait",
+        libc::SYS_rt_sigsuspend => "rt_sigsuspend",
+        libc::SYS_rt_sigtimedwait => "rt_sigtimedwait",
+        libc::SYS_flock => "flock",
+        libc::SYS_fcntl => "fcntl",
+        libc::SYS_io_uring_enter => "io_uring_enter",
+        _ => return number.to_string(),
+    };
+    format!("{number} ({name})")
+}
