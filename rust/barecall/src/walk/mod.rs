@@ -189,6 +189,7 @@ impl Walk {
             warmup: 0,
             repeat: 1,
             max_steps: 10_000_000,
+            step_all: false,
             timeout: Duration::from_secs(60),
         }
     }
@@ -252,6 +253,7 @@ pub struct Walker {
     warmup: u64,
     repeat: u64,
     max_steps: u64,
+    step_all: bool,
     timeout: Duration,
 }
 
@@ -290,10 +292,20 @@ impl Walker {
         self
     }
 
-    /// Gives up after this many single steps in one walk. Default 10,000,000.
+    /// Gives up after this many instructions in one walk. Default 10,000,000.
     #[must_use]
     pub fn max_steps(mut self, steps: u64) -> Self {
         self.max_steps = steps;
+        self
+    }
+
+    /// Stops at every single instruction, as a check of the walk itself. By
+    /// default straight code, which can be executed in one way only, is run
+    /// through to the next instruction that may go elsewhere, which is faster
+    /// and gives the same record.
+    #[must_use]
+    pub fn step_all(mut self, yes: bool) -> Self {
+        self.step_all = yes;
         self
     }
 

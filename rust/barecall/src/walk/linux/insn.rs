@@ -1,6 +1,6 @@
 //! What one instruction does that a walk has to know.
 
-use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind, Register};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind, Register};
 
 /// One decoded instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub(super) struct Insn {
     pub(super) repeats: bool,
     /// `int3`: the trap it makes is the program's own.
     pub(super) breakpoint: bool,
+    /// The next instruction is the one behind it, whatever happens, and the
+    /// stack stays the same.
+    pub(super) straight: bool,
     /// What it does to the stack pointer.
     pub(super) stack: StackPointer,
 }
@@ -41,6 +44,7 @@ impl Insn {
     /// Decodes the instruction at `address`.
     pub(super) fn decode(bytes: &[u8], address: u64, symbol: u32) -> Self {
         let insn = decode(bytes, address);
+        let stack = stack_pointer(&insn);
         let exchange = insn.mnemonic() == Mnemonic::Xchg && has_memory_operand(&insn);
         Self {
             len: insn.len().max(1) as u64,
@@ -50,7 +54,8 @@ impl Insn {
             syscall: insn.mnemonic() == Mnemonic::Syscall,
             repeats: insn.is_string_instruction() && (insn.has_rep_prefix() || insn.has_repne_prefix()),
             breakpoint: insn.mnemonic() == Mnemonic::Int3,
-            stack: stack_pointer(&insn),
+            straight: insn.flow_control() == FlowControl::Next && stack == StackPointer::Moves && !insn.is_invalid(),
+            stack,
         }
     }
 }

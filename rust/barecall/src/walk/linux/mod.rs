@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use self::insn::Insn;
 use self::maps::{Function, Mapped, Shelf};
 use self::record::{Memory, Place, Progress, Record, Segment, Stretch};
-use self::tracee::{Deadline, Ended, Event, Gate, NotStarted, Registers, Tracee};
+use self::tracee::{Deadline, Ended, Event, Gate, NotStarted, Registers, Tracee, Turns};
 use super::error::Wanted;
 use super::{Callee, Ending, Leg, Repeats, Step, Walk, WalkError, Walker};
 
@@ -198,6 +198,7 @@ impl Program<'_> {
     /// Steps the thread from `from` to `to` and back.
     fn step(&mut self, walker: &Walker, deadline: &Deadline, arrival: Arrival) -> Result<Walk, WalkError> {
         let Arrival { thread, from, to } = arrival;
+        let _turns = Turns::with(thread);
         let mut code = Code::default();
         for function in [&to, &from] {
             code.called.insert(self.name(function.address).unwrap_or_default(), function.name.clone());
@@ -216,21 +217,27 @@ impl Program<'_> {
                 steps,
                 at: program.whereabouts(place.ip),
             };
-            if steps == walker.max_steps {
+            if steps >= walker.max_steps {
                 let Lost { wanted, steps, at } = lost(self, &record);
                 return Err(WalkError::StepLimit { wanted, steps, at });
             }
-            let handled = signal != 0 && self.tracee.handles(signal);
-            self.tracee.step(thread, signal);
-            signal = 0;
-            let event = loop {
-                match self.tracee.wait_for(thread).map_err(system("waiting for a step"))? {
-                    // The instruction, a system call, is not done yet.
-                    Event::Cloned(_) | Event::Stopped(_) => self.tracee.step(thread, 0),
-                    event @ Event::JobStopped(_) => self.tracee.serve(event),
-                    event => break event,
-                }
+            // Straight code is run through at once: it can go one way only.
+            let straight = if signal == 0 && interrupted.is_empty() && !walker.step_all {
+                self.straight(place.ip, &mut code, &record)?
+            } else {
+                Vec::new()
             };
+            let end = straight.last().map_or(0, |(ip, insn)| ip + insn.len);
+            let run = if straight.is_empty() { None } else { self.tracee.run_to(thread, end) };
+            let handled = signal != 0 && self.tracee.handles(signal);
+            if run.is_none() {
+                self.tracee.step(thread, signal);
+            }
+            signal = 0;
+            let event = self.reported(thread, run.is_some())?;
+            if let Some(byte) = run {
+                registers = self.tracee.ran_to(thread, end, byte).ok_or(Errno::ESRCH);
+            }
             match event {
                 Event::Trap(_) if insn.breakpoint && !handled => signal = libc::SIGTRAP,
                 Event::Trap(_) => {}
@@ -240,10 +247,22 @@ impl Program<'_> {
                     return Err(ended(other, lost(self, &record), waits_in, walker, deadline));
                 }
             }
+            if run.is_none() {
+                registers = self.tracee.registers(thread).ok_or(Errno::ESRCH);
+            }
             // A thread that was killed meanwhile has no registers: its end is next.
-            registers = self.tracee.registers(thread).ok_or(Errno::ESRCH);
             let Ok(now) = registers.map(place_of) else { continue };
             let before = std::mem::replace(&mut place, now);
+            if run.is_some() {
+                // A signal may have come before the end.
+                let executed = straight.iter().filter(|(ip, _)| *ip < now.ip);
+                for (ip, insn) in executed {
+                    steps += 1;
+                    let sp = now.sp;
+                    record.executed(insn, Place { ip: *ip, sp }, Place { ip: ip + insn.len, sp }, self);
+                }
+                continue;
+            }
             if handled {
                 interrupted.push(before);
                 continue;
@@ -272,6 +291,39 @@ impl Program<'_> {
                 }
             }
         }
+    }
+
+    /// What became of a step or a run of the thread.
+    fn reported(&mut self, thread: Pid, running: bool) -> Result<Event, WalkError> {
+        loop {
+            match self.tracee.wait_for(thread).map_err(system("waiting for a step"))? {
+                event @ Event::JobStopped(_) => self.tracee.serve(event),
+                event @ Event::Stopped(_) if running => self.tracee.serve(event),
+                // The instruction, a system call, is not done yet.
+                Event::Cloned(_) | Event::Stopped(_) => self.tracee.step(thread, 0),
+                event => return Ok(event),
+            }
+        }
+    }
+
+    /// The instructions from an address on that can only be executed one after
+    /// the other, with their addresses. Empty if it is not worth running them at once.
+    fn straight(&mut self, mut ip: u64, code: &mut Code, record: &Record) -> Result<Vec<(u64, Insn)>, WalkError> {
+        // The longest run: nothing depends on it.
+        const LONGEST: usize = 200;
+        let mut straight = Vec::new();
+        while straight.len() < LONGEST {
+            let insn = code.at(ip, self)?;
+            if !insn.straight || !record.is_plain(ip, ip + insn.len) {
+                break;
+            }
+            straight.push((ip, insn));
+            ip += insn.len;
+        }
+        if straight.len() < 2 {
+            straight.clear();
+        }
+        Ok(straight)
     }
 
     fn walk(&self, walker: &Walker, from: &Function, to: &Function, record: &Record, code: &Code) -> Walk {

@@ -96,6 +96,12 @@ impl Record {
         self.stretch
     }
 
+    /// Whether going on from one address to another is of no consequence: neither
+    /// arrives at `to`, nor enters or leaves `from`.
+    pub(super) fn is_plain(&self, before: u64, after: u64) -> bool {
+        after != self.to && self.in_from(before) == self.in_from(after)
+    }
+
     /// Takes down one instruction: it was executed at `before` and led to `after`.
     pub(super) fn executed(
         &mut self,
@@ -307,6 +313,7 @@ mod tests {
             syscall: false,
             repeats: false,
             breakpoint: false,
+            straight: false,
             stack: StackPointer::Moves,
         }
     }

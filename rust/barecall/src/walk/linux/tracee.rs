@@ -14,6 +14,7 @@ use std::{fs, mem, thread};
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::personality::{self, Persona};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
@@ -527,6 +528,33 @@ impl Tracee {
         self.resume(tid, libc::PTRACE_SINGLESTEP, signal);
     }
 
+    /// Lets a thread run until it arrives at an address, to which straight code
+    /// leads. Returns the byte that belongs there, for [`Tracee::ran_to`]; `None`
+    /// if another process shares the memory, which could run into it.
+    pub(super) fn run_to(&mut self, tid: Pid, address: u64) -> Option<u8> {
+        if self.threads.values().any(|thread| thread.in_vfork) {
+            return None;
+        }
+        let mut byte = [0];
+        let memory = self.memory.as_ref()?;
+        memory.read_exact_at(&mut byte, address).ok()?;
+        memory.write_all_at(&[INT3], address).ok()?;
+        self.resume(tid, libc::PTRACE_CONT, 0);
+        Some(byte[0])
+    }
+
+    /// Puts the byte back, and the thread before it if it has arrived. Its
+    /// registers; `None` if it was killed.
+    pub(super) fn ran_to(&mut self, tid: Pid, address: u64, byte: u8) -> Option<Registers> {
+        self.write(address, byte);
+        let mut registers = self.registers(tid)?;
+        if registers.rip == address + 1 {
+            registers.rip = address;
+            ptrace::setregs(tid, registers).ok()?;
+        }
+        Some(registers)
+    }
+
     /// Waits for the next report of one thread, or the end of the program. The
     /// other threads of the process stay stopped.
     pub(super) fn wait_for(&mut self, tid: Pid) -> io::Result<Event> {
@@ -604,6 +632,38 @@ impl Drop for Tracee {
             if let Some(thread) = event.thread().and_then(|tid| self.threads.get(&tid)) {
                 let _ = kill(thread.process, Signal::SIGKILL);
             }
+        }
+    }
+}
+
+/// Keeps this thread and a traced one on the same processor: they take turns, and
+/// waking another processor takes longer than a step (most of all in a virtual
+/// machine). Dropping it frees this thread again.
+#[derive(Debug)]
+pub(super) struct Turns(Option<CpuSet>);
+
+impl Turns {
+    pub(super) fn with(tid: Pid) -> Self {
+        // It is for speed only: where it is forbidden, the walk is slower.
+        Self(take_turns_with(tid).ok())
+    }
+}
+
+fn take_turns_with(tid: Pid) -> nix::Result<CpuSet> {
+    let this = Pid::from_raw(0);
+    let before = sched_getaffinity(this)?;
+    let mut here = CpuSet::new();
+    // SAFETY: no arguments.
+    here.set(usize::try_from(unsafe { libc::sched_getcpu() }).map_err(|_| Errno::ENOSYS)?)?;
+    sched_setaffinity(tid, &here)?;
+    sched_setaffinity(this, &here)?;
+    Ok(before)
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = sched_setaffinity(Pid::from_raw(0), before);
         }
     }
 }
