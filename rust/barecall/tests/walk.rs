@@ -14,18 +14,27 @@ use walking::{Marker, build, calls, missing};
 /// The walk of one call of the fixture `calls.c`; what it left behind is nothing.
 fn walk(program: &std::path::Path, which: &str, from: &str, to: &str, warmup: u64) -> Walk {
     let marker = Marker::new();
-    let walk = Walk::of(marker.command(program, &[which])).from(from).to(to).warmup(warmup).run();
+    let walk = Walk::of(marker.command(program, &[which]))
+        .from(from)
+        .to(to)
+        .warmup(warmup)
+        .run();
     marker.assert_gone();
     walk.unwrap_or_else(|error| panic!("{from} -> {to}: {error}"))
 }
 
 fn symbols(leg: &Leg) -> Vec<(&str, u64)> {
-    leg.steps.iter().map(|step| (step.symbol.as_str(), step.instructions)).collect()
+    leg.steps
+        .iter()
+        .map(|step| (step.symbol.as_str(), step.instructions))
+        .collect()
 }
 
 #[test]
 fn a_bare_call_is_one_out_and_none_back() {
-    let Some(program) = calls("bare", &[]) else { return };
+    let Some(program) = calls("bare", &[]) else {
+        return;
+    };
     let bare = walk(&program, "direct", "direct", "add_one", 0);
     assert!(bare.is_bare() && bare.is_same_stack(), "{bare}");
     assert_eq!(bare.call, "call add_one");
@@ -37,7 +46,9 @@ fn a_bare_call_is_one_out_and_none_back() {
 
 #[test]
 fn a_shim_shows_its_own_instructions() {
-    let Some(program) = calls("shim", &[]) else { return };
+    let Some(program) = calls("shim", &[]) else {
+        return;
+    };
     let shim = walk(&program, "shim", "through_shim", "add_one", 0);
     assert!(!shim.is_bare(), "{shim}");
     assert_eq!(symbols(&shim.out), [("through_shim", 1), ("shim", 1)]);
@@ -47,30 +58,53 @@ fn a_shim_shows_its_own_instructions() {
 
 #[test]
 fn a_trampoline_to_another_stack_shows_two_switches() {
-    let Some(program) = calls("switch", &[]) else { return };
+    let Some(program) = calls("switch", &[]) else {
+        return;
+    };
     let switching = walk(&program, "switching", "switching", "add_one", 0);
     assert!(!switching.is_same_stack(), "{switching}");
-    assert_eq!((switching.out.stack_switches, switching.back.stack_switches), (1, 1), "{switching}");
+    assert_eq!(
+        (switching.out.stack_switches, switching.back.stack_switches),
+        (1, 1),
+        "{switching}"
+    );
     assert_eq!(switching.out.steps[1].symbol, "on_other_stack");
     assert_eq!(switching.out.steps[1].stack_switches, 1);
-    assert!(switching.to_text().contains("on_other_stack  switches stacks"), "{switching}");
+    assert!(
+        switching
+            .to_text()
+            .contains("on_other_stack  switches stacks"),
+        "{switching}"
+    );
 }
 
 #[test]
 fn a_lazy_binding_shows_the_resolver_once_and_then_the_stub() {
-    let Some(program) = calls("lazy", &["-Wl,-z,lazy"]) else { return };
+    let Some(program) = calls("lazy", &["-Wl,-z,lazy"]) else {
+        return;
+    };
     let first = walk(&program, "say", "say", "puts", 0);
     assert!(first.out.instructions > 100, "{first}");
     let resolver = |step: &barecall::walk::Step| step.symbol.starts_with("ld-linux-x86-64.so.2+0x");
     assert!(first.out.steps.iter().any(resolver), "{first}");
     let second = walk(&program, "say", "say", "puts", 1);
-    assert_eq!(symbols(&second.out), [("say", 1), ("puts@plt", 1)], "{second}");
+    assert_eq!(
+        symbols(&second.out),
+        [("say", 1), ("puts@plt", 1)],
+        "{second}"
+    );
     assert_eq!(second.back.instructions, 0);
 
-    let Some(program) = calls("now", &["-fno-plt", "-Wl,-z,now"]) else { return };
+    let Some(program) = calls("now", &["-fno-plt", "-Wl,-z,now"]) else {
+        return;
+    };
     let bare = walk(&program, "say", "say", "puts", 0);
     assert!(bare.is_bare(), "{bare}");
-    assert!(bare.call.starts_with("call qword ptr [rip+0x"), "{}", bare.call);
+    assert!(
+        bare.call.starts_with("call qword ptr [rip+0x"),
+        "{}",
+        bare.call
+    );
 }
 
 #[test]
@@ -82,25 +116,34 @@ fn every_layout_of_a_program_is_walked() {
         ("stripped-of-debug", &["-Wl,-S"]),
         ("ibt", &["-fcf-protection=full", "-Wl,-z,lazy"]),
     ] {
-        let Some(program) = calls(name, flags) else { return };
+        let Some(program) = calls(name, flags) else {
+            return;
+        };
         let direct = walk(&program, "direct", "direct", "add_one", 1);
         assert!(direct.is_bare(), "{name}: {direct}");
         let say = walk(&program, "say", "say", "puts", 1);
         let stub = say.out.steps.iter().find(|step| step.symbol != "say");
-        assert!(stub.is_none_or(|stub| stub.symbol == "puts@plt"), "{name}: {say}");
+        assert!(
+            stub.is_none_or(|stub| stub.symbol == "puts@plt"),
+            "{name}: {say}"
+        );
         assert_eq!(say.back.instructions, 0, "{name}: {say}");
     }
 }
 
 #[test]
 fn what_the_caller_does_before_the_call_is_not_the_way_out() {
-    let Some(program) = calls("busy", &[]) else { return };
+    let Some(program) = calls("busy", &[]) else {
+        return;
+    };
     assert!(walk(&program, "busy", "busy", "add_one", 0).is_bare());
 }
 
 #[test]
 fn a_recursive_callee_returns_once() {
-    let Some(program) = calls("recurse", &[]) else { return };
+    let Some(program) = calls("recurse", &[]) else {
+        return;
+    };
     let recursive = walk(&program, "recurse", "calls_recurse", "recurse", 0);
     assert!(recursive.is_bare(), "{recursive}");
     assert!(recursive.callee.instructions > 12, "{recursive}");
@@ -108,10 +151,23 @@ fn a_recursive_callee_returns_once() {
 
 #[test]
 fn atomics_and_system_calls_are_counted_where_they_happen() {
-    let Some(program) = calls("note", &["-fno-plt"]) else { return };
+    let Some(program) = calls("note", &["-fno-plt"]) else {
+        return;
+    };
     let noting = walk(&program, "noting", "noting", "add_one", 1);
-    assert_eq!((noting.out.atomics, noting.out.syscalls), (1, 1), "{noting}");
-    let of = |name: &str| noting.out.steps.iter().find(|step| step.symbol.ends_with(name)).unwrap();
+    assert_eq!(
+        (noting.out.atomics, noting.out.syscalls),
+        (1, 1),
+        "{noting}"
+    );
+    let of = |name: &str| {
+        noting
+            .out
+            .steps
+            .iter()
+            .find(|step| step.symbol.ends_with(name))
+            .unwrap()
+    };
     assert_eq!(of("note").atomics, 1);
     assert_eq!(of("getppid").syscalls, 1);
     assert_eq!((noting.back.atomics, noting.back.syscalls), (0, 0));
@@ -119,22 +175,35 @@ fn atomics_and_system_calls_are_counted_where_they_happen() {
 
 #[test]
 fn a_repeated_instruction_counts_once() {
-    let Some(program) = calls("copy", &[]) else { return };
+    let Some(program) = calls("copy", &[]) else {
+        return;
+    };
     let copying = walk(&program, "copying", "copying", "copy", 0);
-    assert!(copying.callee.instructions < 10, "1000 repetitions: {copying}");
+    assert!(
+        copying.callee.instructions < 10,
+        "1000 repetitions: {copying}"
+    );
 }
 
 #[test]
 fn a_function_that_is_chosen_at_load_time_is_walked_once_it_is_bound() {
-    let Some(program) = calls("measure", &["-Wl,-z,now", "-fno-builtin"]) else { return };
+    let Some(program) = calls("measure", &["-Wl,-z,now", "-fno-builtin"]) else {
+        return;
+    };
     let measure = walk(&program, "measure", "measure", "strlen", 0);
-    assert_eq!(symbols(&measure.out), [("measure", 1), ("strlen@plt", 1)], "{measure}");
+    assert_eq!(
+        symbols(&measure.out),
+        [("measure", 1), ("strlen@plt", 1)],
+        "{measure}"
+    );
     assert_eq!(measure.back.instructions, 0);
 }
 
 #[test]
 fn a_signal_handler_runs_and_is_not_counted() {
-    let Some(program) = calls("raise", &["-Wl,-z,now"]) else { return };
+    let Some(program) = calls("raise", &["-Wl,-z,now"]) else {
+        return;
+    };
     let raising = walk(&program, "raising", "raising", "raised", 0);
     assert!(raising.is_bare(), "{raising}");
     // The handler alone executes 300 instructions or more; raise() far less.
@@ -143,31 +212,46 @@ fn a_signal_handler_runs_and_is_not_counted() {
 
 #[test]
 fn other_threads_neither_disturb_nor_are_disturbed() {
-    let Some(program) = calls("threads", &[]) else { return };
+    let Some(program) = calls("threads", &[]) else {
+        return;
+    };
     for which in ["spinning", "arriving", "leaderless"] {
         for warmup in [0, 3] {
-            assert!(walk(&program, which, "direct", "add_one", warmup).is_bare(), "{which}");
+            assert!(
+                walk(&program, which, "direct", "add_one", warmup).is_bare(),
+                "{which}"
+            );
         }
     }
 }
 
 #[test]
 fn other_processes_run_on_and_are_not_walked() {
-    let Some(program) = calls("processes", &[]) else { return };
+    let Some(program) = calls("processes", &[]) else {
+        return;
+    };
     // In "forked" the program fails unless its child, which executes `direct`
     // as well, ends well; in "vforking" parent and child share their memory; in
     // "group" the program stops itself and is continued by its child; in
     // "family" it leaves a daemon and that daemon's child behind.
     for which in ["forked", "vforking", "group", "family"] {
-        assert!(walk(&program, which, "direct", "add_one", 2).is_bare(), "{which}");
+        assert!(
+            walk(&program, which, "direct", "add_one", 2).is_bare(),
+            "{which}"
+        );
     }
 }
 
 #[test]
 fn a_program_started_by_another_is_followed() {
-    let Some(program) = calls("exec", &[]) else { return };
+    let Some(program) = calls("exec", &[]) else {
+        return;
+    };
     let marker = Marker::new();
-    let command = marker.command("env".as_ref(), &["A=1", &program.to_string_lossy(), "direct"]);
+    let command = marker.command(
+        "env".as_ref(),
+        &["A=1", &program.to_string_lossy(), "direct"],
+    );
     let walk = Walk::of(command).from("direct").to("add_one").run();
     marker.assert_gone();
     let walk = walk.unwrap();
@@ -176,18 +260,31 @@ fn a_program_started_by_another_is_followed() {
 
 #[test]
 fn a_hundred_walks_are_identical() {
-    let Some(program) = calls("hundred", &[]) else { return };
+    let Some(program) = calls("hundred", &[]) else {
+        return;
+    };
     let marker = Marker::new();
-    let walk = Walk::of(marker.command(&program, &["shim"])).from("through_shim").to("add_one").warmup(1).repeat(100).run();
+    let walk = Walk::of(marker.command(&program, &["shim"]))
+        .from("through_shim")
+        .to("add_one")
+        .warmup(1)
+        .repeat(100)
+        .run();
     marker.assert_gone();
     let walk = walk.unwrap();
     assert!(walk.is_repeatable(), "{walk}");
-    assert!(walk.to_text().contains("(warm-up 1, 100 of 100 walks identical)"), "{walk}");
+    assert!(
+        walk.to_text()
+            .contains("(warm-up 1, 100 of 100 walks identical)"),
+        "{walk}"
+    );
 }
 
 #[test]
 fn walks_that_differ_are_not_called_identical() {
-    let Some(program) = build("differ", &["differ.c"], &[]) else { return };
+    let Some(program) = build("differ", &["differ.c"], &[]) else {
+        return;
+    };
     let count = walking::scratch("differ-count");
     let walk = Walk::of({
         let mut command = Command::new(program);
@@ -199,12 +296,18 @@ fn walks_that_differ_are_not_called_identical() {
     .repeat(4)
     .run()
     .unwrap();
-    assert_eq!((walk.repeats.walks, walk.repeats.identical), (4, 1), "{walk}");
+    assert_eq!(
+        (walk.repeats.walks, walk.repeats.identical),
+        (4, 1),
+        "{walk}"
+    );
 }
 
 #[test]
 fn stepping_every_instruction_gives_the_same_record() {
-    let Some(program) = calls("step-all", &["-Wl,-z,lazy"]) else { return };
+    let Some(program) = calls("step-all", &["-Wl,-z,lazy"]) else {
+        return;
+    };
     for (which, from, to) in [
         ("say", "say", "puts"),
         ("noting", "noting", "add_one"),
@@ -215,7 +318,12 @@ fn stepping_every_instruction_gives_the_same_record() {
     ] {
         let take = |step_all| {
             let marker = Marker::new();
-            Walk::of(marker.command(&program, &[which])).from(from).to(to).step_all(step_all).run().unwrap()
+            Walk::of(marker.command(&program, &[which]))
+                .from(from)
+                .to(to)
+                .step_all(step_all)
+                .run()
+                .unwrap()
         };
         assert_eq!(take(true), take(false), "{which}");
     }
@@ -223,7 +331,9 @@ fn stepping_every_instruction_gives_the_same_record() {
 
 #[test]
 fn callgrind_counts_the_same() {
-    let Some(program) = calls("callgrind", &[]) else { return };
+    let Some(program) = calls("callgrind", &[]) else {
+        return;
+    };
     let in_five_calls = |which: &str, function: &str| -> Option<u64> {
         let run = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
@@ -233,8 +343,16 @@ fn callgrind_counts_the_same() {
             .output()
             .ok()?;
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
-        let collected = said.lines().find_map(|line| line.split_once("Collected :")).map(|(_, count)| count.trim());
-        Some(collected.unwrap_or_else(|| panic!("valgrind said:\n{said}")).parse().expect("a count"))
+        let collected = said
+            .lines()
+            .find_map(|line| line.split_once("Collected :"))
+            .map(|(_, count)| count.trim());
+        Some(
+            collected
+                .unwrap_or_else(|| panic!("valgrind said:\n{said}"))
+                .parse()
+                .expect("a count"),
+        )
     };
     let Some(callee) = in_five_calls("shim", "add_one") else {
         return missing("valgrind", "`apt-get install valgrind`");
@@ -259,9 +377,19 @@ fn rust_is_walked_by_its_own_names() {
         return;
     }
     let mut this = Command::new(env::current_exe().unwrap());
-    this.args(["--exact", "rust_is_walked_by_its_own_names"]).env("BE_WALKED", "1").stdout(Stdio::null());
-    let walk = Walk::of(this).from("rust::caller").to("rust::callee").repeat(3).run().unwrap();
-    assert_eq!((walk.from.as_str(), walk.to.as_str()), ("walk::rust::caller", "walk::rust::callee"));
+    this.args(["--exact", "rust_is_walked_by_its_own_names"])
+        .env("BE_WALKED", "1")
+        .stdout(Stdio::null());
+    let walk = Walk::of(this)
+        .from("rust::caller")
+        .to("rust::callee")
+        .repeat(3)
+        .run()
+        .unwrap();
+    assert_eq!(
+        (walk.from.as_str(), walk.to.as_str()),
+        ("walk::rust::caller", "walk::rust::callee")
+    );
     assert!(walk.is_bare() && walk.is_repeatable(), "{walk}");
 }
 
@@ -279,7 +407,9 @@ mod rust {
 
 #[test]
 fn json_has_what_the_design_says() {
-    let Some(program) = calls("json", &[]) else { return };
+    let Some(program) = calls("json", &[]) else {
+        return;
+    };
     let walk = walk(&program, "switching", "switching", "add_one", 0);
     let json: serde_json::Value = serde_json::from_str(&walk.to_json()).unwrap();
     assert_eq!(json["schema"], 1);
@@ -287,9 +417,19 @@ fn json_has_what_the_design_says() {
     assert_eq!(json["to"], "add_one");
     assert_eq!(json["callee"]["instructions"], walk.callee.instructions);
     for way in ["out", "back"] {
-        let keys: BTreeMap<String, serde_json::Value> = serde_json::from_value(json[way].clone()).unwrap();
+        let keys: BTreeMap<String, serde_json::Value> =
+            serde_json::from_value(json[way].clone()).unwrap();
         let keys: Vec<_> = keys.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["atomics", "instructions", "stack_switches", "steps", "syscalls"]);
+        assert_eq!(
+            keys,
+            [
+                "atomics",
+                "instructions",
+                "stack_switches",
+                "steps",
+                "syscalls"
+            ]
+        );
         assert_eq!(json[way]["stack_switches"], 1);
     }
     assert_eq!(json["out"]["steps"][0]["symbol"], "switching");
@@ -298,17 +438,41 @@ fn json_has_what_the_design_says() {
 
 #[test]
 fn functions_of_one_name_can_be_told_apart() {
-    let Some(program) = build("twins", &["twin_a.c", "twin_b.c"], &[]) else { return };
+    let Some(program) = build("twins", &["twin_a.c", "twin_b.c"], &[]) else {
+        return;
+    };
     let try_walk = |to: &str| {
         let marker = Marker::new();
-        let walk = Walk::of(marker.command(&program, &[])).from("calls_twin_b").to(to).run();
+        let walk = Walk::of(marker.command(&program, &[]))
+            .from("calls_twin_b")
+            .to(to)
+            .run();
         marker.assert_gone();
         walk
     };
-    let Err(WalkError::Ambiguous { candidates, .. }) = try_walk("twin") else { panic!("two are called twin") };
+    let Err(WalkError::Ambiguous { candidates, .. }) = try_walk("twin") else {
+        panic!("two are called twin")
+    };
     assert_eq!(candidates.len(), 2, "{candidates:?}");
     // One of them is called; the other is never reached.
-    let walks: Vec<_> = candidates.iter().map(|(unique, _)| try_walk(unique)).collect();
-    assert_eq!(walks.iter().filter(|walk| matches!(walk, Ok(walk) if walk.is_bare())).count(), 1, "{walks:?}");
-    assert_eq!(walks.iter().filter(|walk| matches!(walk, Err(WalkError::Returned { .. }))).count(), 1, "{walks:?}");
+    let walks: Vec<_> = candidates
+        .iter()
+        .map(|(unique, _)| try_walk(unique))
+        .collect();
+    assert_eq!(
+        walks
+            .iter()
+            .filter(|walk| matches!(walk, Ok(walk) if walk.is_bare()))
+            .count(),
+        1,
+        "{walks:?}"
+    );
+    assert_eq!(
+        walks
+            .iter()
+            .filter(|walk| matches!(walk, Err(WalkError::Returned { .. })))
+            .count(),
+        1,
+        "{walks:?}"
+    );
 }

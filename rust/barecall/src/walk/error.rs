@@ -79,7 +79,10 @@ pub enum WalkError {
     },
 
     /// Several functions of that name.
-    #[error("`{query}` is the name of several functions; say which one:{}", listed(candidates))]
+    #[error(
+        "`{query}` is the name of several functions; say which one:{}",
+        listed(candidates)
+    )]
     Ambiguous {
         /// The name looked for.
         query: String,
@@ -88,7 +91,9 @@ pub enum WalkError {
     },
 
     /// An IFUNC whose choice is not known yet.
-    #[error("`{symbol}` is chosen when the program is loaded, from several implementations (an IFUNC), and `{from}` is not yet bound to one; try --warmup 1, or run with LD_BIND_NOW=1")]
+    #[error(
+        "`{symbol}` is chosen when the program is loaded, from several implementations (an IFUNC), and `{from}` is not yet bound to one; try --warmup 1, or run with LD_BIND_NOW=1"
+    )]
     NotYetChosen {
         /// The function.
         symbol: String,
@@ -119,7 +124,9 @@ pub enum WalkError {
     },
 
     /// `from` returned and had not reached `to`.
-    #[error("`{from}` returned after {steps} instructions and had not reached `{to}`; if a later call of it does, skip this one with --warmup")]
+    #[error(
+        "`{from}` returned after {steps} instructions and had not reached `{to}`; if a later call of it does, skip this one with --warmup"
+    )]
     Returned {
         /// The caller.
         from: String,
@@ -130,7 +137,9 @@ pub enum WalkError {
     },
 
     /// `to` was left by other means than its return.
-    #[error("`{to}` was left without returning (longjmp, or unwinding): `{from}` went on at {at}; only calls that return can be walked back")]
+    #[error(
+        "`{to}` was left without returning (longjmp, or unwinding): `{from}` went on at {at}; only calls that return can be walked back"
+    )]
     LeftWithoutReturn {
         /// The caller.
         from: String,
@@ -141,101 +150,69 @@ pub enum WalkError {
     },
 
     /// The step limit passed.
-    #[error("{wanted} within {steps} steps; the last one was at {at}; raise --max-steps, or name a --from nearer to --to")]
+    #[error("{} within {} steps; the last one was at {}; raise --max-steps, or name a --from nearer to --to", lost.wanted, lost.steps, lost.at)]
     StepLimit {
-        /// What was not reached.
-        wanted: Wanted,
-        /// The limit.
-        steps: u64,
-        /// The last place.
-        at: String,
+        /// Where the walk was.
+        lost: Box<Lost>,
     },
 
     /// The time limit passed in mid-walk.
-    #[error("{wanted} within {} s ({steps} steps); the last one was at {at}; raise --timeout, or name a --from nearer to --to", limit.as_secs_f32())]
+    #[error("{} within {} s ({} steps); the last one was at {}; raise --timeout, or name a --from nearer to --to", lost.wanted, limit.as_secs_f32(), lost.steps, lost.at)]
     TimeLimit {
-        /// What was not reached.
-        wanted: Wanted,
+        /// Where the walk was.
+        lost: Box<Lost>,
         /// The limit.
         limit: Duration,
-        /// Steps taken until then.
-        steps: u64,
-        /// The last place.
-        at: String,
     },
 
     /// The time limit passed while a system call had not returned.
-    #[error("{wanted}: after {steps} steps it waits in system call {syscall} at {at}, for the whole time limit of {} s; every other thread is stopped during a walk, so waiting for one never ends: walk a call that does not block", limit.as_secs_f32())]
+    #[error("{}: after {} steps it waits in system call {syscall} at {}, for the whole time limit of {} s; every other thread is stopped during a walk, so waiting for one never ends: walk a call that does not block", lost.wanted, lost.steps, lost.at, limit.as_secs_f32())]
     Blocked {
-        /// What was not reached.
-        wanted: Wanted,
+        /// Where the walk was.
+        lost: Box<Lost>,
         /// The system call: its number, and its name where known.
         syscall: String,
         /// The limit.
         limit: Duration,
-        /// Steps taken until then.
-        steps: u64,
-        /// Where the system call was made.
-        at: String,
     },
 
     /// The program ended in mid-walk.
-    #[error("{wanted}: the program exited with {code} after {steps} steps, at {at}; only calls that return can be walked back")]
+    #[error("{}: the program exited with {code} after {} steps, at {}; only calls that return can be walked back", lost.wanted, lost.steps, lost.at)]
     Exited {
-        /// What was not reached.
-        wanted: Wanted,
+        /// Where the walk was.
+        lost: Box<Lost>,
         /// Its exit code.
         code: i32,
-        /// Steps taken until then.
-        steps: u64,
-        /// The last place.
-        at: String,
     },
 
     /// The thread ended in mid-walk.
-    #[error("{wanted}: the thread ended after {steps} steps, at {at}; only calls that return can be walked back")]
+    #[error("{}: the thread ended after {} steps, at {}; only calls that return can be walked back", lost.wanted, lost.steps, lost.at)]
     ThreadExited {
-        /// What was not reached.
-        wanted: Wanted,
-        /// Steps taken until then.
-        steps: u64,
-        /// The last place.
-        at: String,
+        /// Where the walk was.
+        lost: Box<Lost>,
     },
 
     /// A signal killed the program in mid-walk.
-    #[error("{wanted}: {signal} killed the program after {steps} steps, at {at}; does it without the walk? (`gdb --args …`)")]
+    #[error("{}: {signal} killed the program after {} steps, at {}; does it without the walk? (`gdb --args …`)", lost.wanted, lost.steps, lost.at)]
     Crashed {
-        /// What was not reached.
-        wanted: Wanted,
+        /// Where the walk was.
+        lost: Box<Lost>,
         /// The signal's name.
         signal: String,
-        /// Steps taken until then.
-        steps: u64,
-        /// The last place.
-        at: String,
     },
 
     /// The thread forked in mid-walk.
-    #[error("{wanted}: it started a new process (fork, vfork) after {steps} steps, at {at}, and the walk cannot follow two; walk the child's program by itself")]
+    #[error("{}: it started a new process (fork, vfork) after {} steps, at {}, and the walk cannot follow two; walk the child's program by itself", lost.wanted, lost.steps, lost.at)]
     Forked {
-        /// What was not reached.
-        wanted: Wanted,
-        /// Steps taken until then.
-        steps: u64,
-        /// The last place.
-        at: String,
+        /// Where the walk was.
+        lost: Box<Lost>,
     },
 
     /// The program was replaced in mid-walk.
-    #[error("{wanted}: the program replaced itself with another (exec) after {steps} steps, at {at}; walk that program by itself")]
+    #[error("{}: the program replaced itself with another (exec) after {} steps, at {}; walk that program by itself", lost.wanted, lost.steps, lost.at)]
     Execed {
-        /// What was not reached.
-        wanted: Wanted,
-        /// Steps taken until then.
-        steps: u64,
-        /// The last place.
-        at: String,
+        /// Where the walk was.
+        lost: Box<Lost>,
     },
 
     /// Anything else that the system refused.
@@ -246,6 +223,18 @@ pub enum WalkError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// Where a walk was when it ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lost {
+    /// What it was on the way to.
+    pub wanted: Wanted,
+    /// Instructions stepped through until then.
+    pub steps: u64,
+    /// The last place, as text: `puts+0x1a in libc.so.6`.
+    pub at: String,
 }
 
 /// What a walk was on the way to when it ended early.
@@ -278,7 +267,9 @@ impl std::fmt::Display for Wanted {
         match self {
             Wanted::Callee { from, to } => write!(f, "`{to}` was not reached from `{from}`"),
             Wanted::Return { to } => write!(f, "`{to}` did not return"),
-            Wanted::Caller { from, to } => write!(f, "`{to}` returned, and `{from}` was not reached again"),
+            Wanted::Caller { from, to } => {
+                write!(f, "`{to}` returned, and `{from}` was not reached again")
+            }
         }
     }
 }
@@ -300,21 +291,29 @@ impl std::fmt::Display for Ending {
         match self {
             Ending::Exited(code) => write!(f, "the program exited with {code}"),
             Ending::Killed(signal) => write!(f, "{signal} killed the program"),
-            Ending::TimeLimit(limit) => write!(f, "the time limit of {} s passed", limit.as_secs_f32()),
+            Ending::TimeLimit(limit) => {
+                write!(f, "the time limit of {} s passed", limit.as_secs_f32())
+            }
         }
     }
 }
 
 fn near_names(near: &[String]) -> String {
-    if near.is_empty() { String::new() } else { format!(" (near: {})", near.join(", ")) }
+    if near.is_empty() {
+        String::new()
+    } else {
+        format!(" (near: {})", near.join(", "))
+    }
 }
 
 fn listed(candidates: &[(String, String)]) -> String {
     use std::fmt::Write as _;
-    candidates.iter().fold(String::new(), |mut text, (unique, name)| {
-        let _ = write!(text, "\n  {unique}  {name}");
-        text
-    })
+    candidates
+        .iter()
+        .fold(String::new(), |mut text, (unique, name)| {
+            let _ = write!(text, "\n  {unique}  {name}");
+            text
+        })
 }
 
 fn times(arrivals: u64) -> String {
@@ -329,6 +328,7 @@ fn not_reached_advice(arrivals: u64, warmup: u64) -> String {
     if arrivals > 0 {
         format!("; --warmup {warmup} lets the first {warmup} go by: give less than {arrivals}")
     } else {
-        "; do its arguments lead there, and is it this process that calls it, not one it starts?".into()
+        "; do its arguments lead there, and is it this process that calls it, not one it starts?"
+            .into()
     }
 }

@@ -15,12 +15,22 @@ pub(super) fn text(walk: &Walk) -> String {
 }
 
 fn write_walk(text: &mut String, walk: &Walk) -> std::fmt::Result {
-    writeln!(text, "walk    {} -> {} ({})", walk.from, walk.to, circumstances(walk))?;
+    writeln!(
+        text,
+        "walk    {} -> {} ({})",
+        walk.from,
+        walk.to,
+        circumstances(walk)
+    )?;
     writeln!(text)?;
     writeln!(text, "out     {}", summary(&walk.out))?;
     write_steps(text, &walk.out, Some(&walk.call))?;
     writeln!(text, "        {}", walk.to)?;
-    writeln!(text, "callee  {}", count(walk.callee.instructions, "instruction"))?;
+    writeln!(
+        text,
+        "callee  {}",
+        count(walk.callee.instructions, "instruction")
+    )?;
     writeln!(text, "back    {}", summary(&walk.back))?;
     write_steps(text, &walk.back, None)
 }
@@ -28,7 +38,11 @@ fn write_walk(text: &mut String, walk: &Walk) -> std::fmt::Result {
 fn circumstances(walk: &Walk) -> String {
     let mut circumstances = format!("warm-up {}", walk.warmup);
     if walk.repeats.walks > 1 {
-        let _ = write!(circumstances, ", {} of {} walks identical", walk.repeats.identical, walk.repeats.walks);
+        let _ = write!(
+            circumstances,
+            ", {} of {} walks identical",
+            walk.repeats.identical, walk.repeats.walks
+        );
     }
     if walk.randomised {
         circumstances.push_str(", addresses randomised");
@@ -52,15 +66,32 @@ fn summary(leg: &Leg) -> String {
 }
 
 fn write_steps(text: &mut String, leg: &Leg, call: Option<&str>) -> std::fmt::Result {
-    let left_out = if leg.steps.len() > LONGEST { leg.steps.len() - LONGEST } else { 0 };
+    let left_out = if leg.steps.len() > LONGEST {
+        leg.steps.len() - LONGEST
+    } else {
+        0
+    };
     let left_out = (LONGEST / 2)..(LONGEST / 2 + left_out);
     // A demangled name may be very long: the notes beside it need not be aligned.
-    let width = leg.steps.iter().map(|step| step.symbol.len()).max().unwrap_or(0).min(40);
+    let width = leg
+        .steps
+        .iter()
+        .map(|step| step.symbol.len())
+        .max()
+        .unwrap_or(0)
+        .min(40);
     for (index, step) in leg.steps.iter().enumerate() {
         if left_out.contains(&index) {
             if index == left_out.start {
-                let instructions: u64 = leg.steps[left_out.clone()].iter().map(|step| step.instructions).sum();
-                writeln!(text, "{instructions:6}  ({} more steps: --format json lists them)", left_out.len())?;
+                let instructions: u64 = leg.steps[left_out.clone()]
+                    .iter()
+                    .map(|step| step.instructions)
+                    .sum();
+                writeln!(
+                    text,
+                    "{instructions:6}  ({} more steps: --format json lists them)",
+                    left_out.len()
+                )?;
             }
             continue;
         }
@@ -68,7 +99,12 @@ fn write_steps(text: &mut String, leg: &Leg, call: Option<&str>) -> std::fmt::Re
         if let Some(call) = call.filter(|_| index == 0) {
             notes.insert(0, call.to_owned());
         }
-        let line = format!("{:6}  {:width$}  {}", step.instructions, step.symbol, notes.join(", "));
+        let line = format!(
+            "{:6}  {:width$}  {}",
+            step.instructions,
+            step.symbol,
+            notes.join(", ")
+        );
         writeln!(text, "{}", line.trim_end())?;
     }
     Ok(())
@@ -91,11 +127,19 @@ fn notes(step: &Step) -> Vec<String> {
 }
 
 fn switches(n: u64) -> String {
-    if n == 1 { "1 stack switch".into() } else { format!("{n} stack switches") }
+    if n == 1 {
+        "1 stack switch".into()
+    } else {
+        format!("{n} stack switches")
+    }
 }
 
 fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+    if n == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{n} {what}s")
+    }
 }
 
 #[cfg(test)]
@@ -127,7 +171,10 @@ mod tests {
             from: "say".into(),
             to: "puts".into(),
             warmup: 1,
-            repeats: Repeats { walks: 100, identical: 100 },
+            repeats: Repeats {
+                walks: 100,
+                identical: 100,
+            },
             randomised: false,
             call: "call puts@plt".into(),
             out,
@@ -156,7 +203,10 @@ back    0 instructions, same stack
     fn a_stack_switch_is_marked_where_it_happens() {
         let walk = walk(leg(&[("say", 1, 0), ("hop", 5, 1)]), leg(&[("hop", 4, 1)]));
         let text = text(&walk);
-        assert!(text.contains("out     6 instructions, 1 stack switch\n"), "{text}");
+        assert!(
+            text.contains("out     6 instructions, 1 stack switch\n"),
+            "{text}"
+        );
         assert!(text.contains("     5  hop  switches stacks\n"), "{text}");
     }
 

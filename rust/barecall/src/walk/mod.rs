@@ -59,7 +59,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use error::{Ending, WalkError};
+pub use error::{Ending, Lost, WalkError, Wanted};
 
 /// The record of one call, out and back.
 ///

@@ -24,7 +24,9 @@ pub fn scratch(name: &str) -> PathBuf {
 pub fn missing(what: &str, why: &str) {
     let required = env::var("BARECALL_REQUIRE").unwrap_or_default();
     assert!(
-        !required.split(',').any(|name| name == what || name == "all"),
+        !required
+            .split(',')
+            .any(|name| name == what || name == "all"),
         "BARECALL_REQUIRE={required}, and {what} is missing: {why}"
     );
     eprintln!("NOT CHECKED, {what} is missing: {why}");
@@ -44,7 +46,10 @@ pub fn build(name: &str, sources: &[&str], flags: &[&str]) -> Option<PathBuf> {
         .output();
     match built {
         Ok(built) if built.status.success() => Some(program),
-        Ok(built) => panic!("{compiler} failed:\n{}", String::from_utf8_lossy(&built.stderr)),
+        Ok(built) => panic!(
+            "{compiler} failed:\n{}",
+            String::from_utf8_lossy(&built.stderr)
+        ),
         Err(error) => {
             missing("cc", &format!("{compiler}: {error}"));
             None
@@ -63,7 +68,11 @@ pub struct Marker(String);
 impl Marker {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        Self(format!("marker-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+        Self(format!(
+            "marker-{}-{}",
+            process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        ))
     }
 
     /// The command that starts `program` with this mark.
@@ -88,7 +97,9 @@ impl Marker {
             .filter(|pid| *pid != own && pid.bytes().all(|byte| byte.is_ascii_digit()))
             .filter(|pid| {
                 let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                String::from_utf8_lossy(&line).split('\0').any(|word| word == self.0)
+                String::from_utf8_lossy(&line)
+                    .split('\0')
+                    .any(|word| word == self.0)
             })
             .collect()
     }

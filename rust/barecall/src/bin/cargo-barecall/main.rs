@@ -62,5 +62,7 @@ fn arguments() -> Vec<std::ffi::OsString> {
 /// To stdout; a broken pipe is not an error.
 fn print(text: &str) {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(if text.ends_with('\n') { b"" } else { b"\n" }));
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(if text.ends_with('\n') { b"" } else { b"\n" }));
 }

@@ -15,8 +15,10 @@ use crate::{Format, Outcome};
 /// The program's standard output goes to standard error. Exit code 1: the
 /// repetitions were not identical; 2: the walk could not be taken.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "A SYMBOL is a mangled name, a demangled one, or a suffix of one at a :: or . boundary.\n\
-Example: cargo barecall walk --from say --to puts --warmup 1 --repeat 100 -- ./demo")]
+#[command(
+    after_help = "A SYMBOL is a mangled name, a demangled one, or a suffix of one at a :: or . boundary.\n\
+Example: cargo barecall walk --from say --to puts --warmup 1 --repeat 100 -- ./demo"
+)]
 pub(crate) struct Args {
     /// The caller
     #[arg(long, value_name = "SYMBOL")]
@@ -66,7 +68,10 @@ impl Args {
             Format::Text => walk.to_text(),
             Format::Json => walk.to_json(),
         };
-        Ok(Outcome { text, holds: walk.is_repeatable() })
+        Ok(Outcome {
+            text,
+            holds: walk.is_repeatable(),
+        })
     }
 }
 

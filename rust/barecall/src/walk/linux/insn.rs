@@ -1,6 +1,9 @@
 //! What one instruction does that a walk has to know.
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind, Register};
+use iced_x86::{
+    Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind,
+    Register,
+};
 
 /// One decoded instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +55,12 @@ impl Insn {
             call: insn.mnemonic() == Mnemonic::Call,
             atomic: insn.has_lock_prefix() || exchange,
             syscall: insn.mnemonic() == Mnemonic::Syscall,
-            repeats: insn.is_string_instruction() && (insn.has_rep_prefix() || insn.has_repne_prefix()),
+            repeats: insn.is_string_instruction()
+                && (insn.has_rep_prefix() || insn.has_repne_prefix()),
             breakpoint: insn.mnemonic() == Mnemonic::Int3,
-            straight: insn.flow_control() == FlowControl::Next && stack == StackPointer::Moves && !insn.is_invalid(),
+            straight: insn.flow_control() == FlowControl::Next
+                && stack == StackPointer::Moves
+                && !insn.is_invalid(),
             stack,
         }
     }
@@ -102,7 +108,12 @@ pub(super) fn stub(bytes: &[u8], address: u64) -> Option<Stub> {
             Mnemonic::Jmp if insn.is_ip_rel_memory_operand() && pushed.is_none() => {
                 return Some(Stub::Slot(insn.ip_rel_memory_address()));
             }
-            Mnemonic::Push if matches!(insn.op0_kind(), OpKind::Immediate32to64 | OpKind::Immediate8to64) => {
+            Mnemonic::Push
+                if matches!(
+                    insn.op0_kind(),
+                    OpKind::Immediate32to64 | OpKind::Immediate8to64
+                ) =>
+            {
                 pushed = u32::try_from(insn.immediate(0)).ok();
             }
             Mnemonic::Jmp => return pushed.map(Stub::Entry),
@@ -128,7 +139,9 @@ fn stack_pointer(insn: &Instruction) -> StackPointer {
     match insn.mnemonic() {
         Mnemonic::Leave => StackPointer::Sets,
         Mnemonic::Pop if names_it(0) => StackPointer::Loads,
-        Mnemonic::Add | Mnemonic::Sub | Mnemonic::And | Mnemonic::Inc | Mnemonic::Dec => StackPointer::Moves,
+        Mnemonic::Add | Mnemonic::Sub | Mnemonic::And | Mnemonic::Inc | Mnemonic::Dec => {
+            StackPointer::Moves
+        }
         Mnemonic::Push | Mnemonic::Call => StackPointer::Moves,
         Mnemonic::Lea if insn.memory_base() == Register::RSP => StackPointer::Moves,
         Mnemonic::Lea if names_it(0) => StackPointer::Sets,
@@ -148,12 +161,28 @@ mod tests {
 
     #[test]
     fn only_what_sets_the_stack_pointer_can_switch_stacks() {
-        assert_eq!(insn(&[0x48, 0x89, 0xfc]).stack, StackPointer::Sets, "mov rsp, rdi");
-        assert_eq!(insn(&[0x48, 0x8b, 0x67, 0x38]).stack, StackPointer::Loads, "mov rsp, [rdi+0x38]");
-        assert_eq!(insn(&[0x48, 0x94]).stack, StackPointer::Sets, "xchg rax, rsp");
+        assert_eq!(
+            insn(&[0x48, 0x89, 0xfc]).stack,
+            StackPointer::Sets,
+            "mov rsp, rdi"
+        );
+        assert_eq!(
+            insn(&[0x48, 0x8b, 0x67, 0x38]).stack,
+            StackPointer::Loads,
+            "mov rsp, [rdi+0x38]"
+        );
+        assert_eq!(
+            insn(&[0x48, 0x94]).stack,
+            StackPointer::Sets,
+            "xchg rax, rsp"
+        );
         assert_eq!(insn(&[0x5c]).stack, StackPointer::Loads, "pop rsp");
         assert_eq!(insn(&[0xc9]).stack, StackPointer::Sets, "leave");
-        assert_eq!(insn(&[0x48, 0x8d, 0x65, 0xd8]).stack, StackPointer::Sets, "lea rsp, [rbp-0x28]");
+        assert_eq!(
+            insn(&[0x48, 0x8d, 0x65, 0xd8]).stack,
+            StackPointer::Sets,
+            "lea rsp, [rbp-0x28]"
+        );
         for ordinary in [
             &[0x55][..],                     // push rbp
             &[0x5d],                         // pop rbp
@@ -173,10 +202,16 @@ mod tests {
 
     #[test]
     fn atomics_are_lock_and_exchange_with_memory() {
-        assert!(insn(&[0xf0, 0x48, 0x0f, 0xb1, 0x0f]).atomic, "lock cmpxchg [rdi], rcx");
+        assert!(
+            insn(&[0xf0, 0x48, 0x0f, 0xb1, 0x0f]).atomic,
+            "lock cmpxchg [rdi], rcx"
+        );
         assert!(insn(&[0x87, 0x07]).atomic, "xchg [rdi], eax");
         assert!(!insn(&[0x87, 0xc8]).atomic, "xchg eax, ecx");
-        assert!(!insn(&[0x48, 0x0f, 0xb1, 0x0f]).atomic, "cmpxchg [rdi], rcx");
+        assert!(
+            !insn(&[0x48, 0x0f, 0xb1, 0x0f]).atomic,
+            "cmpxchg [rdi], rcx"
+        );
     }
 
     #[test]
@@ -184,16 +219,33 @@ mod tests {
         let jump = [0xff, 0x25, 0xe2, 0x2f, 0, 0, 0x66, 0x90];
         assert_eq!(stub(&jump, 0x1000), Some(Stub::Slot(0x1006 + 0x2fe2)));
         let guarded = [0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0xe2, 0x2f, 0, 0];
-        assert_eq!(stub(&guarded, 0x1000), Some(Stub::Slot(0x100b + 0x2fe2)), "endbr64; bnd jmp");
-        let lazy = [0xf3, 0x0f, 0x1e, 0xfa, 0x68, 3, 0, 0, 0, 0xf2, 0xe9, 0, 0, 0, 0];
-        assert_eq!(stub(&lazy, 0x1000), Some(Stub::Entry(3)), "endbr64; push 3; bnd jmp");
+        assert_eq!(
+            stub(&guarded, 0x1000),
+            Some(Stub::Slot(0x100b + 0x2fe2)),
+            "endbr64; bnd jmp"
+        );
+        let lazy = [
+            0xf3, 0x0f, 0x1e, 0xfa, 0x68, 3, 0, 0, 0, 0xf2, 0xe9, 0, 0, 0, 0,
+        ];
+        assert_eq!(
+            stub(&lazy, 0x1000),
+            Some(Stub::Entry(3)),
+            "endbr64; push 3; bnd jmp"
+        );
         let first = [0xff, 0x35, 2, 0, 0, 0, 0xff, 0x25, 4, 0, 0, 0];
-        assert_eq!(stub(&first, 0x1000), None, "the resolver's own entry is nobody's stub");
+        assert_eq!(
+            stub(&first, 0x1000),
+            None,
+            "the resolver's own entry is nobody's stub"
+        );
     }
 
     #[test]
     fn text_is_position_independent() {
-        assert_eq!(text(&[0xff, 0x15, 0xe2, 0x2f, 0, 0], 0x1000), "call qword ptr [rip+0x2fe2]");
+        assert_eq!(
+            text(&[0xff, 0x15, 0xe2, 0x2f, 0, 0], 0x1000),
+            "call qword ptr [rip+0x2fe2]"
+        );
         assert_eq!(text(&[0xff, 0xe0], 0x1000), "jmp rax");
         assert_eq!(target(&[0xe8, 0, 0, 0, 0], 0x1000), Some(0x1005));
     }

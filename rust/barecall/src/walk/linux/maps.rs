@@ -23,7 +23,10 @@ pub(super) struct Mapping {
 
 /// The mappings of a process, sorted.
 pub(super) fn mappings(pid: Pid) -> io::Result<Vec<Mapping>> {
-    Ok(fs::read_to_string(format!("/proc/{pid}/maps"))?.lines().filter_map(mapping).collect())
+    Ok(fs::read_to_string(format!("/proc/{pid}/maps"))?
+        .lines()
+        .filter_map(mapping)
+        .collect())
 }
 
 /// `7ffff7dd8000-7ffff7f2d000 r-xp 00026000 00:1f 1234   /usr/lib/x86_64-linux-gnu/libc.so.6`
@@ -46,7 +49,11 @@ fn mapping(line: &str) -> Option<Mapping> {
 pub(super) struct Shelf(HashMap<String, Option<Rc<Symbols>>>);
 
 impl Shelf {
-    fn symbols(&mut self, mapping: &Mapping, bytes: impl FnOnce(&Range<u64>) -> Vec<u8>) -> Option<Rc<Symbols>> {
+    fn symbols(
+        &mut self,
+        mapping: &Mapping,
+        bytes: impl FnOnce(&Range<u64>) -> Vec<u8>,
+    ) -> Option<Rc<Symbols>> {
         if let Some(known) = self.0.get(&mapping.path) {
             return known.clone();
         }
@@ -91,14 +98,22 @@ pub(super) struct Function {
 
 impl Mapped {
     /// Reads what is mapped now. `bytes` reads the memory of the process.
-    pub(super) fn read(pid: Pid, shelf: &mut Shelf, bytes: impl Fn(&Range<u64>) -> Vec<u8>) -> io::Result<Self> {
+    pub(super) fn read(
+        pid: Pid,
+        shelf: &mut Shelf,
+        bytes: impl Fn(&Range<u64>) -> Vec<u8>,
+    ) -> io::Result<Self> {
         let files = mappings(pid)?
             .into_iter()
             .filter(|mapping| mapping.executable)
             .filter_map(|mapping| {
                 let symbols = shelf.symbols(&mapping, &bytes)?;
                 let bias = symbols.bias(mapping.range.start, mapping.offset);
-                Some(File { range: mapping.range, bias, symbols })
+                Some(File {
+                    range: mapping.range,
+                    bias,
+                    symbols,
+                })
             })
             .collect();
         Ok(Self { files })
@@ -107,27 +122,53 @@ impl Mapped {
     /// The program's own entry point.
     pub(super) fn entry(&self, pid: Pid) -> Option<u64> {
         let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-        let file = self.files.iter().find(|file| file.symbols.path() == Some(&program))?;
+        let file = self
+            .files
+            .iter()
+            .find(|file| file.symbols.path() == Some(&program))?;
         Some(file.symbols.entry.wrapping_add(file.bias))
     }
 
-    /// Whether functions may be mapped that are not yet.
-    pub(super) fn may_grow(&self) -> bool {
-        // Every libc can; what counts is who calls it.
-        let asks = |file: &&File| !file.symbols.file.starts_with("libc.") && file.symbols.may_load;
-        self.files.iter().any(|file| asks(&file))
+    /// Whether files may be loaded that are not yet.
+    pub(super) fn may_load(&self) -> bool {
+        // Every libc can; what counts is who asks it.
+        self.files
+            .iter()
+            .any(|file| file.symbols.may_load && !file.symbols.file.starts_with("libc."))
+    }
+
+    /// Whether the program may become another.
+    pub(super) fn may_exec(&self) -> bool {
+        self.files
+            .iter()
+            .any(|file| file.symbols.may_exec && !file.symbols.file.starts_with("libc."))
     }
 
     /// The function a name means; `None` if there is none (yet).
     pub(super) fn find(&self, query: &str) -> Result<Option<Function>, WalkError> {
         let (file, name) = self.narrowed(query);
         let mut found: Vec<(Fit, &File, &Symbol)> = Vec::new();
-        for mapped in self.files.iter().filter(|f| file.is_none_or(|file| f.symbols.file == file)) {
+        for mapped in self
+            .files
+            .iter()
+            .filter(|f| file.is_none_or(|file| f.symbols.file == file))
+        {
             if let Some(address) = file.and(name.strip_prefix("0x")) {
                 let address = u64::from_str_radix(address, 16).unwrap_or(0);
-                found.extend(mapped.symbols.around(address).map(|symbol| (Fit::Whole, mapped, symbol)));
+                found.extend(
+                    mapped
+                        .symbols
+                        .around(address)
+                        .map(|symbol| (Fit::Whole, mapped, symbol)),
+                );
             } else {
-                found.extend(mapped.symbols.find(name).into_iter().map(|(fit, symbol)| (fit, mapped, symbol)));
+                found.extend(
+                    mapped
+                        .symbols
+                        .find(name)
+                        .into_iter()
+                        .map(|(fit, symbol)| (fit, mapped, symbol)),
+                );
             }
         }
         let best = found.iter().map(|(fit, ..)| *fit).max();
@@ -141,7 +182,10 @@ impl Mapped {
             [(_, file, symbol)] => Ok(Some(file.function(symbol))),
             _ => Err(WalkError::Ambiguous {
                 query: query.to_owned(),
-                candidates: found.iter().map(|(_, file, symbol)| candidate(&found, file, symbol)).collect(),
+                candidates: found
+                    .iter()
+                    .map(|(_, file, symbol)| candidate(&found, file, symbol))
+                    .collect(),
             }),
         }
     }
@@ -154,32 +198,52 @@ impl Mapped {
         word: impl Fn(u64) -> u64,
     ) -> Option<Function> {
         let home = self.at(chooser.address)?;
-        let symbol = home.symbols.around(chooser.address.wrapping_sub(home.bias))?;
+        let symbol = home
+            .symbols
+            .around(chooser.address.wrapping_sub(home.bias))?;
         let from = self.at(caller.address)?;
         let address = from
             .symbols
             .slots_of(symbol, Rc::ptr_eq(&home.symbols, &from.symbols))
             .map(|slot| word(slot.wrapping_add(from.bias)))
             .find(|address| {
-                self.at(*address).is_some_and(|f| !f.symbols.is_stub(address.wrapping_sub(f.bias)))
+                self.at(*address)
+                    .is_some_and(|f| !f.symbols.is_stub(address.wrapping_sub(f.bias)))
             })?;
-        Some(Function { address, chooses: false, code: Vec::new(), ..chooser.clone() })
+        Some(Function {
+            address,
+            chooses: false,
+            code: Vec::new(),
+            ..chooser.clone()
+        })
     }
 
     /// The name of the code at an address.
-    pub(super) fn name(&self, address: u64, bytes: impl Fn(&Range<u64>) -> Vec<u8>) -> Option<String> {
+    pub(super) fn name(
+        &self,
+        address: u64,
+        bytes: impl Fn(&Range<u64>) -> Vec<u8>,
+    ) -> Option<String> {
         let file = self.at(address)?;
         let stub = |at: u64| bytes(&(at.wrapping_add(file.bias)..at.wrapping_add(file.bias) + 16));
         Some(file.symbols.name(address.wrapping_sub(file.bias), stub))
     }
 
     /// An address as text: `puts+0x1a in libc.so.6`.
-    pub(super) fn whereabouts(&self, address: u64, bytes: impl Fn(&Range<u64>) -> Vec<u8>) -> String {
-        let Some(file) = self.at(address) else { return format!("{address:#x}") };
+    pub(super) fn whereabouts(
+        &self,
+        address: u64,
+        bytes: impl Fn(&Range<u64>) -> Vec<u8>,
+    ) -> String {
+        let Some(file) = self.at(address) else {
+            return format!("{address:#x}");
+        };
         let name = self.name(address, bytes).unwrap_or_default();
         let own = address.wrapping_sub(file.bias);
         match file.symbols.around(own) {
-            Some(symbol) if symbol.start < own => format!("{name}+{:#x} in {}", own - symbol.start, file.symbols.file),
+            Some(symbol) if symbol.start < own => {
+                format!("{name}+{:#x} in {}", own - symbol.start, file.symbols.file)
+            }
             _ => format!("{name} in {}", file.symbols.file),
         }
     }
@@ -190,19 +254,38 @@ impl Mapped {
         if let [file, rest @ ..] = &self.files[..]
             && file.symbols.is_stripped()
             && file.symbols.is_static
-            && rest.iter().all(|f| f.symbols.path() == file.symbols.path() || f.symbols.path().is_none())
+            && rest
+                .iter()
+                .all(|f| f.symbols.path() == file.symbols.path() || f.symbols.path().is_none())
         {
-            let path = program.or_else(|| file.symbols.path().map(PathBuf::from)).unwrap_or_default();
-            return WalkError::NoSymbols { path, query: query.to_owned() };
+            let path = program
+                .or_else(|| file.symbols.path().map(PathBuf::from))
+                .unwrap_or_default();
+            return WalkError::NoSymbols {
+                path,
+                query: query.to_owned(),
+            };
         }
-        let mut near: Vec<_> = self.files.iter().flat_map(|file| file.symbols.near(query)).collect();
+        let mut near: Vec<_> = self
+            .files
+            .iter()
+            .flat_map(|file| file.symbols.near(query))
+            .collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut near: Vec<_> = near.into_iter().map(|(_, name)| name).collect();
         near.dedup();
         near.truncate(3);
-        let mut files: Vec<_> = self.files.iter().map(|file| file.symbols.file.clone()).collect();
+        let mut files: Vec<_> = self
+            .files
+            .iter()
+            .map(|file| file.symbols.file.clone())
+            .collect();
         files.dedup();
-        WalkError::NoSuchSymbol { query: query.to_owned(), near, files }
+        WalkError::NoSuchSymbol {
+            query: query.to_owned(),
+            near,
+            files,
+        }
     }
 
     fn at(&self, address: u64) -> Option<&File> {
@@ -212,7 +295,9 @@ impl Mapped {
     /// `libc.so.6:puts` as the file and the name, if there is such a file.
     fn narrowed<'q>(&self, query: &'q str) -> (Option<&'q str>, &'q str) {
         match query.split_once(':') {
-            Some((file, name)) if self.files.iter().any(|f| f.symbols.file == file) => (Some(file), name),
+            Some((file, name)) if self.files.iter().any(|f| f.symbols.file == file) => {
+                (Some(file), name)
+            }
             _ => (None, query),
         }
     }
@@ -220,11 +305,18 @@ impl Mapped {
 
 impl File {
     fn function(&self, symbol: &Symbol) -> Function {
-        let mapped = |range: Range<u64>| range.start.wrapping_add(self.bias)..range.end.wrapping_add(self.bias);
+        let mapped = |range: Range<u64>| {
+            range.start.wrapping_add(self.bias)..range.end.wrapping_add(self.bias)
+        };
         Function {
             name: names::demangled(&symbol.name),
             address: symbol.start.wrapping_add(self.bias),
-            code: self.symbols.code_of(symbol).into_iter().map(mapped).collect(),
+            code: self
+                .symbols
+                .code_of(symbol)
+                .into_iter()
+                .map(mapped)
+                .collect(),
             chooses: symbol.chooses,
         }
     }
@@ -234,9 +326,17 @@ impl File {
 fn candidate(all: &[(Fit, &File, &Symbol)], file: &File, symbol: &Symbol) -> (String, String) {
     let in_file = |f: &File| Rc::ptr_eq(&f.symbols, &file.symbols);
     let name = names::demangled(&symbol.name);
-    let alone = all.iter().filter(|(_, f, s)| in_file(f) && names::demangled(&s.name) == name).count() == 1;
+    let alone = all
+        .iter()
+        .filter(|(_, f, s)| in_file(f) && names::demangled(&s.name) == name)
+        .count()
+        == 1;
     let file = &file.symbols.file;
-    let unique = if alone { format!("{file}:{name}") } else { format!("{file}:{:#x}", symbol.start) };
+    let unique = if alone {
+        format!("{file}:{name}")
+    } else {
+        format!("{file}:{:#x}", symbol.start)
+    };
     (unique, name)
 }
 
@@ -249,7 +349,13 @@ mod tests {
         let line = "7ffff7dd8000-7ffff7f2d000 r-xp 00026000 00:1f 12                         /a b/libc.so.6";
         let read = mapping(line).unwrap();
         assert_eq!(read.range, 0x7fff_f7dd_8000..0x7fff_f7f2_d000);
-        assert_eq!((read.executable, read.offset, read.path.as_str()), (true, 0x26000, "/a b/libc.so.6"));
-        assert_eq!(mapping("1000-2000 rw-p 00000000 00:00 0 ").unwrap().path, "");
+        assert_eq!(
+            (read.executable, read.offset, read.path.as_str()),
+            (true, 0x26000, "/a b/libc.so.6")
+        );
+        assert_eq!(
+            mapping("1000-2000 rw-p 00000000 00:00 0 ").unwrap().path,
+            ""
+        );
     }
 }

@@ -23,7 +23,7 @@ use self::insn::Insn;
 use self::maps::{Function, Mapped, Shelf};
 use self::record::{Memory, Place, Progress, Record, Segment, Stretch};
 use self::tracee::{Deadline, Ended, Event, Gate, NotStarted, Registers, Tracee, Turns};
-use super::error::Wanted;
+use super::error::{Lost, Wanted};
 use super::{Callee, Ending, Leg, Repeats, Step, Walk, WalkError, Walker};
 
 /// Takes the walk, as often as asked.
@@ -42,7 +42,9 @@ pub(super) fn run(mut walker: Walker) -> Result<Walk, WalkError> {
         if over.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
             deadline.pass();
         }
-        walks.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+        walks
+            .join()
+            .unwrap_or_else(|panic| panic::resume_unwind(panic))
     })
 }
 
@@ -55,15 +57,28 @@ fn take(walker: &mut Walker, deadline: &Deadline) -> Result<Walk, WalkError> {
         let again = once(walker, &gate, deadline, &mut shelf)?;
         identical += u64::from(again == first);
     }
-    first.repeats = Repeats { walks: walker.repeat, identical };
+    first.repeats = Repeats {
+        walks: walker.repeat,
+        identical,
+    };
     Ok(first)
 }
 
 /// One walk, in a new process.
-fn once(walker: &mut Walker, gate: &Gate, deadline: &Deadline, shelf: &mut Shelf) -> Result<Walk, WalkError> {
+fn once(
+    walker: &mut Walker,
+    gate: &Gate,
+    deadline: &Deadline,
+    shelf: &mut Shelf,
+) -> Result<Walk, WalkError> {
     let tracee = Tracee::start(&mut walker.command, gate, deadline)
         .map_err(|error| not_started(error, &walker.command))?;
-    let mut program = Program { tracee, mapped: Mapped::default(), shelf };
+    let mut program = Program {
+        thread: tracee.pid,
+        tracee,
+        mapped: Mapped::default(),
+        shelf,
+    };
     let arrival = program.arrive(walker, deadline)?;
     program.step(walker, deadline, arrival)
 }
@@ -71,6 +86,9 @@ fn once(walker: &mut Walker, gate: &Gate, deadline: &Deadline, shelf: &mut Shelf
 /// A program being walked: the process, and the names in it.
 struct Program<'s> {
     tracee: Tracee,
+    /// The thread that is looked at. It is asked for what is its process's: once
+    /// the main thread has ended, /proc/PID has no maps.
+    thread: Pid,
     mapped: Mapped,
     shelf: &'s mut Shelf,
 }
@@ -91,10 +109,15 @@ impl Program<'_> {
         loop {
             let event = match seen_first.take() {
                 Some(event) => event,
-                None => self.tracee.wait().map_err(system("waiting for the program"))?,
+                None => self
+                    .tracee
+                    .wait()
+                    .map_err(system("waiting for the program"))?,
             };
             match event {
-                Event::Ended(ended) => return Err(self.not_reached(walker, deadline, from.as_ref(), arrivals, ended)),
+                Event::Ended(ended) => {
+                    return Err(self.not_reached(walker, deadline, from.as_ref(), arrivals, ended));
+                }
                 Event::Execed(tid) if tid == self.tracee.pid => {
                     from = self.begin(walker)?;
                     arrivals = 0;
@@ -104,21 +127,30 @@ impl Program<'_> {
                         self.tracee.serve(event);
                         continue;
                     };
+                    self.thread = tid;
                     if from.as_ref().is_some_and(|from| from.address == address) {
                         arrivals += 1;
                         if arrivals > walker.warmup {
-                            if let Some(event) = self.tracee.stop_others(tid).map_err(system("stopping threads"))? {
+                            if let Some(event) = self
+                                .tracee
+                                .stop_others(tid)
+                                .map_err(system("stopping threads"))?
+                            {
                                 seen_first = Some(event);
                                 continue;
                             }
                             self.tracee.remove_breakpoints();
-                            let from = from.ok_or_else(|| self.mapped.no_such(&walker.from, self.tracee.pid))?;
+                            let from =
+                                from.ok_or_else(|| self.mapped.no_such(&walker.from, self.thread))?;
                             return self.arrived(walker, tid, from);
                         }
                     } else {
                         from = self.look_again(walker, address)?;
                     }
-                    seen_first = self.tracee.step_over(tid).map_err(system("stepping over a breakpoint"))?;
+                    seen_first = self
+                        .tracee
+                        .step_over(tid)
+                        .map_err(system("stepping over a breakpoint"))?;
                 }
                 event => self.tracee.serve(event),
             }
@@ -128,14 +160,21 @@ impl Program<'_> {
     /// A new program is about to begin: breaks where it starts, and wherever its
     /// loader reports that it has mapped something.
     fn begin(&mut self, walker: &Walker) -> Result<Option<Function>, WalkError> {
+        self.thread = self.tracee.pid;
         self.read_maps()?;
-        let loaded = self.mapped.find("_dl_debug_state").ok().flatten().map(|function| function.address);
-        for address in self.mapped.entry(self.tracee.pid).into_iter().chain(loaded) {
-            self.tracee.set_breakpoint(address).map_err(system("setting a breakpoint"))?;
+        let loaded = self
+            .mapped
+            .find("_dl_debug_state")
+            .ok()
+            .flatten()
+            .map(|function| function.address);
+        for address in self.mapped.entry(self.thread).into_iter().chain(loaded) {
+            self.tracee
+                .set_breakpoint(address)
+                .map_err(system("setting a breakpoint"))?;
         }
         let from = self.find_from(walker)?;
-        let thread = self.tracee.pid;
-        self.tracee.serve(Event::Execed(thread));
+        self.tracee.serve(Event::Execed(self.tracee.pid));
         Ok(from)
     }
 
@@ -144,12 +183,12 @@ impl Program<'_> {
     fn look_again(&mut self, walker: &Walker, at: u64) -> Result<Option<Function>, WalkError> {
         self.read_maps()?;
         let from = self.find_from(walker)?;
-        if self.mapped.entry(self.tracee.pid) == Some(at) && !self.mapped.may_grow() {
-            if from.is_none() {
-                return Err(self.mapped.no_such(&walker.from, self.tracee.pid));
+        if self.mapped.entry(self.thread) == Some(at) && !self.mapped.may_load() {
+            if from.is_none() && !self.mapped.may_exec() {
+                return Err(self.mapped.no_such(&walker.from, self.thread));
             }
-            if self.mapped.find(&walker.to)?.is_none() {
-                return Err(self.mapped.no_such(&walker.to, self.tracee.pid));
+            if from.is_some() && self.mapped.find(&walker.to)?.is_none() {
+                return Err(self.mapped.no_such(&walker.to, self.thread));
             }
         }
         Ok(from)
@@ -158,20 +197,31 @@ impl Program<'_> {
     fn find_from(&mut self, walker: &Walker) -> Result<Option<Function>, WalkError> {
         let from = self.mapped.find(&walker.from)?;
         if let Some(from) = &from {
-            self.tracee.set_breakpoint(from.address).map_err(system("setting a breakpoint"))?;
+            self.tracee
+                .set_breakpoint(from.address)
+                .map_err(system("setting a breakpoint"))?;
         }
         Ok(from)
     }
 
-    fn arrived(&mut self, walker: &Walker, thread: Pid, from: Function) -> Result<Arrival, WalkError> {
+    fn arrived(
+        &mut self,
+        walker: &Walker,
+        thread: Pid,
+        from: Function,
+    ) -> Result<Arrival, WalkError> {
         self.read_maps()?;
         let Some(mut to) = self.mapped.find(&walker.to)? else {
-            return Err(self.mapped.no_such(&walker.to, self.tracee.pid));
+            return Err(self.mapped.no_such(&walker.to, self.thread));
         };
         if to.chooses {
-            to = self.mapped.chosen(&to, &from, |address| self.tracee.word(address)).ok_or_else(|| {
-                WalkError::NotYetChosen { symbol: to.name.clone(), from: from.name.clone() }
-            })?;
+            to = self
+                .mapped
+                .chosen(&to, &from, |address| self.tracee.word(address))
+                .ok_or_else(|| WalkError::NotYetChosen {
+                    symbol: to.name.clone(),
+                    from: from.name.clone(),
+                })?;
         }
         Ok(Arrival { thread, from, to })
     }
@@ -185,26 +235,45 @@ impl Program<'_> {
         ended: Ended,
     ) -> WalkError {
         let Some(from) = from else {
-            return self.mapped.no_such(&walker.from, self.tracee.pid);
+            return self.mapped.no_such(&walker.from, self.thread);
         };
         let ending = match ended {
             _ if deadline.has_passed() => Ending::TimeLimit(walker.timeout),
             Ended::Exited(code) => Ending::Exited(code),
             Ended::Killed(signal) => Ending::Killed(signal_name(signal)),
         };
-        WalkError::FromNotReached { from: from.name.clone(), arrivals, warmup: walker.warmup, ending }
+        WalkError::FromNotReached {
+            from: from.name.clone(),
+            arrivals,
+            warmup: walker.warmup,
+            ending,
+        }
     }
 
     /// Steps the thread from `from` to `to` and back.
-    fn step(&mut self, walker: &Walker, deadline: &Deadline, arrival: Arrival) -> Result<Walk, WalkError> {
+    fn step(
+        &mut self,
+        walker: &Walker,
+        deadline: &Deadline,
+        arrival: Arrival,
+    ) -> Result<Walk, WalkError> {
         let Arrival { thread, from, to } = arrival;
         let _turns = Turns::with(thread);
         let mut code = Code::default();
         for function in [&to, &from] {
-            code.called.insert(self.name(function.address).unwrap_or_default(), function.name.clone());
+            code.called.insert(
+                self.name(function.address).unwrap_or_default(),
+                function.name.clone(),
+            );
         }
         let mut registers = self.tracee.registers(thread).ok_or(Errno::ESRCH);
-        let mut place = registers.map_or(Place { ip: from.address, sp: 0 }, place_of);
+        let mut place = registers.map_or(
+            Place {
+                ip: from.address,
+                sp: 0,
+            },
+            place_of,
+        );
         let mut record = Record::new(from.code.clone(), to.address, place, self);
         let mut steps = 0;
         // Where the handlers that run now were called from.
@@ -212,14 +281,18 @@ impl Program<'_> {
         let mut signal = 0;
         loop {
             let insn = code.at(place.ip, self)?;
-            let lost = |program: &Self, record: &Record| Lost {
-                wanted: wanted(record.stretch(), &from, &to),
-                steps,
-                at: program.whereabouts(place.ip),
+            let lost = |program: &Self, record: &Record| {
+                let wanted = wanted(record.stretch(), &from, &to);
+                Box::new(Lost {
+                    wanted,
+                    steps,
+                    at: program.whereabouts(place.ip),
+                })
             };
             if steps >= walker.max_steps {
-                let Lost { wanted, steps, at } = lost(self, &record);
-                return Err(WalkError::StepLimit { wanted, steps, at });
+                return Err(WalkError::StepLimit {
+                    lost: lost(self, &record),
+                });
             }
             // Straight code is run through at once: it can go one way only.
             let straight = if signal == 0 && interrupted.is_empty() && !walker.step_all {
@@ -228,8 +301,12 @@ impl Program<'_> {
                 Vec::new()
             };
             let end = straight.last().map_or(0, |(ip, insn)| ip + insn.len);
-            let run = if straight.is_empty() { None } else { self.tracee.run_to(thread, end) };
-            let handled = signal != 0 && self.tracee.handles(signal);
+            let run = if straight.is_empty() {
+                None
+            } else {
+                self.tracee.run_to(thread, end)
+            };
+            let handled = signal != 0 && self.tracee.handles(thread, signal);
             if run.is_none() {
                 self.tracee.step(thread, signal);
             }
@@ -243,15 +320,25 @@ impl Program<'_> {
                 Event::Trap(_) => {}
                 Event::Signal(_, received) => signal = received,
                 other => {
-                    let waits_in = insn.syscall.then(|| registers.map_or(0, |registers| registers.rax));
-                    return Err(ended(other, lost(self, &record), waits_in, walker, deadline));
+                    let waits_in = insn
+                        .syscall
+                        .then(|| registers.map_or(0, |registers| registers.rax));
+                    return Err(ended(
+                        other,
+                        lost(self, &record),
+                        waits_in,
+                        walker,
+                        deadline,
+                    ));
                 }
             }
             if run.is_none() {
                 registers = self.tracee.registers(thread).ok_or(Errno::ESRCH);
             }
             // A thread that was killed meanwhile has no registers: its end is next.
-            let Ok(now) = registers.map(place_of) else { continue };
+            let Ok(now) = registers.map(place_of) else {
+                continue;
+            };
             let before = std::mem::replace(&mut place, now);
             if run.is_some() {
                 // A signal may have come before the end.
@@ -259,7 +346,15 @@ impl Program<'_> {
                 for (ip, insn) in executed {
                     steps += 1;
                     let sp = now.sp;
-                    record.executed(insn, Place { ip: *ip, sp }, Place { ip: ip + insn.len, sp }, self);
+                    record.executed(
+                        insn,
+                        Place { ip: *ip, sp },
+                        Place {
+                            ip: ip + insn.len,
+                            sp,
+                        },
+                        self,
+                    );
                 }
                 continue;
             }
@@ -284,10 +379,20 @@ impl Program<'_> {
             match record.executed(&insn, before, now, self) {
                 Progress::OnTheWay => {}
                 Progress::Done => return Ok(self.walk(walker, &from, &to, &record, &code)),
-                Progress::Returned => return Err(WalkError::Returned { from: from.name, to: to.name, steps }),
+                Progress::Returned => {
+                    return Err(WalkError::Returned {
+                        from: from.name,
+                        to: to.name,
+                        steps,
+                    });
+                }
                 Progress::Left => {
                     let at = self.whereabouts(now.ip);
-                    return Err(WalkError::LeftWithoutReturn { from: from.name, to: to.name, at });
+                    return Err(WalkError::LeftWithoutReturn {
+                        from: from.name,
+                        to: to.name,
+                        at,
+                    });
                 }
             }
         }
@@ -296,7 +401,11 @@ impl Program<'_> {
     /// What became of a step or a run of the thread.
     fn reported(&mut self, thread: Pid, running: bool) -> Result<Event, WalkError> {
         loop {
-            match self.tracee.wait_for(thread).map_err(system("waiting for a step"))? {
+            match self
+                .tracee
+                .wait_for(thread)
+                .map_err(system("waiting for a step"))?
+            {
                 event @ Event::JobStopped(_) => self.tracee.serve(event),
                 event @ Event::Stopped(_) if running => self.tracee.serve(event),
                 // The instruction, a system call, is not done yet.
@@ -308,7 +417,12 @@ impl Program<'_> {
 
     /// The instructions from an address on that can only be executed one after
     /// the other, with their addresses. Empty if it is not worth running them at once.
-    fn straight(&mut self, mut ip: u64, code: &mut Code, record: &Record) -> Result<Vec<(u64, Insn)>, WalkError> {
+    fn straight(
+        &mut self,
+        mut ip: u64,
+        code: &mut Code,
+        record: &Record,
+    ) -> Result<Vec<(u64, Insn)>, WalkError> {
         // The longest run: nothing depends on it.
         const LONGEST: usize = 200;
         let mut straight = Vec::new();
@@ -326,17 +440,29 @@ impl Program<'_> {
         Ok(straight)
     }
 
-    fn walk(&self, walker: &Walker, from: &Function, to: &Function, record: &Record, code: &Code) -> Walk {
+    fn walk(
+        &self,
+        walker: &Walker,
+        from: &Function,
+        to: &Function,
+        record: &Record,
+        code: &Code,
+    ) -> Walk {
         let call = self.tracee.read(record.call_at, insn::MAX_LEN);
         Walk {
             from: from.name.clone(),
             to: to.name.clone(),
             warmup: walker.warmup,
-            repeats: Repeats { walks: 1, identical: 1 },
+            repeats: Repeats {
+                walks: 1,
+                identical: 1,
+            },
             randomised: self.tracee.randomised,
             call: self.call_text(&call, record.call_at),
             out: leg(&record.out, code),
-            callee: Callee { instructions: record.callee },
+            callee: Callee {
+                instructions: record.callee,
+            },
             back: leg(&record.back, code),
         }
     }
@@ -352,17 +478,19 @@ impl Program<'_> {
 
     fn read_maps(&mut self) -> Result<(), WalkError> {
         let tracee = &self.tracee;
-        self.mapped = Mapped::read(tracee.pid, self.shelf, |range| bytes(tracee, range))
+        self.mapped = Mapped::read(self.thread, self.shelf, |range| bytes(tracee, range))
             .map_err(system("reading the program's memory map"))?;
         Ok(())
     }
 
     fn name(&self, address: u64) -> Option<String> {
-        self.mapped.name(address, |range| bytes(&self.tracee, range))
+        self.mapped
+            .name(address, |range| bytes(&self.tracee, range))
     }
 
     fn whereabouts(&self, address: u64) -> String {
-        self.mapped.whereabouts(address, |range| bytes(&self.tracee, range))
+        self.mapped
+            .whereabouts(address, |range| bytes(&self.tracee, range))
     }
 }
 
@@ -372,35 +500,40 @@ impl Memory for Program<'_> {
     }
 
     fn mapping(&mut self, address: u64) -> Range<u64> {
-        let mappings = maps::mappings(self.tracee.pid).unwrap_or_default();
-        mappings.into_iter().map(|m| m.range).find(|range| range.contains(&address)).unwrap_or(0..0)
+        let mappings = maps::mappings(self.thread).unwrap_or_default();
+        mappings
+            .into_iter()
+            .map(|m| m.range)
+            .find(|range| range.contains(&address))
+            .unwrap_or(0..0)
     }
-}
-
-/// Where a walk was when it ended early.
-struct Lost {
-    wanted: Wanted,
-    steps: u64,
-    at: String,
 }
 
 /// Something ended the walk early; `waits_in` is the number of the system call
 /// that had not returned, if any.
-fn ended(event: Event, lost: Lost, waits_in: Option<u64>, walker: &Walker, deadline: &Deadline) -> WalkError {
-    let Lost { wanted, steps, at } = lost;
+fn ended(
+    event: Event,
+    lost: Box<Lost>,
+    waits_in: Option<u64>,
+    walker: &Walker,
+    deadline: &Deadline,
+) -> WalkError {
     let limit = walker.timeout;
-    match event {
-        Event::Forked(_) => WalkError::Forked { wanted, steps, at },
-        Event::Execed(_) => WalkError::Execed { wanted, steps, at },
-        Event::Ended(_) if deadline.has_passed() => match waits_in {
-            Some(number) => WalkError::Blocked { wanted, syscall: syscall_name(number), limit, steps, at },
-            None => WalkError::TimeLimit { wanted, limit, steps, at },
+    match (event, waits_in) {
+        (Event::Forked(_), _) => WalkError::Forked { lost },
+        (Event::Execed(_), _) => WalkError::Execed { lost },
+        (Event::Ended(_), Some(number)) if deadline.has_passed() => WalkError::Blocked {
+            lost,
+            syscall: syscall_name(number),
+            limit,
         },
-        Event::Ended(Ended::Exited(code)) => WalkError::Exited { wanted, code, steps, at },
-        Event::Ended(Ended::Killed(signal)) => {
-            WalkError::Crashed { wanted, signal: signal_name(signal), steps, at }
-        }
-        _ => WalkError::ThreadExited { wanted, steps, at },
+        (Event::Ended(_), None) if deadline.has_passed() => WalkError::TimeLimit { lost, limit },
+        (Event::Ended(Ended::Exited(code)), _) => WalkError::Exited { lost, code },
+        (Event::Ended(Ended::Killed(signal)), _) => WalkError::Crashed {
+            lost,
+            signal: signal_name(signal),
+        },
+        _ => WalkError::ThreadExited { lost },
     }
 }
 
@@ -463,7 +596,10 @@ fn leg(segments: &[Segment], code: &Code) -> Leg {
 }
 
 fn place_of(registers: Registers) -> Place {
-    Place { ip: registers.rip, sp: registers.rsp }
+    Place {
+        ip: registers.rip,
+        sp: registers.rsp,
+    }
 }
 
 fn wanted(stretch: Stretch, from: &Function, to: &Function) -> Wanted {
@@ -476,7 +612,10 @@ fn wanted(stretch: Stretch, from: &Function, to: &Function) -> Wanted {
 }
 
 fn bytes(tracee: &Tracee, range: &Range<u64>) -> Vec<u8> {
-    tracee.read(range.start, usize::try_from(range.end - range.start).unwrap_or(0))
+    tracee.read(
+        range.start,
+        usize::try_from(range.end - range.start).unwrap_or(0),
+    )
 }
 
 fn system(doing: &'static str) -> impl FnOnce(io::Error) -> WalkError {
@@ -486,30 +625,48 @@ fn system(doing: &'static str) -> impl FnOnce(io::Error) -> WalkError {
 fn not_started(error: NotStarted, command: &Command) -> WalkError {
     let path = || command.get_program().into();
     match error {
-        NotStarted::Forbidden(source) => WalkError::Forbidden { setting: forbidding_setting(), source },
+        NotStarted::Forbidden(source) => WalkError::Forbidden {
+            setting: forbidding_setting(),
+            source,
+        },
         NotStarted::NotExecuted(source) => match source.raw_os_error() {
             Some(libc::ENOENT) => WalkError::ProgramMissing { path: path() },
             Some(libc::ENOEXEC) => WalkError::NotAProgram { path: path() },
-            Some(libc::EACCES | libc::EPERM) => WalkError::NotExecutable { path: path(), source: Some(source) },
-            _ => WalkError::System { doing: "starting the program", source },
+            Some(libc::EACCES | libc::EPERM) => WalkError::NotExecutable {
+                path: path(),
+                source: Some(source),
+            },
+            _ => WalkError::System {
+                doing: "starting the program",
+                source,
+            },
         },
-        NotStarted::System(source) => WalkError::System { doing: "starting the program", source },
+        NotStarted::System(source) => WalkError::System {
+            doing: "starting the program",
+            source,
+        },
     }
 }
 
 /// Which setting forbids ptrace, as far as can be seen from here.
 fn forbidding_setting() -> String {
     const YAMA: &str = "/proc/sys/kernel/yama/ptrace_scope";
-    let yama = std::fs::read_to_string(YAMA).ok().and_then(|scope| scope.trim().parse::<u8>().ok());
+    let yama = std::fs::read_to_string(YAMA)
+        .ok()
+        .and_then(|scope| scope.trim().parse::<u8>().ok());
     let seccomp = tracee::status_field(Pid::this(), "Seccomp:");
     match (yama, seccomp.as_deref()) {
-        (Some(3), _) => format!("kernel.yama.ptrace_scope is 3 ({YAMA}), which forbids it until the next boot"),
+        (Some(3), _) => {
+            format!("kernel.yama.ptrace_scope is 3 ({YAMA}), which forbids it until the next boot")
+        }
         (Some(2), _) => "kernel.yama.ptrace_scope is 2, which allows it to administrators only: \
              `sysctl kernel.yama.ptrace_scope=1`, or run as root"
             .into(),
-        (_, Some("1" | "2")) => "a seccomp filter is in force here, as containers have: start the container with \
+        (_, Some("1" | "2")) => {
+            "a seccomp filter is in force here, as containers have: start the container with \
              `--cap-add=SYS_PTRACE --security-opt seccomp=unconfined`"
-            .into(),
+                .into()
+        }
         _ => "a security module, or a debugger that holds this program already (strace -f, gdb); \
              kernel.yama.ptrace_scope does not forbid it"
             .into(),
@@ -517,7 +674,10 @@ fn forbidding_setting() -> String {
 }
 
 fn signal_name(signal: c_int) -> String {
-    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.as_str().into())
+    Signal::try_from(signal).map_or_else(
+        |_| format!("signal {signal}"),
+        |signal| signal.as_str().into(),
+    )
 }
 
 /// A system call's number, and the names of those that wait.

@@ -44,7 +44,9 @@ fn as_legacy(name: &str) -> String {
     let mut legacy = String::with_capacity(name.len() + 2);
     let mut rest = name;
     while let Some(at) = rest.find(V0) {
-        let Some(end) = rest[at..].find('}') else { break };
+        let Some(end) = rest[at..].find('}') else {
+            break;
+        };
         legacy.push_str(&rest[..at]);
         legacy.push_str(LEGACY);
         rest = &rest[at + end + 1..];
@@ -80,7 +82,10 @@ mod tests {
         assert_eq!(fit("puts", "puts"), Some(Fit::Whole));
         assert_eq!(fit("say", "demo::say"), Some(Fit::Suffix));
         assert_eq!(fit("demo::say", "my::demo::say"), Some(Fit::Suffix));
-        assert_eq!(fit("_Cfunc_add_one", "main._Cfunc_add_one"), Some(Fit::Suffix));
+        assert_eq!(
+            fit("_Cfunc_add_one", "main._Cfunc_add_one"),
+            Some(Fit::Suffix)
+        );
         assert_eq!(fit("uts", "puts"), None);
         assert_eq!(fit("say", "demo::essay"), None);
         assert_eq!(fit(":say", "demo::say"), None);
@@ -89,9 +94,18 @@ mod tests {
 
     #[test]
     fn closures_of_both_manglings_are_the_same() {
-        assert_eq!(fit("task::{{closure}}", "demo::task::{closure#0}"), Some(Fit::Suffix));
-        assert_eq!(fit("task::{closure#0}", "demo::task::{{closure}}"), Some(Fit::Suffix));
-        assert_eq!(fit("{closure#0}::{closure#1}", "t::{{closure}}::{{closure}}"), Some(Fit::Suffix));
+        assert_eq!(
+            fit("task::{{closure}}", "demo::task::{closure#0}"),
+            Some(Fit::Suffix)
+        );
+        assert_eq!(
+            fit("task::{closure#0}", "demo::task::{{closure}}"),
+            Some(Fit::Suffix)
+        );
+        assert_eq!(
+            fit("{closure#0}::{closure#1}", "t::{{closure}}::{{closure}}"),
+            Some(Fit::Suffix)
+        );
         assert_eq!(fit("task::{closure#1}", "demo::task::{closure#0}"), None);
     }
 }

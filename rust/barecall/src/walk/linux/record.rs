@@ -74,8 +74,16 @@ pub(super) struct Record {
 impl Record {
     /// A record that begins at the first instruction of `from`, whose code is in
     /// the given ranges.
-    pub(super) fn new(from: Vec<Range<u64>>, to: u64, start: Place, memory: &mut impl Memory) -> Self {
-        let entered_from = Place { ip: memory.word(start.sp), sp: start.sp + 8 };
+    pub(super) fn new(
+        from: Vec<Range<u64>>,
+        to: u64,
+        start: Place,
+        memory: &mut impl Memory,
+    ) -> Self {
+        let entered_from = Place {
+            ip: memory.word(start.sp),
+            sp: start.sp + 8,
+        };
         Self {
             from,
             to,
@@ -143,16 +151,25 @@ impl Record {
             self.out.clear();
             self.call_at = before.ip;
             if insn.call {
-                self.resume = Place { ip: before.ip + insn.len, sp: before.sp };
+                self.resume = Place {
+                    ip: before.ip + insn.len,
+                    sp: before.sp,
+                };
             } else if !self.in_from(after.ip) || after.ip == self.to {
                 // It jumped out of `from`: a tail call, whose return address is
                 // that of `from` itself.
-                self.resume = Place { ip: memory.word(after.sp), sp: after.sp + 8 };
+                self.resume = Place {
+                    ip: memory.word(after.sp),
+                    sp: after.sp + 8,
+                };
             }
         }
         push(&mut self.out, insn, switched);
         if after.ip == self.to {
-            self.return_of_to = Place { ip: memory.word(after.sp), sp: after.sp + 8 };
+            self.return_of_to = Place {
+                ip: memory.word(after.sp),
+                sp: after.sp + 8,
+            };
             self.stretch = Stretch::Callee;
         } else if after == self.entered_from {
             return Progress::Returned;
@@ -165,7 +182,11 @@ impl Record {
     fn back_yet(&self, after: Place) -> Progress {
         let there = self.in_from(after.ip) || after.ip == self.resume.ip;
         let deeper = after.sp < self.resume.sp && self.stack.contains(self.resume.sp);
-        if there && !deeper { Progress::Done } else { Progress::OnTheWay }
+        if there && !deeper {
+            Progress::Done
+        } else {
+            Progress::OnTheWay
+        }
     }
 
     fn in_from(&self, ip: u64) -> bool {
@@ -178,7 +199,10 @@ impl Record {
 }
 
 fn push(segments: &mut Vec<Segment>, insn: &Insn, switched: bool) {
-    if segments.last().is_none_or(|last| last.symbol != insn.symbol) {
+    if segments
+        .last()
+        .is_none_or(|last| last.symbol != insn.symbol)
+    {
         segments.push(Segment {
             symbol: insn.symbol,
             instructions: 0,
@@ -187,7 +211,9 @@ fn push(segments: &mut Vec<Segment>, insn: &Insn, switched: bool) {
             syscalls: 0,
         });
     }
-    let Some(last) = segments.last_mut() else { return };
+    let Some(last) = segments.last_mut() else {
+        return;
+    };
     last.instructions += 1;
     last.stack_switches += u64::from(switched);
     last.atomics += u64::from(insn.atomic);
@@ -208,11 +234,21 @@ const VARIABLE_LENGTH: u64 = 64 * 1024;
 
 impl Stack {
     fn new(sp: u64, memory: &mut impl Memory) -> Self {
-        Self { mapping: memory.mapping(sp), lowest: sp, highest: sp }
+        Self {
+            mapping: memory.mapping(sp),
+            lowest: sp,
+            highest: sp,
+        }
     }
 
     /// Follows the stack pointer, and says whether it moved to another stack.
-    fn moved(&mut self, how: StackPointer, before: u64, after: u64, memory: &mut impl Memory) -> bool {
+    fn moved(
+        &mut self,
+        how: StackPointer,
+        before: u64,
+        after: u64,
+        memory: &mut impl Memory,
+    ) -> bool {
         if before == after {
             return false;
         }
@@ -234,7 +270,11 @@ impl Stack {
             }
             self.mapping = now;
         }
-        let reach = if how == StackPointer::Loads { 0 } else { VARIABLE_LENGTH };
+        let reach = if how == StackPointer::Loads {
+            0
+        } else {
+            VARIABLE_LENGTH
+        };
         sp + reach < self.lowest || sp > self.highest + reach
     }
 
@@ -274,7 +314,10 @@ mod tests {
 
     impl Told {
         fn begin() -> Self {
-            let at = Place { ip: FROM.start, sp: STACK };
+            let at = Place {
+                ip: FROM.start,
+                sp: STACK,
+            };
             let mut memory = Words(HashMap::from([(STACK, 0x900)]));
             let record = Record::new(vec![FROM], TO, at, &mut memory);
             Self { record, memory, at }
@@ -282,7 +325,8 @@ mod tests {
 
         fn step(&mut self, insn: Insn, ip: u64, sp: u64) -> Progress {
             let before = std::mem::replace(&mut self.at, Place { ip, sp });
-            self.record.executed(&insn, before, self.at, &mut self.memory)
+            self.record
+                .executed(&insn, before, self.at, &mut self.memory)
         }
 
         fn plain(&mut self, ip: u64) -> Progress {
@@ -294,7 +338,15 @@ mod tests {
             let symbol = u32::try_from(self.at.ip >> 12).unwrap();
             let sp = self.at.sp - 8;
             self.memory.0.insert(sp, self.at.ip + 5);
-            self.step(Insn { symbol, call: true, ..plain() }, ip, sp)
+            self.step(
+                Insn {
+                    symbol,
+                    call: true,
+                    ..plain()
+                },
+                ip,
+                sp,
+            )
         }
 
         fn ret(&mut self) -> Progress {
@@ -329,7 +381,14 @@ mod tests {
         told.call(TO);
         told.plain(TO + 4);
         assert_eq!(told.ret(), Progress::Done);
-        assert_eq!((count(&told.record.out), told.record.callee, count(&told.record.back)), (1, 2, 0));
+        assert_eq!(
+            (
+                count(&told.record.out),
+                told.record.callee,
+                count(&told.record.back)
+            ),
+            (1, 2, 0)
+        );
     }
 
     #[test]
@@ -337,7 +396,14 @@ mod tests {
         let mut told = Told::begin();
         told.plain(TO);
         assert_eq!(told.ret(), Progress::Done);
-        assert_eq!((count(&told.record.out), told.record.callee, count(&told.record.back)), (1, 1, 0));
+        assert_eq!(
+            (
+                count(&told.record.out),
+                told.record.callee,
+                count(&told.record.back)
+            ),
+            (1, 1, 0)
+        );
     }
 
     #[test]
@@ -350,7 +416,12 @@ mod tests {
         told.call(TO);
         told.ret();
         assert_eq!(told.ret(), Progress::Done);
-        let symbols: Vec<_> = told.record.out.iter().map(|s| (s.symbol, s.instructions)).collect();
+        let symbols: Vec<_> = told
+            .record
+            .out
+            .iter()
+            .map(|s| (s.symbol, s.instructions))
+            .collect();
         assert_eq!(symbols, [(1, 1), (4, 1)]);
         assert_eq!(count(&told.record.back), 1, "the helper's own return");
     }
@@ -401,7 +472,10 @@ mod tests {
 
     #[test]
     fn the_stack_is_another_in_another_mapping_or_far_off() {
-        let set = |how| Insn { stack: how, ..plain() };
+        let set = |how| Insn {
+            stack: how,
+            ..plain()
+        };
         let mut told = Told::begin();
         told.call(0x3000);
         told.step(set(StackPointer::Loads), 0x3004, 0x4000_0000);
@@ -411,6 +485,9 @@ mod tests {
         told.step(set(StackPointer::Loads), 0x3014, STACK - 0x4000);
         told.step(set(StackPointer::Sets), 0x3018, STACK - 0x40_0000);
         let switches: u64 = told.record.out.iter().map(|s| s.stack_switches).sum();
-        assert_eq!(switches, 4, "out, back, (array, array gone,) near load, far set");
+        assert_eq!(
+            switches, 4,
+            "out, back, (array, array gone,) near load, far set"
+        );
     }
 }

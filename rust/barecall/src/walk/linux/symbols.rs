@@ -9,7 +9,9 @@ use std::{fs, io};
 
 use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection as _};
 use object::read::elf::{ElfFile64, ProgramHeader as _, SectionHeader as _};
-use object::{Object as _, ObjectSection as _, ObjectSymbol as _, ObjectSymbolTable as _, ReadRef, elf};
+use object::{
+    Object as _, ObjectSection as _, ObjectSymbol as _, ObjectSymbolTable as _, ReadRef, elf,
+};
 
 use super::insn::{self, Stub};
 use super::names::{self, Fit};
@@ -60,8 +62,10 @@ pub(super) struct Symbols {
     pub(super) entry: u64,
     /// Whether it is linked by itself: no interpreter will load others for it.
     pub(super) is_static: bool,
-    /// Whether it can bring in other code later: `dlopen`, `execve` and the like.
+    /// Whether it can load other files later: `dlopen`.
     pub(super) may_load: bool,
+    /// Whether it can become another program: `execve` and its like.
+    pub(super) may_exec: bool,
     /// Of each loaded segment: its offset in the file, and its address.
     segments: Vec<(u64, u64)>,
     /// Sorted by address; one name for each.
@@ -87,7 +91,11 @@ impl Symbols {
     /// Reads the file at `path`.
     pub(super) fn of_file(path: &Path) -> io::Result<Self> {
         let data = object::ReadCache::new(fs::File::open(path)?);
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         Self::parse(file, &data, Source::File(path.to_owned()))
     }
 
@@ -110,7 +118,8 @@ impl Symbols {
             file,
             entry: elf.entry(),
             is_static: !headers.iter().any(|h| h.p_type(endian) == elf::PT_INTERP),
-            may_load: elf.dynamic_symbols().any(|s| s.is_undefined() && s.name().is_ok_and(loads_code)),
+            may_load: imports(&elf, |name| matches!(name, "dlopen" | "dlmopen")),
+            may_exec: imports(&elf, |name| name.starts_with("exec") || name == "fexecve"),
             segments: headers
                 .iter()
                 .filter(|h| h.p_type(endian) == elf::PT_LOAD)
@@ -154,14 +163,21 @@ impl Symbols {
         let fits = |symbol: &Symbol| {
             names::fit(query, &symbol.name).max(names::fit(query, &names::demangled(&symbol.name)))
         };
-        self.by_name.iter().filter_map(|symbol| Some((fits(symbol)?, symbol))).collect()
+        self.by_name
+            .iter()
+            .filter_map(|symbol| Some((fits(symbol)?, symbol)))
+            .collect()
     }
 
     /// The function at exactly this address, or around it.
     pub(super) fn around(&self, address: u64) -> Option<&Symbol> {
         let after = self.by_address.partition_point(|s| s.start <= address);
         // Functions may lie within others (assembly): the innermost counts.
-        self.by_address[..after].iter().rev().take(8).find(|s| s.range().contains(&address))
+        self.by_address[..after]
+            .iter()
+            .rev()
+            .take(8)
+            .find(|s| s.range().contains(&address))
     }
 
     /// The code of a function: its own range, and what the compiler put apart
@@ -169,9 +185,13 @@ impl Symbols {
     pub(super) fn code_of(&self, symbol: &Symbol) -> Vec<Range<u64>> {
         let cold = format!("{}.cold", symbol.name);
         let parts = self.by_name.iter().filter(|s| {
-            s.name.strip_prefix(&cold).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            s.name
+                .strip_prefix(&cold)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         });
-        std::iter::once(symbol.range()).chain(parts.map(Symbol::range)).collect()
+        std::iter::once(symbol.range())
+            .chain(parts.map(Symbol::range))
+            .collect()
     }
 
     /// The name of the code at an address, whether it has a symbol or not.
@@ -188,26 +208,40 @@ impl Symbols {
         if let Some(symbol) = self.around(address) {
             return names::demangled(&symbol.name);
         }
-        let unwound = self.unwound.get_or_init(|| self.functions_unwound().unwrap_or_default());
+        let unwound = self
+            .unwound
+            .get_or_init(|| self.functions_unwound().unwrap_or_default());
         let after = unwound.partition_point(|range| range.start <= address);
-        match unwound[..after].last().filter(|range| range.contains(&address)) {
+        match unwound[..after]
+            .last()
+            .filter(|range| range.contains(&address))
+        {
             Some(range) => format!("{}+{:#x}", self.file, range.start),
             None => format!("{}:{}", self.file, section.map_or("?", |s| &s.name)),
         }
     }
 
     /// The slots that are bound to what `symbol` of `other` chooses.
-    pub(super) fn slots_of<'s>(&'s self, symbol: &'s Symbol, same_file: bool) -> impl Iterator<Item = u64> + 's {
-        self.slots.iter().chain(&self.lazy_slots).filter_map(move |slot| {
-            let by_name = !slot.name.is_empty() && slot.name == symbol.name;
-            let by_chooser = same_file && slot.name.is_empty() && slot.chooser == symbol.start;
-            (by_name || by_chooser).then_some(slot.at)
-        })
+    pub(super) fn slots_of<'s>(
+        &'s self,
+        symbol: &'s Symbol,
+        same_file: bool,
+    ) -> impl Iterator<Item = u64> + 's {
+        self.slots
+            .iter()
+            .chain(&self.lazy_slots)
+            .filter_map(move |slot| {
+                let by_name = !slot.name.is_empty() && slot.name == symbol.name;
+                let by_chooser = same_file && slot.name.is_empty() && slot.chooser == symbol.start;
+                (by_name || by_chooser).then_some(slot.at)
+            })
     }
 
     /// Whether an address is in a linker's stub.
     pub(super) fn is_stub(&self, address: u64) -> bool {
-        self.sections.iter().any(|s| s.name.starts_with(".plt") && s.range.contains(&address))
+        self.sections
+            .iter()
+            .any(|s| s.name.starts_with(".plt") && s.range.contains(&address))
     }
 
     /// The names most like what was typed, the best first, with how like they are.
@@ -226,7 +260,11 @@ impl Symbols {
 
     fn bound_by(&self, stub: Stub) -> Option<String> {
         let slot = match stub {
-            Stub::Slot(at) => self.slots.iter().chain(&self.lazy_slots).find(|slot| slot.at == at),
+            Stub::Slot(at) => self
+                .slots
+                .iter()
+                .chain(&self.lazy_slots)
+                .find(|slot| slot.at == at),
             Stub::Entry(index) => self.lazy_slots.get(index as usize),
         }?;
         if slot.name.is_empty() {
@@ -242,20 +280,32 @@ impl Symbols {
                 let data = object::ReadCache::new(fs::File::open(path).ok()?);
                 unwound(&ElfFile64::<object::Endianness, _>::parse(&data).ok()?)
             }
-            Source::Bytes(bytes) => unwound(&ElfFile64::<object::Endianness, _>::parse(&**bytes).ok()?),
+            Source::Bytes(bytes) => {
+                unwound(&ElfFile64::<object::Endianness, _>::parse(&**bytes).ok()?)
+            }
         }
     }
 }
 
-/// Functions that bring in other code, or other programs.
-fn loads_code(name: &str) -> bool {
-    matches!(name, "dlopen" | "dlmopen" | "execv" | "execve" | "execvp" | "execvpe" | "execl" | "execlp" | "execle" | "fexecve")
+fn imports<'d, R: ReadRef<'d>>(
+    elf: &ElfFile64<'d, object::Endianness, R>,
+    wanted: impl Fn(&str) -> bool,
+) -> bool {
+    elf.dynamic_symbols()
+        .any(|symbol| symbol.is_undefined() && symbol.name().is_ok_and(&wanted))
 }
 
-fn executable_sections<'d, R: ReadRef<'d>>(elf: &ElfFile64<'d, object::Endianness, R>) -> Vec<Section> {
+fn executable_sections<'d, R: ReadRef<'d>>(
+    elf: &ElfFile64<'d, object::Endianness, R>,
+) -> Vec<Section> {
     let endian = elf.endian();
     elf.sections()
-        .filter(|section| section.elf_section_header().sh_flags(endian).contains(elf::SHF_EXECINSTR))
+        .filter(|section| {
+            section
+                .elf_section_header()
+                .sh_flags(endian)
+                .contains(elf::SHF_EXECINSTR)
+        })
         .map(|section| {
             let entry = section.elf_section_header().sh_entsize(endian);
             Section {
@@ -272,7 +322,11 @@ fn functions<'d, R: ReadRef<'d>>(
     sections: &[Section],
 ) -> Vec<Symbol> {
     let endian = elf.endian();
-    let versions = elf.elf_section_table().versions(endian, elf.data()).ok().flatten();
+    let versions = elf
+        .elf_section_table()
+        .versions(endian, elf.data())
+        .ok()
+        .flatten();
     let static_symbols = elf.symbols().map(|symbol| (false, symbol));
     let dynamic_symbols = elf.dynamic_symbols().map(|symbol| (true, symbol));
     let symbols = static_symbols
@@ -287,8 +341,13 @@ fn functions<'d, R: ReadRef<'d>>(
             // An old version of the symbol (`memcpy@GLIBC_2.2.5`), kept for
             // programs linked long ago: not what the name means.
             let hidden = dynamic
-                && versions.as_ref().is_some_and(|v| v.version_index(endian, symbol.index()).is_hidden());
-            let name = symbol.name().ok().filter(|name| !name.is_empty() && !name.starts_with(".L"))?;
+                && versions
+                    .as_ref()
+                    .is_some_and(|v| v.version_index(endian, symbol.index()).is_hidden());
+            let name = symbol
+                .name()
+                .ok()
+                .filter(|name| !name.is_empty() && !name.starts_with(".L"))?;
             (!hidden).then(|| Symbol {
                 name: name.to_owned(),
                 start: symbol.address(),
@@ -306,18 +365,30 @@ fn functions<'d, R: ReadRef<'d>>(
 /// end of its section; and a label inside a sized function is none.
 fn sized(mut symbols: Vec<Symbol>, sections: &[Section]) -> Vec<Symbol> {
     symbols.sort_by_key(|s| s.start);
-    let sized: Vec<_> = symbols.iter().filter(|s| s.size > 0).map(Symbol::range).collect();
+    let sized: Vec<_> = symbols
+        .iter()
+        .filter(|s| s.size > 0)
+        .map(Symbol::range)
+        .collect();
     let starts: Vec<_> = symbols.iter().map(|s| s.start).collect();
     symbols.retain_mut(|symbol| {
         if symbol.size > 0 {
             return true;
         }
         let before = sized.partition_point(|range| range.start < symbol.start);
-        if sized[..before].iter().rev().take(4).any(|range| range.contains(&symbol.start)) {
+        if sized[..before]
+            .iter()
+            .rev()
+            .take(4)
+            .any(|range| range.contains(&symbol.start))
+        {
             return false;
         }
         let next = starts[starts.partition_point(|start| *start <= symbol.start)..].first();
-        let end = sections.iter().find(|s| s.range.contains(&symbol.start)).map_or(symbol.start, |s| s.range.end);
+        let end = sections
+            .iter()
+            .find(|s| s.range.contains(&symbol.start))
+            .map_or(symbol.start, |s| s.range.end);
         symbol.size = next.map_or(end, |next| end.min(*next)) - symbol.start;
         true
     });
@@ -331,7 +402,9 @@ fn one_for_each_address(sorted: &[Symbol]) -> Vec<Symbol> {
     sorted
         .chunk_by(|a, b| a.start == b.start)
         .filter_map(|names| {
-            names.iter().min_by_key(|s| (!s.typed, !s.global, underscores(&s.name), s.name.len()))
+            names
+                .iter()
+                .min_by_key(|s| (!s.typed, !s.global, underscores(&s.name), s.name.len()))
         })
         .cloned()
         .collect()
@@ -341,7 +414,12 @@ fn slots<'d, R: ReadRef<'d>>(elf: &ElfFile64<'d, object::Endianness, R>) -> (Vec
     let endian = elf.endian();
     let names: HashMap<usize, String> = elf
         .dynamic_symbol_table()
-        .map(|table| table.symbols().filter_map(|s| Some((s.index().0, s.name().ok()?.to_owned()))).collect())
+        .map(|table| {
+            table
+                .symbols()
+                .filter_map(|s| Some((s.index().0, s.name().ok()?.to_owned())))
+                .collect()
+        })
         .unwrap_or_default();
     let (mut slots, mut lazy) = (Vec::new(), Vec::new());
     for section in elf.sections() {
@@ -350,21 +428,42 @@ fn slots<'d, R: ReadRef<'d>>(elf: &ElfFile64<'d, object::Endianness, R>) -> (Vec
         if !header.sh_flags(endian).contains(elf::SHF_ALLOC) {
             continue;
         }
-        let Ok(Some((relocations, _))) = header.rela(endian, elf.data()) else { continue };
+        let Ok(Some((relocations, _))) = header.rela(endian, elf.data()) else {
+            continue;
+        };
         for relocation in relocations {
-            let name = names.get(&(relocation.r_sym(endian, false) as usize)).cloned().unwrap_or_default();
+            let name = names
+                .get(&(relocation.r_sym(endian, false) as usize))
+                .cloned()
+                .unwrap_or_default();
             let at = relocation.r_offset.get(endian);
             let chooser = relocation.r_addend.get(endian).cast_unsigned();
             match relocation.r_type(endian, false) {
-                elf::R_X86_64_JUMP_SLOT => lazy.push(Slot { at, name, chooser: 0 }),
+                elf::R_X86_64_JUMP_SLOT => lazy.push(Slot {
+                    at,
+                    name,
+                    chooser: 0,
+                }),
                 // Among the lazy ones it is counted with them.
                 elf::R_X86_64_IRELATIVE if section.name().is_ok_and(|n| n.ends_with("plt")) => {
-                    lazy.push(Slot { at, name: String::new(), chooser });
+                    lazy.push(Slot {
+                        at,
+                        name: String::new(),
+                        chooser,
+                    });
                 }
                 elf::R_X86_64_GLOB_DAT | elf::R_X86_64_64 if !name.is_empty() => {
-                    slots.push(Slot { at, name, chooser: 0 });
+                    slots.push(Slot {
+                        at,
+                        name,
+                        chooser: 0,
+                    });
                 }
-                elf::R_X86_64_IRELATIVE => slots.push(Slot { at, name: String::new(), chooser }),
+                elf::R_X86_64_IRELATIVE => slots.push(Slot {
+                    at,
+                    name: String::new(),
+                    chooser,
+                }),
                 _ => {}
             }
         }
@@ -373,12 +472,16 @@ fn slots<'d, R: ReadRef<'d>>(elf: &ElfFile64<'d, object::Endianness, R>) -> (Vec
 }
 
 /// The bounds of every function in the unwinding tables.
-fn unwound<'d, R: ReadRef<'d>>(elf: &ElfFile64<'d, object::Endianness, R>) -> Option<Vec<Range<u64>>> {
+fn unwound<'d, R: ReadRef<'d>>(
+    elf: &ElfFile64<'d, object::Endianness, R>,
+) -> Option<Vec<Range<u64>>> {
     let section = elf.section_by_name(".eh_frame")?;
     let mut table = EhFrame::new(section.data().ok()?, LittleEndian);
     table.set_address_size(8);
     let text = elf.section_by_name(".text").map_or(0, |s| s.address());
-    let bases = BaseAddresses::default().set_eh_frame(section.address()).set_text(text);
+    let bases = BaseAddresses::default()
+        .set_eh_frame(section.address())
+        .set_text(text);
     let mut ranges = Vec::new();
     let mut entries = table.entries(&bases);
     while let Ok(Some(entry)) = entries.next() {

@@ -111,7 +111,9 @@ impl Gate {
 /// In the child: address randomisation off, then wait to be traced.
 fn wait_at_gate(ends: &[AtomicI32; 3]) -> io::Result<()> {
     let [ready, go, parents] = ends.each_ref().map(|end| end.load(Ordering::Relaxed));
-    let fixed = personality::get().and_then(|old| personality::set(old | Persona::ADDR_NO_RANDOMIZE)).is_ok();
+    let fixed = personality::get()
+        .and_then(|old| personality::set(old | Persona::ADDR_NO_RANDOMIZE))
+        .is_ok();
     let mut hello = [0; 5];
     hello[..4].copy_from_slice(&std::process::id().to_ne_bytes());
     hello[4] = u8::from(fixed);
@@ -123,7 +125,11 @@ fn wait_at_gate(ends: &[AtomicI32; 3]) -> io::Result<()> {
         libc::write(ready, hello.as_ptr().cast(), hello.len()) == 5
             && libc::read(go, (&raw mut answer).cast(), 1) == 1
     };
-    if told { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ECANCELED)) }
+    if told {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(libc::ECANCELED))
+    }
 }
 
 /// Ends a program from another thread when its time is up.
@@ -149,7 +155,10 @@ impl Deadline {
         // that nobody else owns.
         let program = unsafe {
             let fd = libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0);
-            let fd = c_int::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+            let fd = c_int::try_from(fd)
+                .ok()
+                .filter(|fd| *fd >= 0)
+                .ok_or_else(io::Error::last_os_error)?;
             OwnedFd::from_raw_fd(fd)
         };
         *self.program.lock().unwrap_or_else(PoisonError::into_inner) = Some(program);
@@ -162,7 +171,13 @@ impl Deadline {
         if let Some(program) = program.as_ref().filter(|_| self.has_passed()) {
             // SAFETY: the descriptor is a pidfd; a null siginfo is allowed.
             unsafe {
-                libc::syscall(libc::SYS_pidfd_send_signal, program.as_raw_fd(), libc::SIGKILL, 0_usize, 0);
+                libc::syscall(
+                    libc::SYS_pidfd_send_signal,
+                    program.as_raw_fd(),
+                    libc::SIGKILL,
+                    0_usize,
+                    0,
+                );
             }
         }
     }
@@ -197,10 +212,18 @@ const INT3: u8 = 0xcc;
 
 impl Tracee {
     /// Starts the program. It is stopped before its first instruction.
-    pub(super) fn start(command: &mut Command, gate: &Gate, deadline: &Deadline) -> Result<Self, NotStarted> {
+    pub(super) fn start(
+        command: &mut Command,
+        gate: &Gate,
+        deadline: &Deadline,
+    ) -> Result<Self, NotStarted> {
         let (mut ready, ready_end) = io::pipe()?;
         let (go_end, mut go) = io::pipe()?;
-        for (end, fd) in gate.ends.iter().zip([ready_end.as_raw_fd(), go_end.as_raw_fd(), go.as_raw_fd()]) {
+        for (end, fd) in
+            gate.ends
+                .iter()
+                .zip([ready_end.as_raw_fd(), go_end.as_raw_fd(), go.as_raw_fd()])
+        {
             end.store(fd, Ordering::Relaxed);
         }
         thread::scope(|scope| {
@@ -212,31 +235,42 @@ impl Tracee {
                 spawned
             });
             let mut hello = [0; 5];
-            let seized = ready.read_exact(&mut hello).map_err(NotStarted::System).and_then(|()| {
-                let [a, b, c, d, fixed] = hello;
-                let pid = Pid::from_raw(c_int::from_ne_bytes([a, b, c, d]));
-                let options = Options::PTRACE_O_EXITKILL
-                    | Options::PTRACE_O_TRACECLONE
-                    | Options::PTRACE_O_TRACEFORK
-                    | Options::PTRACE_O_TRACEVFORK
-                    | Options::PTRACE_O_TRACEVFORKDONE
-                    | Options::PTRACE_O_TRACEEXEC;
-                ptrace::seize(pid, options).map_err(|errno| NotStarted::Forbidden(errno.into()))?;
-                let thread = Thread { process: pid, running: true, signal: 0, in_vfork: false };
-                Ok(Self {
-                    pid,
-                    randomised: fixed == 0,
-                    threads: HashMap::from([(pid, thread)]),
-                    memory: None,
-                    breakpoints: HashMap::new(),
-                })
-            });
+            let seized = ready
+                .read_exact(&mut hello)
+                .map_err(NotStarted::System)
+                .and_then(|()| {
+                    let [a, b, c, d, fixed] = hello;
+                    let pid = Pid::from_raw(c_int::from_ne_bytes([a, b, c, d]));
+                    let options = Options::PTRACE_O_EXITKILL
+                        | Options::PTRACE_O_TRACECLONE
+                        | Options::PTRACE_O_TRACEFORK
+                        | Options::PTRACE_O_TRACEVFORK
+                        | Options::PTRACE_O_TRACEVFORKDONE
+                        | Options::PTRACE_O_TRACEEXEC;
+                    ptrace::seize(pid, options)
+                        .map_err(|errno| NotStarted::Forbidden(errno.into()))?;
+                    let thread = Thread {
+                        process: pid,
+                        running: true,
+                        signal: 0,
+                        in_vfork: false,
+                    };
+                    Ok(Self {
+                        pid,
+                        randomised: fixed == 0,
+                        threads: HashMap::from([(pid, thread)]),
+                        memory: None,
+                        breakpoints: HashMap::new(),
+                    })
+                });
             if let Ok(tracee) = &seized {
                 deadline.watch(tracee.pid)?;
                 go.write_all(&[1])?;
             }
             drop(go);
-            let spawned = spawning.join().unwrap_or_else(|_| Err(io::Error::other("the spawning thread panicked")));
+            let spawned = spawning
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the spawning thread panicked")));
             match (seized, spawned) {
                 (Ok(mut tracee), Ok(_child)) => {
                     tracee.run_to_exec()?;
@@ -279,7 +313,13 @@ impl Tracee {
         let mut status = 0;
         // nix's waitpid loses the report of a real-time signal.
         // SAFETY: `status` is live.
-        let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD | flags) };
+        let tid = unsafe {
+            libc::waitpid(
+                -1,
+                &raw mut status,
+                libc::__WALL | libc::__WNOTHREAD | flags,
+            )
+        };
         match tid {
             0 => return Ok(None),
             -1 if Errno::last() == Errno::EINTR => return Ok(None),
@@ -347,7 +387,8 @@ impl Tracee {
     /// The other threads of a process that becomes another program are gone, and
     /// so is its memory.
     fn execed(&mut self, pid: Pid) {
-        self.threads.retain(|tid, thread| *tid == pid || thread.process != pid);
+        self.threads
+            .retain(|tid, thread| *tid == pid || thread.process != pid);
         if pid == self.pid {
             self.breakpoints.clear();
             self.memory = open_memory(pid).ok();
@@ -385,7 +426,9 @@ impl Tracee {
 
     /// Whether a thread is one of the process that is walked.
     pub(super) fn is_walked(&self, tid: Pid) -> bool {
-        self.threads.get(&tid).is_some_and(|thread| thread.process == self.pid)
+        self.threads
+            .get(&tid)
+            .is_some_and(|thread| thread.process == self.pid)
     }
 
     /// Breaks at an address from now on.
@@ -428,8 +471,12 @@ impl Tracee {
         self.lift_breakpoints();
         self.step_once(tid);
         self.place_breakpoints();
-        let stopped: Vec<_> =
-            self.threads.iter().filter(|(_, t)| !t.running && t.process == self.pid).map(|(tid, _)| *tid).collect();
+        let stopped: Vec<_> = self
+            .threads
+            .iter()
+            .filter(|(_, t)| !t.running && t.process == self.pid)
+            .map(|(tid, _)| *tid)
+            .collect();
         for tid in stopped {
             let signal = self.take_signal(tid);
             self.resume(tid, libc::PTRACE_CONT, signal);
@@ -474,7 +521,11 @@ impl Tracee {
             let Some(event) = self.waited(libc::WNOHANG)? else {
                 // The main thread, once it has ended, does not report until all
                 // others have: it would be waited for in vain.
-                let ended: Vec<_> = self.running(but).into_iter().filter(|tid| has_ended(*tid)).collect();
+                let ended: Vec<_> = self
+                    .running(but)
+                    .into_iter()
+                    .filter(|tid| has_ended(*tid))
+                    .collect();
                 for tid in ended {
                     self.threads.remove(&tid);
                 }
@@ -520,7 +571,9 @@ impl Tracee {
     }
 
     fn take_signal(&mut self, tid: Pid) -> c_int {
-        self.threads.get_mut(&tid).map_or(0, |thread| mem::take(&mut thread.signal))
+        self.threads
+            .get_mut(&tid)
+            .map_or(0, |thread| mem::take(&mut thread.signal))
     }
 
     /// Starts one step, and delivers a signal with it (0: none).
@@ -584,19 +637,24 @@ impl Tracee {
     /// Reads memory of the process; shorter than asked for where it ends.
     pub(super) fn read(&self, address: u64, bytes: usize) -> Vec<u8> {
         let mut buffer = vec![0; bytes];
-        let read = self.memory.as_ref().map_or(0, |memory| memory.read_at(&mut buffer, address).unwrap_or(0));
+        let read = self.memory.as_ref().map_or(0, |memory| {
+            memory.read_at(&mut buffer, address).unwrap_or(0)
+        });
         buffer.truncate(read);
         buffer
     }
 
     /// Reads one word of memory, 0 where there is none.
     pub(super) fn word(&self, address: u64) -> u64 {
-        self.read(address, 8).try_into().map_or(0, u64::from_ne_bytes)
+        self.read(address, 8)
+            .try_into()
+            .map_or(0, u64::from_ne_bytes)
     }
 
-    /// Whether the process has a handler for a signal.
-    pub(super) fn handles(&self, signal: c_int) -> bool {
-        let caught = status_field(self.pid, "SigCgt:").and_then(|mask| u64::from_str_radix(&mask, 16).ok());
+    /// Whether a thread has a handler for a signal.
+    pub(super) fn handles(&self, tid: Pid, signal: c_int) -> bool {
+        let caught =
+            status_field(tid, "SigCgt:").and_then(|mask| u64::from_str_radix(&mask, 16).ok());
         caught.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
     }
 
@@ -669,7 +727,10 @@ impl Drop for Turns {
 }
 
 fn open_memory(pid: Pid) -> io::Result<fs::File> {
-    fs::OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem"))
+    fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(format!("/proc/{pid}/mem"))
 }
 
 fn process_of(tid: Pid) -> Option<Pid> {
@@ -683,5 +744,8 @@ fn has_ended(tid: Pid) -> bool {
 /// A field of `/proc/PID/status`.
 pub(super) fn status_field(pid: Pid, name: &str) -> Option<String> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .map(|value| value.trim().to_owned())
 }
