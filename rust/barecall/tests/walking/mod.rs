@@ -1,6 +1,8 @@
 //! What the tests of the walk share: programs to walk, and the proof that nothing
 //! is left of them.
 
+#![allow(dead_code, reason = "not every test needs all of it")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +17,6 @@ fn folder() -> PathBuf {
 }
 
 /// A path for a file of one test.
-#[allow(dead_code, reason = "not every test file needs it")]
 pub fn scratch(name: &str) -> PathBuf {
     folder().join(name)
 }
@@ -83,7 +84,6 @@ impl Marker {
     }
 
     /// The mark itself.
-    #[allow(dead_code, reason = "not every test file needs it")]
     pub fn word(&self) -> &str {
         &self.0
     }

@@ -22,11 +22,21 @@ pub(super) struct Insn {
     pub(super) repeats: bool,
     /// `int3`: the trap it makes is the program's own.
     pub(super) breakpoint: bool,
-    /// The next instruction is the one behind it, whatever happens, and the
-    /// stack stays the same.
+    /// The next instruction is always the one behind it, and the stack stays the
+    /// same.
     pub(super) straight: bool,
+    /// A `jmp`, `call` or conditional jump that says where it goes.
+    pub(super) branch: Option<Branch>,
     /// What it does to the stack pointer.
     pub(super) stack: StackPointer,
+}
+
+/// Where an instruction may lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Branch {
+    pub(super) target: u64,
+    /// It may as well go on behind itself.
+    pub(super) conditional: bool,
 }
 
 /// What an instruction does to the stack pointer.
@@ -58,6 +68,7 @@ impl Insn {
             repeats: insn.is_string_instruction()
                 && (insn.has_rep_prefix() || insn.has_repne_prefix()),
             breakpoint: insn.mnemonic() == Mnemonic::Int3,
+            branch: branch(&insn),
             straight: insn.flow_control() == FlowControl::Next
                 && stack == StackPointer::Moves
                 && !insn.is_invalid(),
@@ -85,8 +96,7 @@ pub(super) fn text(bytes: &[u8], address: u64) -> String {
 
 /// Where a near `call` or `jmp` goes, if the instruction says.
 pub(super) fn target(bytes: &[u8], address: u64) -> Option<u64> {
-    let insn = decode(bytes, address);
-    matches!(insn.op0_kind(), OpKind::NearBranch64).then(|| insn.near_branch_target())
+    branch(&decode(bytes, address)).map(|branch| branch.target)
 }
 
 /// What the linker's stub in `bytes` jumps through.
@@ -125,6 +135,19 @@ pub(super) fn stub(bytes: &[u8], address: u64) -> Option<Stub> {
 
 fn decode(bytes: &[u8], address: u64) -> Instruction {
     Decoder::with_ip(64, bytes, address, DecoderOptions::NONE).decode()
+}
+
+fn branch(insn: &Instruction) -> Option<Branch> {
+    let conditional = match insn.flow_control() {
+        FlowControl::ConditionalBranch => true,
+        FlowControl::UnconditionalBranch | FlowControl::Call => false,
+        _ => return None,
+    };
+    let says = insn.op0_kind() == OpKind::NearBranch64;
+    says.then(|| Branch {
+        target: insn.near_branch_target(),
+        conditional,
+    })
 }
 
 fn has_memory_operand(insn: &Instruction) -> bool {

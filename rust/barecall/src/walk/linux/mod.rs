@@ -266,27 +266,22 @@ impl Program<'_> {
                 function.name.clone(),
             );
         }
-        let mut registers = self.tracee.registers(thread).ok_or(Errno::ESRCH);
-        let mut place = registers.map_or(
-            Place {
-                ip: from.address,
-                sp: 0,
-            },
-            place_of,
-        );
-        let mut record = Record::new(from.code.clone(), to.address, place, self);
+        let gone = || system("reading registers")(Errno::ESRCH.into());
+        let mut registers = self.tracee.registers(thread).ok_or_else(gone)?;
+        let mut record = Record::new(from.code.clone(), to.address, place_of(&registers), self);
         let mut steps = 0;
-        // Where the handlers that run now were called from.
+        // Where the signal handlers that run now were called from.
         let mut interrupted: Vec<Place> = Vec::new();
         let mut signal = 0;
         loop {
-            let insn = code.at(place.ip, self)?;
+            let before = place_of(&registers);
+            let insn = code.at(before.ip, self)?;
             let lost = |program: &Self, record: &Record| {
                 let wanted = wanted(record.stretch(), &from, &to);
                 Box::new(Lost {
                     wanted,
                     steps,
-                    at: program.whereabouts(place.ip),
+                    at: program.whereabouts(before.ip),
                 })
             };
             if steps >= walker.max_steps {
@@ -294,35 +289,20 @@ impl Program<'_> {
                     lost: lost(self, &record),
                 });
             }
-            // Straight code is run through at once: it can go one way only.
-            let straight = if signal == 0 && interrupted.is_empty() && !walker.step_all {
-                self.straight(place.ip, &mut code, &record)?
+            let run = if signal == 0 && interrupted.is_empty() && !walker.step_all {
+                self.run_from(before.ip, &mut code, &record)?
             } else {
-                Vec::new()
-            };
-            let end = straight.last().map_or(0, |(ip, insn)| ip + insn.len);
-            let run = if straight.is_empty() {
-                None
-            } else {
-                self.tracee.run_to(thread, end)
+                Run::default()
             };
             let handled = signal != 0 && self.tracee.handles(thread, signal);
-            if run.is_none() {
-                self.tracee.step(thread, signal);
-            }
-            signal = 0;
-            let event = self.reported(thread, run.is_some())?;
-            if let Some(byte) = run {
-                registers = self.tracee.ran_to(thread, end, byte).ok_or(Errno::ESRCH);
-            }
-            match event {
-                Event::Trap(_) if insn.breakpoint && !handled => signal = libc::SIGTRAP,
-                Event::Trap(_) => {}
-                Event::Signal(_, received) => signal = received,
+            let moved = self.advance(thread, &run, signal)?;
+            signal = match moved.event {
+                // The trap is the program's own.
+                Event::Trap(_) if insn.breakpoint && !handled => libc::SIGTRAP,
+                Event::Trap(_) => 0,
+                Event::Signal(_, received) => received,
                 other => {
-                    let waits_in = insn
-                        .syscall
-                        .then(|| registers.map_or(0, |registers| registers.rax));
+                    let waits_in = insn.syscall.then_some(registers.rax);
                     return Err(ended(
                         other,
                         lost(self, &record),
@@ -331,52 +311,38 @@ impl Program<'_> {
                         deadline,
                     ));
                 }
-            }
-            if run.is_none() {
-                registers = self.tracee.registers(thread).ok_or(Errno::ESRCH);
-            }
+            };
             // A thread that was killed meanwhile has no registers: its end is next.
-            let Ok(now) = registers.map(place_of) else {
+            let Some(registers_now) = moved.registers else {
                 continue;
             };
-            let before = std::mem::replace(&mut place, now);
-            if run.is_some() {
-                // A signal may have come before the end.
-                let executed = straight.iter().filter(|(ip, _)| *ip < now.ip);
-                for (ip, insn) in executed {
-                    steps += 1;
-                    let sp = now.sp;
-                    record.executed(
-                        insn,
-                        Place { ip: *ip, sp },
-                        Place {
-                            ip: ip + insn.len,
-                            sp,
-                        },
-                        self,
-                    );
-                }
-                continue;
-            }
+            registers = registers_now;
+            let now = place_of(&registers);
             if handled {
                 interrupted.push(before);
                 continue;
             }
-            if now == before && signal != 0 {
-                continue;
-            }
-            steps += 1;
-            if let Some(back_to) = interrupted.last() {
-                // A system call that is to be made again begins 2 bytes earlier.
-                if now.sp == back_to.sp && (now.ip == back_to.ip || now.ip + 2 == back_to.ip) {
-                    interrupted.pop();
+            let progress = if moved.ran {
+                let executed = run.executed_before(now.ip);
+                steps += executed.len() as u64;
+                record_run(&mut record, executed, now, self)
+            } else if now == before && signal != 0 {
+                Progress::OnTheWay
+            } else {
+                steps += 1;
+                if let Some(back_to) = interrupted.last() {
+                    // A system call that is to be made again begins 2 bytes earlier.
+                    if now.sp == back_to.sp && (now.ip == back_to.ip || now.ip + 2 == back_to.ip) {
+                        interrupted.pop();
+                    }
+                    Progress::OnTheWay
+                } else if insn.repeats && now.ip == before.ip {
+                    Progress::OnTheWay
+                } else {
+                    record.executed(&insn, before, now, self)
                 }
-                continue;
-            }
-            if insn.repeats && now.ip == before.ip {
-                continue;
-            }
-            match record.executed(&insn, before, now, self) {
+            };
+            match progress {
                 Progress::OnTheWay => {}
                 Progress::Done => return Ok(self.walk(walker, &from, &to, &record, &code)),
                 Progress::Returned => {
@@ -398,46 +364,80 @@ impl Program<'_> {
         }
     }
 
-    /// What became of a step or a run of the thread.
-    fn reported(&mut self, thread: Pid, running: bool) -> Result<Event, WalkError> {
-        loop {
+    /// Makes a run, or where there is none, one step, and waits for its end.
+    fn advance(&mut self, thread: Pid, run: &Run, signal: c_int) -> Result<Moved, WalkError> {
+        let ends = if run.executes.is_empty() {
+            None
+        } else {
+            self.tracee.run_to(thread, &run.ends)
+        };
+        if ends.is_none() {
+            self.tracee.step(thread, signal);
+        }
+        let event = loop {
             match self
                 .tracee
                 .wait_for(thread)
                 .map_err(system("waiting for a step"))?
             {
                 event @ Event::JobStopped(_) => self.tracee.serve(event),
-                event @ Event::Stopped(_) if running => self.tracee.serve(event),
+                event @ Event::Stopped(_) if ends.is_some() => self.tracee.serve(event),
                 // The instruction, a system call, is not done yet.
                 Event::Cloned(_) | Event::Stopped(_) => self.tracee.step(thread, 0),
-                event => return Ok(event),
+                event => break event,
             }
-        }
+        };
+        let registers = match &ends {
+            Some(ends) => self
+                .tracee
+                .ran_to(thread, ends, matches!(event, Event::Trap(_))),
+            None => self.tracee.registers(thread),
+        };
+        Ok(Moved {
+            event,
+            registers,
+            ran: ends.is_some(),
+        })
     }
 
-    /// The instructions from an address on that can only be executed one after
-    /// the other, with their addresses. Empty if it is not worth running them at once.
-    fn straight(
+    /// The instructions from an address on that can be executed in one way only,
+    /// up to and including the first that may go one way or another. They need
+    /// not be stopped at, which is what takes time. (In a virtual machine, a
+    /// step costs about ten times what running into an `int3` does.)
+    fn run_from(
         &mut self,
         mut ip: u64,
         code: &mut Code,
         record: &Record,
-    ) -> Result<Vec<(u64, Insn)>, WalkError> {
+    ) -> Result<Run, WalkError> {
         // The longest run: nothing depends on it.
         const LONGEST: usize = 200;
-        let mut straight = Vec::new();
-        while straight.len() < LONGEST {
+        let mut run = Run::default();
+        let start = ip;
+        while run.executes.len() < LONGEST {
             let insn = code.at(ip, self)?;
-            if !insn.straight || !record.is_plain(ip, ip + insn.len) {
-                break;
+            let next = ip + insn.len;
+            if insn.straight && record.is_plain(ip, next) {
+                run.executes.push((ip, insn));
+                ip = next;
+                continue;
             }
-            straight.push((ip, insn));
-            ip += insn.len;
+            if let Some(branch) = insn.branch {
+                let mut ends = vec![branch.target];
+                if branch.conditional && branch.target != next {
+                    ends.push(next);
+                }
+                // A loop: its end is no end, for it would be run into on the way.
+                if ends.iter().all(|end| !(start..next).contains(end)) {
+                    run.executes.push((ip, insn));
+                    run.ends = ends;
+                    return Ok(run);
+                }
+            }
+            break;
         }
-        if straight.len() < 2 {
-            straight.clear();
-        }
-        Ok(straight)
+        run.ends = vec![ip];
+        Ok(run)
     }
 
     fn walk(
@@ -595,7 +595,54 @@ fn leg(segments: &[Segment], code: &Code) -> Leg {
     }
 }
 
-fn place_of(registers: Registers) -> Place {
+/// Instructions that are executed one after the other, with their addresses, and
+/// where they may lead.
+#[derive(Default)]
+struct Run {
+    executes: Vec<(u64, Insn)>,
+    ends: Vec<u64>,
+}
+
+impl Run {
+    /// Those that were executed when the thread is at `ip`: all, unless a signal
+    /// came first.
+    fn executed_before(&self, ip: u64) -> &[(u64, Insn)] {
+        let stopped_at = self.executes.iter().position(|(at, _)| *at == ip);
+        &self.executes[..stopped_at.unwrap_or(self.executes.len())]
+    }
+}
+
+/// What became of a run or a step.
+struct Moved {
+    event: Event,
+    registers: Option<Registers>,
+    ran: bool,
+}
+
+/// Takes down a run that has led to `now`. Only its last instruction can be a
+/// call, so that the stack pointer is known where it matters.
+fn record_run(
+    record: &mut Record,
+    executed: &[(u64, Insn)],
+    now: Place,
+    memory: &mut impl Memory,
+) -> Progress {
+    let mut progress = Progress::OnTheWay;
+    for (index, (ip, insn)) in executed.iter().enumerate() {
+        let before = Place {
+            ip: *ip,
+            sp: if insn.call { now.sp + 8 } else { now.sp },
+        };
+        let after = Place {
+            ip: executed.get(index + 1).map_or(now.ip, |(next, _)| *next),
+            sp: now.sp,
+        };
+        progress = record.executed(insn, before, after, memory);
+    }
+    progress
+}
+
+fn place_of(registers: &Registers) -> Place {
     Place {
         ip: registers.rip,
         sp: registers.rsp,

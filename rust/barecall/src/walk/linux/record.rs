@@ -366,6 +366,7 @@ mod tests {
             repeats: false,
             breakpoint: false,
             straight: false,
+            branch: None,
             stack: StackPointer::Moves,
         }
     }

@@ -581,28 +581,42 @@ impl Tracee {
         self.resume(tid, libc::PTRACE_SINGLESTEP, signal);
     }
 
-    /// Lets a thread run until it arrives at an address, to which straight code
-    /// leads. Returns the byte that belongs there, for [`Tracee::ran_to`]; `None`
-    /// if another process shares the memory, which could run into it.
-    pub(super) fn run_to(&mut self, tid: Pid, address: u64) -> Option<u8> {
+    /// Lets a thread run until it arrives at one of a few addresses, which it
+    /// must. Returns the bytes that belong there, for [`Tracee::ran_to`]; `None` if
+    /// another process shares the memory, which could run into it.
+    pub(super) fn run_to(&mut self, tid: Pid, addresses: &[u64]) -> Option<Vec<(u64, u8)>> {
         if self.threads.values().any(|thread| thread.in_vfork) {
             return None;
         }
-        let mut byte = [0];
         let memory = self.memory.as_ref()?;
-        memory.read_exact_at(&mut byte, address).ok()?;
-        memory.write_all_at(&[INT3], address).ok()?;
+        let mut there = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let mut byte = [0];
+            memory.read_exact_at(&mut byte, *address).ok()?;
+            there.push((*address, byte[0]));
+        }
+        for (address, _) in &there {
+            self.write(*address, INT3);
+        }
         self.resume(tid, libc::PTRACE_CONT, 0);
-        Some(byte[0])
+        Some(there)
     }
 
-    /// Puts the byte back, and the thread before it if it has arrived. Its
+    /// Puts the bytes back, and the thread before the one it ran into. Its
     /// registers; `None` if it was killed.
-    pub(super) fn ran_to(&mut self, tid: Pid, address: u64, byte: u8) -> Option<Registers> {
-        self.write(address, byte);
+    pub(super) fn ran_to(
+        &mut self,
+        tid: Pid,
+        there: &[(u64, u8)],
+        trapped: bool,
+    ) -> Option<Registers> {
+        for (address, byte) in there {
+            self.write(*address, *byte);
+        }
         let mut registers = self.registers(tid)?;
-        if registers.rip == address + 1 {
-            registers.rip = address;
+        let before = registers.rip.wrapping_sub(1);
+        if trapped && there.iter().any(|(address, _)| *address == before) {
+            registers.rip = before;
             ptrace::setregs(tid, registers).ok()?;
         }
         Some(registers)
