@@ -132,6 +132,42 @@ fn every_layout_of_a_program_is_walked() {
 }
 
 #[test]
+fn the_vdso_has_names_too() {
+    let Some(program) = calls("vdso", &["-fno-plt"]) else {
+        return;
+    };
+    let watch = walk(&program, "watch", "watch", "__vdso_clock_gettime", 1);
+    let names: Vec<_> = watch
+        .out
+        .steps
+        .iter()
+        .map(|step| step.symbol.as_str())
+        .collect();
+    assert_eq!(names, ["watch", "clock_gettime"], "{watch}");
+    // libc and the vDSO both have a `clock_gettime`: a file's name tells which.
+    let libc = walk(&program, "watch", "watch", "libc.so.6:clock_gettime", 1);
+    assert!(libc.is_bare(), "{libc}");
+}
+
+#[test]
+fn a_library_that_is_loaded_later_is_found() {
+    let Some(program) = build("loads", &["loads.c"], &[]) else {
+        return;
+    };
+    let Some(library) = build("libloaded.so", &["twin_a.c"], &["-shared", "-fPIC"]) else {
+        return;
+    };
+    let walk = walk(
+        &program,
+        &library.to_string_lossy(),
+        "calls_twin_a",
+        "twin",
+        0,
+    );
+    assert!(walk.is_bare(), "{walk}");
+}
+
+#[test]
 fn what_the_caller_does_before_the_call_is_not_the_way_out() {
     let Some(program) = calls("busy", &[]) else {
         return;

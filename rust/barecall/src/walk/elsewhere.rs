@@ -4,14 +4,17 @@ use super::{Walk, WalkError, Walker};
 
 pub(super) fn run(walker: Walker) -> Result<Walk, WalkError> {
     let Walker {
-        command: _,
-        from: _,
-        to: _,
-        warmup: _,
-        repeat: _,
-        max_steps: _,
-        step_all: _,
-        timeout: _,
+        command,
+        from,
+        to,
+        warmup,
+        repeat,
+        max_steps,
+        step_all,
+        timeout,
     } = walker;
+    drop((
+        command, from, to, warmup, repeat, max_steps, step_all, timeout,
+    ));
     Err(WalkError::Unsupported)
 }

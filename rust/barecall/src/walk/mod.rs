@@ -39,7 +39,15 @@
 //!    at any distance if it was loaded from memory, by more than 64 KiB if it
 //!    came from a register (nearer than that it may be a variable-length array).
 //!
+//! # How it is stepped
+//! Where code can be executed in one way only, up to a branch that says where it
+//! may go, the thread is not stopped before each instruction but after all of
+//! them; what is recorded is the same, and [`Walker::step_all`] checks that.
+//!
 //! # Limits
+//! While it is walked, the thread may use one processor only (it takes turns with
+//! the walk on it), which it will notice if it asks.
+//!
 //! The walk follows a thread. Where a language runtime moves a task to another
 //! thread in mid-call, it cannot follow; where several tasks share a thread, and
 //! another of them runs `from` in mid-call, it cannot tell them apart.

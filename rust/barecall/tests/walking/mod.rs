@@ -5,15 +5,33 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
 /// Where the fixtures are built: a folder of this test process, so that two runs
 /// do not overwrite each other's programs.
 fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("walk-{}", process::id()));
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let folder = all.join(format!("walk-{}", process::id()));
+    static SWEEP: Once = Once::new();
+    SWEEP.call_once(|| sweep(all));
     fs::create_dir_all(&folder).expect("the target folder is writable");
     folder
+}
+
+/// Removes the folders of test processes that have ended.
+fn sweep(all: &Path) {
+    for entry in fs::read_dir(all).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name
+            .strip_prefix("walk-")
+            .is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+        {
+            // Another test process may be sweeping too.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A path for a file of one test.

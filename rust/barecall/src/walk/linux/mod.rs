@@ -261,10 +261,8 @@ impl Program<'_> {
         let _turns = Turns::with(thread);
         let mut code = Code::default();
         for function in [&to, &from] {
-            code.called.insert(
-                self.name(function.address).unwrap_or_default(),
-                function.name.clone(),
-            );
+            let named = |range: &Range<u64>| (range.clone(), function.name.clone());
+            code.called.extend(function.code.iter().map(named));
         }
         let gone = || system("reading registers")(Errno::ESRCH.into());
         let mut registers = self.tracee.registers(thread).ok_or_else(gone)?;
@@ -544,7 +542,7 @@ struct Code {
     names: Vec<String>,
     numbers: HashMap<String, u32>,
     /// Functions with several names go by the one that was asked for.
-    called: HashMap<String, String>,
+    called: Vec<(Range<u64>, String)>,
 }
 
 impl Code {
@@ -553,7 +551,13 @@ impl Code {
             return Ok(*insn);
         }
         let bytes = program.tracee.read(address, insn::MAX_LEN);
-        let mut name = program.name(address);
+        let called = self
+            .called
+            .iter()
+            .find(|(range, _)| range.contains(&address));
+        let mut name = called
+            .map(|(_, name)| name.clone())
+            .or_else(|| program.name(address));
         if name.is_none() {
             // It may have been mapped since (dlopen in mid-walk).
             program.read_maps()?;
@@ -566,7 +570,6 @@ impl Code {
     }
 
     fn number(&mut self, name: String) -> u32 {
-        let name = self.called.get(&name).cloned().unwrap_or(name);
         let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         *self.numbers.entry(name).or_insert_with_key(|name| {
             self.names.push(name.clone());

@@ -583,7 +583,8 @@ impl Tracee {
 
     /// Lets a thread run until it arrives at one of a few addresses, which it
     /// must. Returns the bytes that belong there, for [`Tracee::ran_to`]; `None` if
-    /// another process shares the memory, which could run into it.
+    /// another process shares the memory, which could run into it, or if the code
+    /// cannot be changed.
     pub(super) fn run_to(&mut self, tid: Pid, addresses: &[u64]) -> Option<Vec<(u64, u8)>> {
         if self.threads.values().any(|thread| thread.in_vfork) {
             return None;
@@ -596,7 +597,12 @@ impl Tracee {
             there.push((*address, byte[0]));
         }
         for (address, _) in &there {
-            self.write(*address, INT3);
+            if memory.write_all_at(&[INT3], *address).is_err() {
+                there
+                    .iter()
+                    .for_each(|(address, byte)| self.write(*address, *byte));
+                return None;
+            }
         }
         self.resume(tid, libc::PTRACE_CONT, 0);
         Some(there)
