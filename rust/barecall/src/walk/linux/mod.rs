@@ -105,15 +105,11 @@ impl Program<'_> {
     fn arrive(&mut self, walker: &Walker, deadline: &Deadline) -> Result<Arrival, WalkError> {
         let mut from = self.begin(walker)?;
         let mut arrivals = 0;
-        let mut seen_first = None;
         loop {
-            let event = match seen_first.take() {
-                Some(event) => event,
-                None => self
-                    .tracee
-                    .wait()
-                    .map_err(system("waiting for the program"))?,
-            };
+            let event = self
+                .tracee
+                .wait()
+                .map_err(system("waiting for the program"))?;
             match event {
                 Event::Ended(ended) => {
                     return Err(self.not_reached(walker, deadline, from.as_ref(), arrivals, ended));
@@ -131,12 +127,11 @@ impl Program<'_> {
                     if from.as_ref().is_some_and(|from| from.address == address) {
                         arrivals += 1;
                         if arrivals > walker.warmup {
-                            if let Some(event) = self
+                            if !self
                                 .tracee
                                 .stop_others(tid)
                                 .map_err(system("stopping threads"))?
                             {
-                                seen_first = Some(event);
                                 continue;
                             }
                             self.tracee.remove_breakpoints();
@@ -147,8 +142,7 @@ impl Program<'_> {
                     } else {
                         from = self.look_again(walker, address)?;
                     }
-                    seen_first = self
-                        .tracee
+                    self.tracee
                         .step_over(tid)
                         .map_err(system("stepping over a breakpoint"))?;
                 }

@@ -1,7 +1,7 @@
 //! The functions of one file, by name and by address. Addresses here are the
 //! file's own (as in its symbol table), before it is mapped.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,8 @@ pub(super) struct Symbols {
     slots: Vec<Slot>,
     lazy_slots: Vec<Slot>,
     source: Source,
+    /// What was asked for so far, by index into `by_name`.
+    found: RefCell<HashMap<String, Vec<(Fit, usize)>>>,
     /// The functions of the unwinding tables, sorted. Read when first needed.
     unwound: OnceCell<Vec<Range<u64>>>,
 }
@@ -131,6 +133,7 @@ impl Symbols {
             slots,
             lazy_slots,
             source,
+            found: RefCell::default(),
             unwound: OnceCell::new(),
         })
     }
@@ -160,12 +163,20 @@ impl Symbols {
 
     /// Every function whose name fits.
     pub(super) fn find(&self, query: &str) -> Vec<(Fit, &Symbol)> {
-        let fits = |symbol: &Symbol| {
-            names::fit(query, &symbol.name).max(names::fit(query, &names::demangled(&symbol.name)))
-        };
-        self.by_name
+        let mut found = self.found.borrow_mut();
+        // Demangling takes long, and the same is asked in every walk.
+        let found = found.entry(query.to_owned()).or_insert_with(|| {
+            let fit = |name: &str| {
+                names::fit(query, name).max(names::fit(query, &names::demangled(name)))
+            };
+            let symbols = self.by_name.iter().enumerate();
+            symbols
+                .filter_map(|(index, symbol)| Some((fit(&symbol.name)?, index)))
+                .collect()
+        });
+        found
             .iter()
-            .filter_map(|symbol| Some((fits(symbol)?, symbol)))
+            .map(|(fit, index)| (*fit, &self.by_name[*index]))
             .collect()
     }
 

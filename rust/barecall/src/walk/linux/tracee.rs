@@ -206,6 +206,8 @@ pub(super) struct Tracee {
     /// Addresses, and the bytes that belong there. They are in place, except
     /// while [`Tracee::step_over`] is at work.
     breakpoints: HashMap<u64, u8>,
+    /// What was reported at an awkward moment, to be seen before all else.
+    see_first: Option<Event>,
 }
 
 const INT3: u8 = 0xcc;
@@ -261,6 +263,7 @@ impl Tracee {
                         threads: HashMap::from([(pid, thread)]),
                         memory: None,
                         breakpoints: HashMap::new(),
+                        see_first: None,
                     })
                 });
             if let Ok(tracee) = &seized {
@@ -299,6 +302,9 @@ impl Tracee {
 
     /// Waits for the next report of any thread.
     pub(super) fn wait(&mut self) -> io::Result<Event> {
+        if let Some(event) = self.see_first.take() {
+            return Ok(event);
+        }
         loop {
             // Of this thread's children and tracees only: other children of the
             // process are not ours to reap.
@@ -415,7 +421,8 @@ impl Tracee {
             Some(_) => {
                 // The vfork child's parent waits for it, and cannot be stopped.
                 self.lift_breakpoints();
-                self.step_once(tid);
+                // If nobody is left to wait for, the next wait says so.
+                let _ = self.step_once(tid);
                 self.place_breakpoints();
                 let signal = self.take_signal(tid);
                 self.resume(tid, libc::PTRACE_CONT, signal);
@@ -462,14 +469,13 @@ impl Tracee {
     }
 
     /// Takes a thread that hit a breakpoint past it and lets it run. The others
-    /// are stopped meanwhile, lest one slip through. If something else happened
-    /// that must be seen to first, it is returned.
-    pub(super) fn step_over(&mut self, tid: Pid) -> io::Result<Option<Event>> {
-        if let Some(event) = self.stop_others(tid)? {
-            return Ok(Some(event));
+    /// are stopped meanwhile, lest one slip through.
+    pub(super) fn step_over(&mut self, tid: Pid) -> io::Result<()> {
+        if !self.stop_others(tid)? {
+            return Ok(());
         }
         self.lift_breakpoints();
-        self.step_once(tid);
+        self.step_once(tid)?;
         self.place_breakpoints();
         let stopped: Vec<_> = self
             .threads
@@ -481,38 +487,41 @@ impl Tracee {
             let signal = self.take_signal(tid);
             self.resume(tid, libc::PTRACE_CONT, signal);
         }
-        Ok(None)
+        Ok(())
     }
 
     /// One step. A signal that comes first is kept for later.
-    fn step_once(&mut self, tid: Pid) {
-        for _ in 0..8 {
+    fn step_once(&mut self, tid: Pid) -> io::Result<()> {
+        loop {
             self.resume(tid, libc::PTRACE_SINGLESTEP, 0);
-            let mut status = 0;
-            // SAFETY: `status` is live.
-            let waited = unsafe { libc::waitpid(tid.as_raw(), &raw mut status, libc::__WALL) };
-            if waited != tid.as_raw() || !libc::WIFSTOPPED(status) {
-                return;
-            }
-            match self.stopped(tid, status) {
+            let event = loop {
+                match self.wait()? {
+                    event if event.thread() == Some(tid) || self.ends_it(event) => break event,
+                    event => self.hold(event),
+                }
+            };
+            match event {
                 Event::Signal(_, signal) => {
-                    if let Some(thread) = self.threads.get_mut(&tid) {
-                        thread.signal = signal;
-                    }
+                    self.keep_signal(tid, signal);
                     // A fault of this very instruction would come again for ever.
                     if [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE].contains(&signal) {
-                        return;
+                        return Ok(());
                     }
                 }
-                Event::Trap(_) => return,
+                Event::Trap(_) => return Ok(()),
+                event if self.ends_it(event) => {
+                    self.see_first = Some(event);
+                    return Ok(());
+                }
+                Event::Gone(_) => return Ok(()),
                 _ => {}
             }
         }
     }
 
-    /// Stops every thread of the process but one. If something happened that
-    /// must be seen to first, it is returned.
-    pub(super) fn stop_others(&mut self, but: Pid) -> io::Result<Option<Event>> {
+    /// Stops every thread of the process but one. `false` if the program ended or
+    /// became another meanwhile: [`Tracee::wait`] tells.
+    pub(super) fn stop_others(&mut self, but: Pid) -> io::Result<bool> {
         for tid in self.running(but) {
             // A thread that is gone already will be reported so.
             let _ = ptrace::interrupt(tid);
@@ -521,23 +530,26 @@ impl Tracee {
             let Some(event) = self.waited(libc::WNOHANG)? else {
                 // The main thread, once it has ended, does not report until all
                 // others have: it would be waited for in vain.
-                let ended: Vec<_> = self
-                    .running(but)
-                    .into_iter()
-                    .filter(|tid| has_ended(*tid))
-                    .collect();
+                let mut ended = self.running(but);
+                ended.retain(|tid| has_ended(*tid));
                 for tid in ended {
                     self.threads.remove(&tid);
                 }
                 thread::sleep(Duration::from_micros(20));
                 continue;
             };
-            if matches!(event, Event::Ended(_)) || event == Event::Execed(self.pid) {
-                return Ok(Some(event));
+            if self.ends_it(event) {
+                self.see_first = Some(event);
+                return Ok(false);
             }
             self.hold(event);
         }
-        Ok(None)
+        Ok(true)
+    }
+
+    /// Whether the program is no longer what it was.
+    fn ends_it(&self, event: Event) -> bool {
+        matches!(event, Event::Ended(_)) || event == Event::Execed(self.pid)
     }
 
     /// Keeps a thread of the process stopped, with what it has to be given later;
