@@ -13,6 +13,8 @@
 //! }
 //! # Ok::<(), barecall::Error>(())
 //! ```
+//!
+//! What a listing shows could happen; [`walk`] shows what did: one call, single-stepped, out and back.
 
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
@@ -27,6 +29,7 @@ mod listing;
 mod names;
 mod route;
 mod step;
+pub mod walk;
 mod x86;
 
 pub use assert::{assert_bare, assert_bare_at};
