@@ -51,7 +51,13 @@ impl<'a> Function<'a> {
         self.name.map(|name| self.image.text(name))
     }
 
-    /// Where it begins, in the image's own addresses.
+    /// The archive member it comes from; none outside archives.
+    #[must_use]
+    pub fn member(&self) -> Option<&'a str> {
+        self.image.member_at(self.address())
+    }
+
+    /// Where it begins, in the image's own addresses (invented ones for an object or archive).
     #[must_use]
     pub fn address(&self) -> u64 {
         self.image.functions[self.piece].start
@@ -251,6 +257,8 @@ pub(crate) struct Journey {
     pub instructions: Option<u32>,
     stub: bool,
     thunk: bool,
+    /// It is not decided what lies before the end.
+    open: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -352,6 +360,7 @@ impl Image {
             instructions: Some(1),
             stub: false,
             thunk: false,
+            open: false,
         };
         let mut next = match reached {
             Reached::Address(to) | Reached::Held(to) => self.arrive(to),
@@ -374,6 +383,13 @@ impl Image {
                     // The first call goes through the dynamic linker's resolver.
                     journey.instructions = None;
                     journey.stub = true;
+                    journey.end = End::Symbol(name);
+                    return journey;
+                }
+                Next::Undefined(name) => {
+                    // The linker decides what lies between.
+                    journey.instructions = None;
+                    journey.open = true;
                     journey.end = End::Symbol(name);
                     return journey;
                 }
@@ -431,6 +447,9 @@ impl Image {
     }
 
     fn arrive(&self, to: u64) -> Next {
+        if let Some(name) = self.undefined(to) {
+            return Next::Undefined(name);
+        }
         let Some(section) = self.section_at(to).filter(|section| section.executable) else {
             return Next::Nowhere;
         };
@@ -506,6 +525,7 @@ impl Image {
         match (journey.end, journey.thunk, journey.stub) {
             (End::Unknown, ..) => Route::Unresolved,
             (_, true, _) => Route::Thunk,
+            _ if journey.open => Route::Unresolved,
             (_, false, true) => Route::Plt,
             _ => plain,
         }
@@ -516,6 +536,8 @@ enum Next {
     Nowhere,
     End(End),
     Lazy(Name),
+    /// To a symbol that this object leaves undefined.
+    Undefined(Name),
     Stub {
         at: u64,
         instructions: u32,

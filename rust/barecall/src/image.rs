@@ -1,6 +1,7 @@
 //! An object file as a linker or loader left it: code, names, and what each slot holds.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU8;
 
 use crate::calls::Function;
 use crate::error::Error;
@@ -9,6 +10,7 @@ use crate::step::Width;
 
 mod elf;
 mod pieces;
+mod relocatable;
 
 /// The instruction set of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +47,16 @@ pub struct Image {
     pub(crate) parts: Vec<(u32, u32)>,
     /// By address, then the preferred name first.
     pub(crate) symbols: Vec<Symbol>,
+    /// What the compilers and linkers that made it wrote into it.
+    pub(crate) producers: Vec<String>,
     /// Whether the loader may move the image, so that a word without relocation is no address.
     pub(crate) movable: bool,
+    /// Where the symbols lie that a relocatable object leaves undefined: an invented range of addresses.
+    pub(crate) outside: (u64, u64),
+    /// An archive's members: where each begins, and its name.
+    pub(crate) members: Vec<(u64, Name)>,
     /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes.
-    pub(crate) thunks: Vec<std::sync::atomic::AtomicU8>,
+    pub(crate) thunks: Vec<AtomicU8>,
 }
 
 #[derive(Clone, Debug)]
@@ -107,7 +115,13 @@ pub(crate) struct Piece {
 }
 
 impl Image {
-    /// Reads an executable or shared library.
+    /// Reads an executable, a shared library, a relocatable object, a static archive or an rlib.
+    ///
+    /// Objects and archives are linked in memory, at invented addresses, as far as they go: a call to a symbol
+    /// that they define is [`Route::Direct`](crate::Route::Direct), one through the GOT is bare as well, and one
+    /// to a symbol that they leave undefined is [`Route::Unresolved`](crate::Route::Unresolved): it becomes
+    /// direct in a static image and goes through a PLT stub to a shared library, so only the linked image can
+    /// tell. It still names its target.
     ///
     /// # Errors
     /// When the file cannot be read, is not an object file, is damaged, or is of a kind that is not supported.
@@ -138,20 +152,25 @@ impl Image {
     /// As [`Image::open`], except for reading the file.
     pub fn read(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<Self, Error> {
         let path = path.into();
-        if !bytes.starts_with(b"\x7fELF") {
-            let head: Vec<String> = bytes
-                .iter()
-                .take(4)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            let detail = if bytes.is_empty() {
-                "it is empty".to_owned()
+        let mut image = if bytes.starts_with(b"\x7fELF") {
+            if elf::is_relocatable(&bytes) {
+                relocatable::object(path.clone(), &bytes)?
             } else {
-                format!("it begins with {}", head.join(" "))
-            };
-            return Err(Error::NotAnObject { path, detail });
-        }
-        elf::read(path, bytes)
+                elf::read(path.clone(), bytes)?
+            }
+        } else if bytes.starts_with(b"!<arch>\n") || bytes.starts_with(b"!<thin>\n") {
+            relocatable::archive(path.clone(), &bytes)?
+        } else {
+            return Err(unread(path, &bytes));
+        };
+        image.path = path;
+        image.parts = (0u32..)
+            .zip(&image.functions)
+            .filter_map(|(part, piece)| Some((piece.part_of?, part)))
+            .collect();
+        image.parts.sort_unstable();
+        image.thunks = image.functions.iter().map(|_| AtomicU8::new(0)).collect();
+        Ok(image)
     }
 
     /// The running program's own image, as it lies on disk.
@@ -170,6 +189,12 @@ impl Image {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The compilers and linkers that made it, as they signed it (ELF's `.comment`): `rustc version 1.95.0 (…)`.
+    #[must_use]
+    pub fn producers(&self) -> &[String] {
+        &self.producers
     }
 
     /// The instruction set.
@@ -275,6 +300,25 @@ impl Image {
         self.functions
             .binary_search_by_key(&address, |piece| piece.start)
             .ok()
+    }
+
+    /// The symbol that a relocatable object leaves undefined and that was given this address.
+    pub(crate) fn undefined(&self, address: u64) -> Option<Name> {
+        let (start, end) = self.outside;
+        if (start..end).contains(&address) {
+            self.name_at(address)
+        } else {
+            None
+        }
+    }
+
+    /// The archive member that an address belongs to.
+    pub(crate) fn member_at(&self, address: u64) -> Option<&str> {
+        let at = self
+            .members
+            .partition_point(|member| member.0 <= address)
+            .checked_sub(1)?;
+        Some(self.text(self.members[at].1))
     }
 
     /// The section that contains an address.
@@ -397,6 +441,50 @@ impl Image {
             },
         }
     }
+}
+
+/// Why bytes that are neither ELF nor an archive are not read.
+fn unread(path: PathBuf, bytes: &[u8]) -> Error {
+    let known = object::FileKind::parse(bytes).is_ok() || is_bitcode(bytes);
+    let detail = what_is(bytes);
+    if known {
+        let detail = format!(
+            "{detail}; ELF executables, libraries, objects and archives for x86-64 and AArch64 are"
+        );
+        return Error::Unsupported { path, detail };
+    }
+    Error::NotAnObject { path, detail }
+}
+
+/// What kind of file the bytes are, in words.
+fn what_is(bytes: &[u8]) -> String {
+    use object::FileKind as Kind;
+    if bytes.is_empty() {
+        return "it is empty".to_owned();
+    }
+    let known = match object::FileKind::parse(bytes) {
+        _ if is_bitcode(bytes) => "LLVM bitcode",
+        Ok(Kind::MachO32 | Kind::MachO64) => "a Mach-O file",
+        Ok(Kind::MachOFat32 | Kind::MachOFat64) => "a universal Mach-O file",
+        Ok(Kind::DyldCache) => "a dyld cache",
+        Ok(Kind::Pe32 | Kind::Pe64) => "a PE image",
+        Ok(Kind::Coff | Kind::CoffBig | Kind::CoffImport) => "a COFF object",
+        Ok(Kind::Archive) => "an archive",
+        Ok(_) => "an object file of another format",
+        Err(_) => {
+            let head: Vec<String> = bytes
+                .iter()
+                .take(4)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            return format!("it begins with {}", head.join(" "));
+        }
+    };
+    known.to_owned()
+}
+
+fn is_bitcode(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"BC\xc0\xde") || bytes.starts_with(b"\xde\xc0\x17\x0b")
 }
 
 fn section_of(sections: &[Section], address: u64) -> Option<&Section> {

@@ -14,6 +14,8 @@
 //! # Ok::<(), barecall::Error>(())
 //! ```
 //!
+//! What a listing shows could happen; [`walk`] shows what did: one call, single-stepped, out and back.
+//!
 //! In a test, one line will do, [`assert_bare!`]; [`guide`] says how to guard a crate with it, and with the command
 //! `cargo barecall`.
 
@@ -30,6 +32,7 @@ mod listing;
 mod names;
 mod route;
 mod step;
+pub mod walk;
 mod x86;
 
 pub use assert::{assert_bare, assert_bare_at};

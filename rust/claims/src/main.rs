@@ -1,2 +1,208 @@
-//! Skeleton.
-fn main() {}
+//! The judge: `cargo run --release` checks every claim of this workspace on the running program's own image, and
+//! prints what became of each.
+//!
+//! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
+
+mod claim;
+mod claims;
+mod show;
+mod subject;
+mod table;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use claim::{Claim, Verdict};
+use claims::Statement;
+use subject::Subject;
+
+/// Checks every claim of this workspace by running code, and prints a verdict with the evidence.
+///
+/// Without a command, `prove`.
+#[derive(Parser)]
+#[command(name = "cargo run --release --", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    prove: Prove,
+}
+
+const EXAMPLES: &str = "Examples:
+  cargo run --release                                   prove every claim, print the table
+  cargo run --release -- prove one-instruction          one claim
+  cargo run --release -- --format json                  the same facts for a program
+  cargo run --release -- list                           the claims
+  cargo run --release -- show one-instruction           source, Rust and C side by side, calls marked
+
+Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
+BARECALL_REQUIRE=all makes a claim that could not be checked a failure.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check claims and print their verdicts
+    Prove(Prove),
+    /// List the claims
+    List(Output),
+    /// Show a claim's evidence: source, Rust listing and C listing side by side
+    Show {
+        /// The claim, as `list` names it
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Args)]
+struct Prove {
+    /// The claims to check; all, if none is named
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+struct Output {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command.unwrap_or(Command::Prove(cli.prove)) {
+        Command::Prove(prove) => run_prove(&prove),
+        Command::List(output) => run_list(output.format),
+        Command::Show { id, output } => run_show(&id, output.format),
+    };
+    done.unwrap_or_else(|failure| match failure {
+        // Whoever read has read enough.
+        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        failure => {
+            let _ = writeln!(io::stderr(), "error: {failure}");
+            ExitCode::from(2)
+        }
+    })
+}
+
+/// Why nothing was judged.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("no claim {wanted}; the claims are: {}", claims::ALL.map(|known| known.id).join(", "))]
+    NoSuchClaim { wanted: String },
+    #[error("nothing to judge: {0}")]
+    Subject(#[from] subject::Error),
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+    #[error("the output cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+fn named(id: &str) -> Result<&'static Statement, Failure> {
+    static ALL: [Statement; claims::ALL.len()] = claims::ALL;
+    ALL.iter()
+        .find(|known| known.id == id)
+        .ok_or_else(|| Failure::NoSuchClaim {
+            wanted: id.to_owned(),
+        })
+}
+
+fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
+    let ids = if prove.ids.is_empty() {
+        claims::ALL.map(|known| known.id.to_owned()).to_vec()
+    } else {
+        prove.ids.clone()
+    };
+    let statements = ids
+        .iter()
+        .map(|id| named(id))
+        .collect::<Result<Vec<_>, _>>()?;
+    let subject = Subject::current()?;
+    let checked: Vec<Claim> = statements
+        .iter()
+        .map(|statement| (statement.check)(&subject))
+        .collect();
+    let mut out = anstream::stdout().lock();
+    match prove.output.format {
+        Format::Text => table::print(&mut out, &subject, &checked)?,
+        Format::Json => json(&mut out, &subject, &checked)?,
+    }
+    let required = std::env::var("BARECALL_REQUIRE")
+        .is_ok_and(|list| list.split(',').any(|name| name.trim() == "all"));
+    let failed = checked.iter().any(|claim| match claim.verdict {
+        Verdict::DoesNotHold => true,
+        Verdict::NotChecked => required,
+        Verdict::Holds | Verdict::HoldsWithConditions => false,
+    });
+    Ok(ExitCode::from(u8::from(failed)))
+}
+
+fn json(out: &mut impl io::Write, subject: &Subject, claims: &[Claim]) -> Result<(), Failure> {
+    let document = serde_json::json!({
+        "schema": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "date": today(),
+        "toolchain": {
+            "made_by": subject.image.producers(),
+            "target": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        },
+        "claims": claims,
+    });
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn run_list(format: Format) -> Result<ExitCode, Failure> {
+    let mut out = anstream::stdout().lock();
+    match format {
+        Format::Text => {
+            for claim in claims::ALL {
+                writeln!(out, "{:<16}  {}", claim.id, claim.says)?;
+            }
+        }
+        Format::Json => {
+            let claims =
+                claims::ALL.map(|claim| serde_json::json!({ "id": claim.id, "says": claim.says }));
+            serde_json::to_writer_pretty(
+                &mut out,
+                &serde_json::json!({ "schema": 1, "claims": claims }),
+            )?;
+            writeln!(out)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_show(id: &str, format: Format) -> Result<ExitCode, Failure> {
+    let statement = named(id)?;
+    let subject = Subject::current()?;
+    let claim = (statement.check)(&subject);
+    let mut out = anstream::stdout().lock();
+    match format {
+        Format::Text => show::print(&mut out, &subject, &claim)?,
+        Format::Json => {
+            let document = serde_json::json!({ "schema": 1, "claim": claim, "exhibits": show::exhibits(&subject, claim.id) });
+            serde_json::to_writer_pretty(&mut out, &document)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(ExitCode::from(u8::from(
+        claim.verdict == Verdict::DoesNotHold,
+    )))
+}
+
+/// Today, in UTC: `2026-11-24`.
+fn today() -> String {
+    time::UtcDateTime::now().date().to_string()
+}

@@ -1,7 +1,6 @@
 //! Linked ELF: executables and shared libraries, x86-64 and AArch64.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU8;
 
 use object::elf::{self, FileHeader64};
 use object::read::elf::{
@@ -13,9 +12,9 @@ use super::pieces::{self, Candidate};
 use super::{Architecture, Bound, Image, Name, Piece, Section, Slot, Symbol, section_of};
 use crate::error::Error;
 
-type Header = FileHeader64<LittleEndian>;
-type Table<'a> = SectionTable<'a, Header>;
-const LE: LittleEndian = LittleEndian;
+pub(super) type Header = FileHeader64<LittleEndian>;
+pub(super) type Table<'a> = SectionTable<'a, Header>;
+pub(super) const LE: LittleEndian = LittleEndian;
 
 pub(super) fn read(path: PathBuf, bytes: Vec<u8>) -> Result<Image, Error> {
     let mut image = File {
@@ -23,15 +22,55 @@ pub(super) fn read(path: PathBuf, bytes: Vec<u8>) -> Result<Image, Error> {
         bytes: &bytes,
     }
     .load()?;
-    image.parts = (0u32..)
-        .zip(&image.functions)
-        .filter_map(|(part, piece)| Some((piece.part_of?, part)))
-        .collect();
-    image.parts.sort_unstable();
-    image.thunks = image.functions.iter().map(|_| AtomicU8::new(0)).collect();
-    image.path = path;
     image.bytes = bytes;
+    image.path = path;
     Ok(image)
+}
+
+/// The file's header, if it is of a class and for a machine that this crate reads.
+pub(super) fn header<'a>(
+    path: &Path,
+    bytes: &'a [u8],
+) -> Result<(&'a Header, Architecture), Error> {
+    let file = File { path, bytes };
+    match (bytes.get(4), bytes.get(5)) {
+        (Some(2), Some(1)) => {}
+        (Some(1), _) => {
+            return Err(file.unsupported("32-bit ELF; 64-bit x86-64 and AArch64 are"));
+        }
+        (Some(2), Some(2)) => {
+            return Err(file.unsupported("big-endian ELF; x86-64 and AArch64 are"));
+        }
+        _ => return Err(file.damaged(4, "the ELF header is cut off, or names no class")),
+    }
+    let header = Header::parse(bytes).map_err(|error| file.damaged(0, error))?;
+    let architecture = match header.e_machine(LE) {
+        elf::EM_X86_64 => Architecture::X86_64,
+        elf::EM_AARCH64 => Architecture::Aarch64,
+        machine => {
+            return Err(file.unsupported(format!(
+                "ELF for machine {machine:?}; x86-64 and AArch64 are"
+            )));
+        }
+    };
+    Ok((header, architecture))
+}
+
+/// Whether this is an ELF file that has yet to be linked.
+pub(super) fn is_relocatable(bytes: &[u8]) -> bool {
+    Header::parse(bytes).is_ok_and(|header| header.e_type(LE) == elf::ET_REL)
+}
+
+/// Sorts slots by address; what is written there twice, and differently, is [`Bound::Other`].
+pub(super) fn without_conflicts(slots: &mut Vec<Slot>) {
+    slots.sort_by_key(|slot| slot.at);
+    slots.dedup_by(|later, first| {
+        let same = later.at == first.at;
+        if same && later.bound != first.bound {
+            first.bound = Bound::Other;
+        }
+        same
+    });
 }
 
 struct File<'a> {
@@ -57,32 +96,9 @@ impl<'a> File<'a> {
 
     /// Everything but the path and the bytes, which the caller still holds.
     fn load(&self) -> Result<Image, Error> {
-        match (self.bytes.get(4), self.bytes.get(5)) {
-            (Some(2), Some(1)) => {}
-            (Some(1), _) => {
-                return Err(self.unsupported("32-bit ELF; 64-bit x86-64 and AArch64 are"));
-            }
-            (Some(2), Some(2)) => {
-                return Err(self.unsupported("big-endian ELF; x86-64 and AArch64 are"));
-            }
-            _ => return Err(self.damaged(4, "the ELF header is cut off, or names no class")),
-        }
-        let header = Header::parse(self.bytes).map_err(|error| self.damaged(0, error))?;
-        let architecture = match header.e_machine(LE) {
-            elf::EM_X86_64 => Architecture::X86_64,
-            elf::EM_AARCH64 => Architecture::Aarch64,
-            machine => {
-                return Err(self.unsupported(format!(
-                    "ELF for machine {machine:?}; x86-64 and AArch64 are"
-                )));
-            }
-        };
+        let (header, architecture) = header(self.path, self.bytes)?;
         match header.e_type(LE) {
             elf::ET_EXEC | elf::ET_DYN => {}
-            elf::ET_REL => {
-                return Err(self
-                    .unsupported("a relocatable object: its calls are decided when it is linked"));
-            }
             elf::ET_CORE => {
                 return Err(self.unsupported("a core dump; name the executable that dumped it"));
             }
@@ -120,7 +136,10 @@ impl<'a> File<'a> {
             functions,
             parts: Vec::new(),
             symbols,
+            producers: self.producers(&table),
             movable: header.e_type(LE) == elf::ET_DYN,
+            outside: (0, 0),
+            members: Vec::new(),
             thunks: Vec::new(),
         })
     }
@@ -248,15 +267,21 @@ impl<'a> File<'a> {
                 }
             }
         }
-        slots.sort_by_key(|slot| slot.at);
-        slots.dedup_by(|later, first| {
-            let same = later.at == first.at;
-            if same && later.bound != first.bound {
-                first.bound = Bound::Other;
-            }
-            same
-        });
+        without_conflicts(&mut slots);
         Ok(slots)
+    }
+
+    fn producers(&self, table: &Table<'a>) -> Vec<String> {
+        let comment = table
+            .section_by_name(LE, b".comment")
+            .and_then(|(_, section)| section.data(LE, self.bytes).ok());
+        let lines = comment
+            .unwrap_or(&[])
+            .split(|&byte| byte == 0)
+            .filter(|line| !line.is_empty());
+        lines
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect()
     }
 
     /// Whether the loader binds every slot before the program starts.
@@ -266,8 +291,8 @@ impl<'a> File<'a> {
         };
         entries.iter().any(|entry| match entry.d_tag.get(LE) {
             elf::DT_BIND_NOW => true,
-            elf::DT_FLAGS => entry.d_val.get(LE) & u64::from(elf::DF_BIND_NOW.0) != 0,
-            elf::DT_FLAGS_1 => entry.d_val.get(LE) & u64::from(elf::DF_1_NOW.0) != 0,
+            elf::DT_FLAGS => entry.d_val.get(LE) & elf::DF_BIND_NOW.0 != 0,
+            elf::DT_FLAGS_1 => entry.d_val.get(LE) & elf::DF_1_NOW.0 != 0,
             _ => false,
         })
     }
@@ -298,8 +323,7 @@ impl<'a> File<'a> {
                 let Ok(text) = symbols.symbol_name(LE, symbol) else {
                     continue;
                 };
-                // AArch64 mapping symbols ($x, $d) and assembler labels are no names.
-                if text.is_empty() || text[0] == b'$' || text.starts_with(b".L") {
+                if pieces::is_no_name(text) {
                     continue;
                 }
                 candidates.push(Candidate {

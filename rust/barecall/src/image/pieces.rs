@@ -21,6 +21,11 @@ pub(super) struct Candidate {
     pub size: u64,
 }
 
+/// AArch64 mapping symbols (`$x`, `$d`) and assembler labels are no names.
+pub(super) fn is_no_name(name: &[u8]) -> bool {
+    name.is_empty() || name[0] == b'$' || name.starts_with(b".L")
+}
+
 #[derive(Clone, Copy)]
 struct Span {
     start: u64,

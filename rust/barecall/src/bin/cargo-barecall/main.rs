@@ -9,6 +9,7 @@ mod record;
 mod selection;
 mod shell;
 mod show;
+mod walk;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -34,6 +35,7 @@ Examples:
   cargo barecall check --release             exit 1, with evidence, if one of them is not bare
   cargo barecall show --release my_function  a listing with every call's route beside it
   cargo barecall calls --file /bin/ls        any other image
+  cargo barecall walk --from f --to puts -- ./program  one call, instruction by instruction, as it runs
 
 Exit codes: 0 all is as asked; 1 a check does not hold; 2 usage or environment.";
 
@@ -42,6 +44,7 @@ enum Subcommands {
     Calls(calls::Args),
     Check(check::Args),
     Show(show::Args),
+    Walk(walk::Args),
     Diff(diff::Args),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -91,6 +94,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Subcommands::Calls(args) => args.run()?,
         Subcommands::Check(args) => args.run()?,
         Subcommands::Show(args) => args.run()?,
+        Subcommands::Walk(args) => args.run()?,
         Subcommands::Diff(args) => args.run()?,
         Subcommands::Completions(args) => args.run(),
         Subcommands::Man(args) => args.run()?,

@@ -1,0 +1,75 @@
+//! `from-a-task`: the same call, made by a future's `poll`, costs the same.
+
+use zero_cost_ffi::task;
+
+use super::{Statement, Tally, live, polled, reproduce};
+use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
+use crate::subject::{Subject, words};
+
+pub const STATEMENT: Statement = Statement {
+    id: "from-a-task",
+    says: "a call from inside a task is the same single instruction, on either tokio runtime",
+    check,
+};
+
+fn check(subject: &Subject) -> Claim {
+    let mut tally = Tally::default();
+    for exhibit in polled() {
+        tally.bare(subject, &exhibit);
+    }
+    // Not only what could be executed: the call that a task did execute, found by where C was to return to.
+    for (runtime, returned) in [
+        (
+            "current_thread",
+            task::on_current_thread(task::return_address()),
+        ),
+        (
+            "multi_thread",
+            task::on_multi_thread(task::return_address()),
+        ),
+    ] {
+        let call = returned.map(|address| subject.call_returning_to(address as u64));
+        match call {
+            Ok(Some(call)) if call.route().is_bare() && call.reaches("greet_return_address") => {
+                tally.add("executed in a task", 1, "calls");
+            }
+            Ok(Some(call)) => tally.findings.push(format!(
+                "on {runtime} the task's call was {call:?}, {}",
+                words(&call)
+            )),
+            Ok(None) => tally.findings.push(format!(
+                "on {runtime} C returned to no call instruction of this image"
+            )),
+            Err(error) => tally
+                .findings
+                .push(format!("no {runtime} runtime: {error}")),
+        }
+    }
+    tally.controls(subject);
+    Claim {
+        id: STATEMENT.id,
+        says: STATEMENT.says,
+        verdict: tally.verdict(Verdict::HoldsWithConditions),
+        found: format!(
+            "{} of {} polls, {}; {} of 2 calls executed in tasks",
+            tally.value("exhibits"),
+            polled().len(),
+            tally.by_route(),
+            tally.value("executed in a task")
+        ),
+        conditions: vec![
+            "per call nothing; what a task costs it costs per poll and per wake, which is not counted here".into(),
+            "a call that waits blocks its worker: being cheap is not being allowed".into(),
+        ],
+        findings: tally.findings,
+        talk: Talk {
+            quote: "which precludes green threads: cannot afford runtime",
+            assessment: Assessment::Simplified,
+            because: Some("a task has a runtime, and pays it per poll; the call into C does not pass through it"),
+        },
+        evidence: Evidence::Live,
+        figures: tally.figures,
+        provenance: live(subject),
+        reproduce: reproduce(STATEMENT.id),
+    }
+}

@@ -1,0 +1,46 @@
+//! `one-instruction`: a call from Rust into C executes one instruction.
+
+use super::{Statement, Tally, live, plain, reproduce};
+use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
+use crate::subject::Subject;
+
+pub const STATEMENT: Statement = Statement {
+    id: "one-instruction",
+    says: "between a Rust function and the C function it calls, exactly one instruction executes: the call",
+    check,
+};
+
+fn check(subject: &Subject) -> Claim {
+    let mut tally = Tally::default();
+    for exhibit in plain() {
+        tally.bare(subject, &exhibit);
+    }
+    tally.controls(subject);
+    Claim {
+        id: STATEMENT.id,
+        says: STATEMENT.says,
+        verdict: tally.verdict(Verdict::Holds),
+        found: format!(
+            "{} of {} exhibits, {}; {} controls told apart",
+            tally.value("exhibits"),
+            plain().len(),
+            tally.by_route(),
+            tally.value("controls")
+        ),
+        conditions: vec![
+            "for this image: this compiler, its flags and this link; another image is another verdict".into(),
+            "one instruction, not no cost: by `got` the call also loads the pointer that the loader bound".into(),
+            "what is counted is the call; arguments are set up as for any call".into(),
+        ],
+        findings: tally.findings,
+        talk: Talk {
+            quote: "Rust favors abstractions at no _additional_ costs … including FFI",
+            assessment: Assessment::AsSaid,
+            because: None,
+        },
+        evidence: Evidence::Live,
+        figures: tally.figures,
+        provenance: live(subject),
+        reproduce: reproduce(STATEMENT.id),
+    }
+}

@@ -1,0 +1,208 @@
+//! One claim in full: what it says, its conditions, and its exhibits' source and machine code beside their twins'.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use barecall::Function;
+use serde::Serialize;
+use zero_cost_ffi::catalogue;
+
+use crate::claim::{Claim, TALK};
+use crate::subject::{Subject, words};
+use crate::table::style;
+
+const BOLD: Style = Style::new().bold();
+const MARK: Style = AnsiColor::Green.on_default();
+/// Width of the Rust column, in characters.
+const COLUMN: usize = 72;
+
+/// An exhibit as it stands and as it was compiled.
+#[derive(Serialize)]
+pub struct Shown {
+    name: &'static str,
+    says: &'static str,
+    source: Code,
+    rust: Vec<Line>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c_source: Option<Code>,
+    c: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Code {
+    file: &'static str,
+    text: String,
+}
+
+/// An instruction, and how it calls if it does.
+#[derive(Serialize)]
+struct Line {
+    at: u64,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<String>,
+}
+
+/// What a claim is about: the exhibits in tasks or the others; all, for the one about levels.
+pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
+    let twins = catalogue::twins();
+    catalogue::exhibits()
+        .into_iter()
+        .filter(|exhibit| id == "every-opt-level" || exhibit.poll == (id == "from-a-task"))
+        .map(|exhibit| {
+            let twin = twins.iter().find(|twin| Some(twin.name) == exhibit.twin);
+            Shown {
+                name: exhibit.name,
+                says: exhibit.says,
+                source: Code {
+                    file: exhibit.file,
+                    text: cut(exhibit.source, exhibit.name),
+                },
+                rust: subject
+                    .exhibit(&exhibit)
+                    .map(|function| lines(&function))
+                    .unwrap_or_default(),
+                c_source: twin.map(|twin| Code {
+                    file: twin.file,
+                    text: cut(twin.source, twin.name),
+                }),
+                c: twin
+                    .and_then(|twin| subject.twin(twin))
+                    .map(|function| lines(&function))
+                    .unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+/// A function's text: from the line that declares it to the first that closes it.
+fn cut(source: &str, name: &str) -> String {
+    let declares = |line: &&str| {
+        !line.starts_with([' ', '/', '#', '*'])
+            && line.contains(&format!(" {name}("))
+            && !line.ends_with(';')
+    };
+    let mut lines = source.lines().skip_while(|line| !declares(line));
+    let mut text = String::new();
+    for line in lines.by_ref() {
+        text.push_str(line);
+        text.push('\n');
+        if line == "}" {
+            break;
+        }
+    }
+    text
+}
+
+fn lines(function: &Function<'_>) -> Vec<Line> {
+    let listing = function.listing();
+    let line = |instruction: &barecall::Instruction<'_>| Line {
+        at: instruction.address(),
+        text: instruction.text(),
+        call: instruction.call().map(|call| {
+            let to = call.to().unwrap_or_else(|| "?".to_owned());
+            format!("{} to {to}", words(&call))
+        }),
+    };
+    listing.instructions().iter().map(line).collect()
+}
+
+pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Result<()> {
+    let verdict = style(claim.verdict);
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}: {verdict}{}{verdict:#}",
+        claim.id,
+        claim.verdict.words()
+    )?;
+    writeln!(out, "  {}", claim.says)?;
+    writeln!(out, "  {}", claim.found)?;
+    for finding in &claim.findings {
+        writeln!(out, "  {}", finding.replace('\n', "\n  "))?;
+    }
+    writeln!(out, "{BOLD}conditions{BOLD:#}")?;
+    for condition in &claim.conditions {
+        writeln!(out, "  - {condition}")?;
+    }
+    writeln!(
+        out,
+        "{BOLD}the talk{BOLD:#}, {}: {}",
+        claim.talk.assessment.words(),
+        claim.talk.because.unwrap_or("the same")
+    )?;
+    writeln!(out, "  \"{}\" ({TALK})", claim.talk.quote)?;
+    writeln!(out, "{BOLD}provenance{BOLD:#}")?;
+    for (name, value) in &claim.provenance {
+        writeln!(out, "  {name}: {value}")?;
+    }
+    writeln!(out, "  reproduce: {}", claim.reproduce)?;
+    for exhibit in exhibits(subject, claim.id) {
+        writeln!(out)?;
+        writeln!(out, "{BOLD}{}{BOLD:#}: {}", exhibit.name, exhibit.says)?;
+        for code in [Some(&exhibit.source), exhibit.c_source.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            writeln!(out, "  // {}", code.file)?;
+            for line in code.text.lines() {
+                writeln!(out, "  {line}")?;
+            }
+        }
+        if !exhibit.c.is_empty() {
+            writeln!(out, "{BOLD}  {:<COLUMN$}  C{BOLD:#}", "Rust")?;
+        }
+        for row in 0..exhibit.rust.len().max(exhibit.c.len()) {
+            let (rust, rust_marked) = cell(exhibit.rust.get(row));
+            let (c, c_marked) = cell(exhibit.c.get(row));
+            let (rust_style, c_style) = (mark(rust_marked), mark(c_marked));
+            writeln!(
+                out,
+                "{rust_style}{rust:<width$}{rust_style:#}  {c_style}{}{c_style:#}",
+                c,
+                width = COLUMN + 2
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn mark(marked: bool) -> Style {
+    if marked { MARK } else { Style::new() }
+}
+
+/// An instruction as a column has it, and whether it is a call.
+fn cell(line: Option<&Line>) -> (String, bool) {
+    let Some(line) = line else {
+        return (String::new(), false);
+    };
+    match &line.call {
+        Some(call) => (format!("> {}  ; {call}", line.text), true),
+        None => (format!("  {}", line.text), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exhibit_and_twin_has_source() {
+        for exhibit in catalogue::exhibits() {
+            let text = cut(exhibit.source, exhibit.name);
+            assert!(
+                text.contains(&format!("fn {}(", exhibit.name)) && text.ends_with("}\n"),
+                "{}: {text}",
+                exhibit.name
+            );
+            assert_eq!(text.matches("\n}").count(), 1, "{text}");
+        }
+        for twin in catalogue::twins() {
+            let text = cut(twin.source, twin.name);
+            assert!(
+                text.contains(&format!(" {}(", twin.name)) && text.ends_with("}\n"),
+                "{}: {text}",
+                twin.name
+            );
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! Every exhibit at every opt-level: first the fact, on any compiler, then the
+//! listing, under the pinned one.
+//!
+//! The fact is read off a linked image: the exhibits built as a dynamic library at
+//! that level, every call's route asserted bare. The listing is what the compiler
+//! wrote for the same build (`--emit asm`), compared with the file in
+//! `asm-snapshots/`. To accept a change: `cargo insta review`, or
+//! `INSTA_UPDATE=always cargo test --test listings`.
+
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use barecall::{Call, Image};
+use cargo_show_asm::asm::{self, Statement};
+use zero_cost_ffi::catalogue::{Exhibit, exhibits};
+
+mod support;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const LEVELS: [&str; 6] = ["0", "1", "2", "3", "s", "z"];
+const ACCEPT: &str =
+    "to accept: `cargo insta review`, or `INSTA_UPDATE=always cargo test --test listings`";
+
+macro_rules! levels {
+    ($($test:ident: $level:literal),*) => {
+        $(#[test]
+        fn $test() {
+            rust($level);
+            twins($level);
+        })*
+    };
+}
+levels!(o0: "0", o1: "1", o2: "2", o3: "3", os: "s", oz: "z");
+
+/// A file that belongs to no exhibit proves nothing, and looks as if it did.
+#[test]
+fn no_listing_is_left_over() {
+    let names = exhibits().into_iter().flat_map(|exhibit| {
+        let twin = exhibit.twin.map(|twin| format!("{twin}.c"));
+        [Some(format!("{}.rust", exhibit.name)), twin]
+    });
+    let expected: BTreeSet<String> = names
+        .flatten()
+        .flat_map(|name| LEVELS.map(|level| format!("{}.snap", file(&name, level))))
+        .collect();
+    let entries = std::fs::read_dir(folder()).expect("asm-snapshots is there");
+    let found: BTreeSet<String> = entries
+        .map(|entry| {
+            entry
+                .expect("a readable folder")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .filter(|name| name.ends_with(".snap"))
+        .collect();
+    let missing: Vec<_> = expected.difference(&found).collect();
+    let left: Vec<_> = found.difference(&expected).collect();
+    assert!(
+        missing.is_empty() && left.is_empty(),
+        "missing: {missing:?}; left over: {left:?}; {ACCEPT}"
+    );
+}
+
+/// The normalisation must not hide what is on show.
+#[test]
+fn what_is_normalised() {
+    let mut names = Names::default();
+    let text = names.normalise("rip + _ZN4core3fmt5write17h0123456789abcdefE@GOTPCREL");
+    assert_eq!(text, "rip + core::fmt::write@GOTPCREL");
+    assert_eq!(names.normalise(".LBB12_3"), ".LBB_3");
+    assert_eq!(names.normalise("[rip + .LJTI12_0]"), "[rip + .LJTI_0]");
+    assert_eq!(names.normalise("rip + .Lanon.0f1e.7"), "rip + .Lanon.0");
+    assert_eq!(names.normalise("rip + .Lanon.0f1e.9"), "rip + .Lanon.1");
+    for untouched in [
+        "qword ptr [rip + puts@GOTPCREL]",
+        "rsp, 24",
+        "puts@PLT",
+        "rax",
+    ] {
+        assert_eq!(names.normalise(untouched), untouched);
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("asm-snapshots")
+        .join(TARGET)
+}
+
+fn file(name: &str, level: &str) -> String {
+    format!("{name}.O{level}")
+}
+
+/// Where the builds go: a folder of their own, so that they do not undo the tests' own build.
+fn scratch() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("listings")
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed:\n{stderr}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// `rustc -vV`: release, hash, LLVM.
+struct Rustc {
+    release: String,
+    text: String,
+}
+
+impl Rustc {
+    fn of_this_build() -> Self {
+        let text =
+            run(Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into())).arg("-vV"));
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.expect("rustc -vV says so").trim().to_owned()
+        };
+        let first = text.lines().next().expect("a line").to_owned();
+        Self {
+            release: field("release:"),
+            text: format!("{first}, LLVM {}", field("LLVM version:")),
+        }
+    }
+
+    /// Whether this is the compiler that the listings are recorded for.
+    fn is_pinned(&self) -> bool {
+        include_str!("../rust-toolchain.toml").contains(&format!("\"{}\"", self.release))
+    }
+}
+
+/// The fact, then the listing.
+fn rust(level: &str) {
+    let scratch = scratch();
+    std::fs::create_dir_all(&scratch).expect("a folder for the build");
+    let assembly = scratch.join(format!("O{level}.s"));
+    let library = scratch.join(format!("O{level}.so"));
+    let flags =
+        format!("-C opt-level={level} -C codegen-units=1 -C llvm-args=-x86-asm-syntax=intel");
+    // A dynamic library keeps what is public; cargo builds the dependencies once for all levels.
+    // One build at a time: cargo would put each level's library into the same place.
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    {
+        let _one = ONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        run(Command::new(env!("CARGO"))
+            .args([
+                "rustc",
+                "--release",
+                "--locked",
+                "--lib",
+                "--crate-type",
+                "dylib",
+            ])
+            .args([
+                "--manifest-path",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            ])
+            .arg("--target-dir")
+            .arg(scratch.join("target"))
+            .arg("--")
+            .arg(format!("--emit=asm={}", assembly.display()))
+            .args(flags.split(' '))
+            // The flags on record are all there are.
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("CARGO_BUILD_TARGET"));
+        std::fs::copy(scratch.join("target/release/libzero_cost_ffi.so"), &library)
+            .expect("the library was built");
+    }
+    let image = Image::open(&library).expect("a linked image");
+    let assembly = std::fs::read_to_string(assembly).expect("the compiler's text");
+    let statements = asm::parse_file(&assembly).expect("cargo-show-asm reads it");
+
+    let rustc = Rustc::of_this_build();
+    let mut failures = Vec::new();
+    let mut listings = Vec::new();
+    for exhibit in exhibits() {
+        let symbol = symbol(&exhibit);
+        let function = match image.function(&symbol) {
+            Ok(function) => function,
+            Err(error) => {
+                failures.push(error.to_string());
+                continue;
+            }
+        };
+        match function.bare_calls(exhibit.calls) {
+            Ok(calls) => {
+                let mut text = head(exhibit.name, exhibit.says, &rustc.text, &flags);
+                facts(
+                    &mut text,
+                    calls
+                        .iter()
+                        .filter(|call| exhibit.calls.iter().any(|to| call.reaches(to))),
+                );
+                text.push('\n');
+                text.push_str(&listing(&statements, function.mangled().expect("a name")));
+                listings.push((file(&format!("{}.rust", exhibit.name), level), text));
+            }
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "at opt-level {level}, not bare:\n{}",
+        failures.join("\n")
+    );
+    if rustc.is_pinned() {
+        compare(listings);
+    } else {
+        support::missing(
+            "pinned",
+            &format!(
+                "listings at O{level} are recorded for another compiler than {}",
+                rustc.text
+            ),
+        );
+    }
+}
+
+/// The C twins at the same level, beside them: facts always, text under the compiler on record.
+fn twins(level: &str) {
+    let scratch = scratch();
+    let cc = std::env::var_os("CC").unwrap_or("cc".into());
+    let version = run(Command::new(&cc).arg("--version"));
+    let version = version.lines().next().expect("a line").to_owned();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (flags, intel) = (format!("-std=c11 -O{level} -fPIC"), "-masm=intel");
+    let compile = |arguments: &[&OsStr]| {
+        run(Command::new(&cc)
+            .current_dir(root)
+            .args(flags.split(' '))
+            .arg(intel)
+            .args(arguments));
+    };
+    let library = scratch.join(format!("twins.O{level}"));
+    let text = scratch.join(format!("twins.O{level}.s"));
+    std::fs::create_dir_all(&scratch).expect("a folder for the build");
+    // Linked as rustc links: an executable that may be moved, every slot bound before it starts.
+    let link: [&OsStr; 7] = [
+        "-pie",
+        "-nostartfiles",
+        "-Wl,-e,say,-z,relro,-z,now",
+        "c/callers.c",
+        "c/greet.c",
+        "-o",
+        library.to_str().expect("UTF-8"),
+    ]
+    .map(AsRef::as_ref);
+    compile(&link);
+    let assemble: [&OsStr; 6] = [
+        "-S",
+        "-fno-asynchronous-unwind-tables",
+        "-fcf-protection=none",
+        "c/callers.c",
+        "-o",
+        text.to_str().expect("UTF-8"),
+    ]
+    .map(AsRef::as_ref);
+    compile(&assemble);
+    let image = Image::open(&library).expect("a linked image");
+    let text = std::fs::read_to_string(text).expect("the compiler's text");
+
+    let mut listings = Vec::new();
+    for exhibit in exhibits().iter().filter(|exhibit| exhibit.twin.is_some()) {
+        let function = image
+            .function(exhibit.name)
+            .expect("the twin is in the image");
+        let calls = function.calls();
+        for symbol in exhibit.calls {
+            assert!(
+                calls.iter().any(|call| call.reaches(symbol)),
+                "{} in C does not call {symbol}: {calls:?}",
+                exhibit.name
+            );
+        }
+        let mut out = head(exhibit.name, "the twin, in C", &version, &flags);
+        facts(&mut out, calls.iter());
+        out.push('\n');
+        out.push_str(&c_listing(&text, exhibit.name));
+        listings.push((file(&format!("{}.c", exhibit.name), level), out));
+    }
+    let recorded = std::fs::read_to_string(folder().join(format!("{}.snap", listings[0].0)))
+        .unwrap_or_default();
+    let on_record = recorded
+        .lines()
+        .find_map(|line| line.strip_prefix("# compiler  "));
+    if on_record.is_none_or(|on_record| on_record == version) {
+        compare(listings);
+    } else {
+        let why = format!(
+            "the C listings at O{level} are recorded for {}, this is {version}",
+            on_record.unwrap_or_default()
+        );
+        support::missing("cc", &why);
+    }
+}
+
+/// Compares each listing with the one on file; every difference is shown before the test fails.
+fn compare(listings: Vec<(String, String)>) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    // In the file's own head, which is not compared: a listing keeps its date until it changes.
+    settings.set_description(format!("recorded {}", time::UtcDateTime::now().date()));
+    let changed: Vec<String> = settings.bind(|| {
+        let differs = |(name, text): &(String, String)| {
+            let compared = std::panic::catch_unwind(|| insta::assert_snapshot!(name.clone(), text));
+            compared.is_err()
+        };
+        listings
+            .iter()
+            .filter(|listing| differs(listing))
+            .map(|listing| listing.0.clone())
+            .collect()
+    });
+    assert!(
+        changed.is_empty(),
+        "{} listings are not those on file: {}; {ACCEPT}",
+        changed.len(),
+        changed.join(", ")
+    );
+}
+
+fn symbol(exhibit: &Exhibit) -> String {
+    if exhibit.poll {
+        format!("{}::{{{{closure}}}}", exhibit.path)
+    } else {
+        exhibit.path.to_owned()
+    }
+}
+
+fn head(name: &str, says: &str, compiler: &str, flags: &str) -> String {
+    format!(
+        "# exhibit   {name}: {says}\n# compiler  {compiler}\n# target    {TARGET}\n# flags     {flags}\n"
+    )
+}
+
+/// One line a call, as found in the linked image.
+fn facts<'a, 'i: 'a>(out: &mut String, calls: impl Iterator<Item = &'a Call<'i>>) {
+    for call in calls {
+        let to = call.to().unwrap_or_else(|| "?".to_owned());
+        let _ = write!(out, "# call      {to}  {}", call.route());
+        if call.tail() {
+            out.push_str("  tail");
+        }
+        for via in call.via() {
+            let _ = write!(out, "  via {via}");
+        }
+        out.push('\n');
+    }
+}
+
+/// The function's labels and instructions, without directives.
+fn listing(statements: &[Statement<'_>], mangled: &str) -> String {
+    let items = asm::find_items(statements);
+    let (_, range) = items
+        .iter()
+        .find(|(item, _)| item.mangled_name == mangled)
+        .unwrap_or_else(|| panic!("{mangled} is not in the text"));
+    let mut names = Names::default();
+    let mut out = String::new();
+    for statement in &statements[range.clone()] {
+        let _ = match statement {
+            // Labels that nothing but unwinding and debuggers use.
+            Statement::Label(label)
+                if [".Lfunc", ".Ltmp"]
+                    .iter()
+                    .any(|known| label.id.starts_with(known)) =>
+            {
+                Ok(())
+            }
+            Statement::Label(label) => writeln!(out, "{}:", names.normalise(label.id)),
+            Statement::Instruction(instruction) => match instruction.args {
+                Some(args) => writeln!(out, "\t{} {}", instruction.op, names.normalise(args)),
+                None => writeln!(out, "\t{}", instruction.op),
+            },
+            Statement::Assignment(name, value) => {
+                writeln!(
+                    out,
+                    "{} = {}",
+                    names.normalise(name),
+                    names.normalise(value)
+                )
+            }
+            Statement::Directive(_) | Statement::Nothing | Statement::Dunno(_) => Ok(()),
+        };
+    }
+    out
+}
+
+/// The same of what a C compiler writes.
+fn c_listing(text: &str, function: &str) -> String {
+    let mut out = String::new();
+    let (begin, end) = (format!("{function}:"), format!("\t.size\t{function}, "));
+    for line in text
+        .lines()
+        .skip_while(|line| *line != begin)
+        .take_while(|line| !line.starts_with(&end))
+    {
+        if !line.trim_start().starts_with('.') || line.ends_with(':') {
+            let mut words = line.split('\t');
+            let label = words.next().unwrap_or_default();
+            let _ = match (words.next(), words.next()) {
+                (None, _) => writeln!(out, "{label}"),
+                (Some(op), None) => writeln!(out, "\t{op}"),
+                (Some(op), Some(args)) => writeln!(out, "\t{op} {args}"),
+            };
+        }
+    }
+    out
+}
+
+/// What changes from build to build though the code does not: hashes in symbols, and numbers that count through
+/// the whole crate.
+#[derive(Default)]
+struct Names {
+    constants: Vec<String>,
+}
+
+impl Names {
+    fn normalise(&mut self, text: &str) -> String {
+        let word = |c: char| c.is_ascii_alphanumeric() || "_.$".contains(c);
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(word) {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
+            out.push_str(&self.name(&rest[..end]));
+            rest = &rest[end..];
+        }
+        out + rest
+    }
+
+    fn name(&mut self, word: &str) -> String {
+        if let Some(label) = word.strip_prefix(".LBB") {
+            return format!(".LBB_{}", label.rsplit('_').next().unwrap_or(label));
+        }
+        if let Some(table) = word.strip_prefix(".LJTI") {
+            return format!(".LJTI_{}", table.rsplit('_').next().unwrap_or(table));
+        }
+        if word.starts_with(".Lanon.") {
+            let known = self.constants.iter().position(|known| known == word);
+            let number = known.unwrap_or_else(|| {
+                self.constants.push(word.to_owned());
+                self.constants.len() - 1
+            });
+            return format!(".Lanon.{number}");
+        }
+        if barecall::is_rust(word) {
+            barecall::demangle(word)
+        } else {
+            word.to_owned()
+        }
+    }
+}
