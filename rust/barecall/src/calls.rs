@@ -223,7 +223,7 @@ pub(crate) enum End {
     Unknown,
 }
 
-/// A chain of thunks longer than this is taken for a cycle.
+/// A chain of stubs and thunks longer than this is taken for a cycle.
 const LONGEST_CHAIN: usize = 16;
 
 impl Image {
@@ -353,6 +353,13 @@ impl Image {
                     instructions,
                     bound,
                 } => {
+                    if journey.via.len() >= LONGEST_CHAIN {
+                        return Journey {
+                            end: End::Unknown,
+                            instructions: None,
+                            ..journey
+                        };
+                    }
                     journey.stub = true;
                     journey.instructions = journey.instructions.map(|known| known + instructions);
                     journey.via.push(match bound {
@@ -719,7 +726,8 @@ impl<'a> Scanner<'a> {
     /// Whether a jump there leaves the function: a tail call.
     fn leaves(&self, pieces: &[usize], whole: usize, to: u64) -> bool {
         match self.image.piece_at(to) {
-            Some(piece) if pieces.contains(&piece) => false,
+            // In order; of a function that others cut into pieces there may be many.
+            Some(piece) if pieces.binary_search(&piece).is_ok() => false,
             // Into the entry of the function itself is a loop; into another function's middle is a shared tail,
             // which is a call only if it is a whole function's beginning.
             Some(piece) => piece != whole,

@@ -51,8 +51,20 @@ pub(crate) fn reached(
     entry: u64,
 ) -> Vec<(usize, Reached)> {
     let mut graph = Graph::new(image, convention, steps, entry);
+    if graph.leaders.len() > MOST_BLOCKS {
+        return undecided(steps);
+    }
     graph.solve();
     graph.report()
+}
+
+/// Every indirect call and jump, where the function is too large to be followed.
+fn undecided(steps: &[Step]) -> Vec<(usize, Reached)> {
+    let indirect = |step: &Step| matches!(step.flow, Flow::CallVia(_) | Flow::JumpVia(_));
+    (0..steps.len())
+        .filter(|&index| indirect(&steps[index]))
+        .map(|index| (index, Reached::Undecided))
+        .collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +119,15 @@ struct Table {
 
 /// More entries than this and the table is taken for something else.
 const MOST_ENTRIES: u64 = 1 << 14;
+
+/// More words of the frame than this are not followed.
+const MOST_SLOTS: usize = 256;
+/// More tables than this in a function, and no jump through a further one is followed.
+const MOST_TABLES: usize = 4096;
+/// More blocks than this, and nothing is decided: each takes a kilobyte.
+const MOST_BLOCKS: usize = 100_000;
+/// Pieces of dead code that only lead to themselves, each taken by itself.
+const MOST_ORPHANS: usize = 64;
 
 /// A word of the frame and what it holds.
 type FrameSlot = (Base, i64, Value);
@@ -171,7 +192,8 @@ impl State {
         self.slots
             .retain(|slot| slot.0 != base || slot.1 >= end || slot.1.saturating_add(8) <= at);
         let value = if width == 8 { value } else { Value::Dynamic };
-        if value != self.slot(base, at) {
+        // One too many is not followed: it reads as what lies elsewhere, which is no constant.
+        if value != self.slot(base, at) && self.slots.len() < MOST_SLOTS {
             let index = self
                 .slots
                 .partition_point(|slot| (slot.0, slot.1) < (base, at));
@@ -322,9 +344,11 @@ impl<'a> Graph<'a> {
         };
         self.states[entry] = Some(State::entry(self.convention.sp));
         let mut pending = BTreeSet::from([entry]);
-        let mut budget = 256 + 24 * self.leaders.len();
+        // Visits to blocks, and to their successors, of which a jump table has many.
+        let mut budget = (1 << 12) + 128 * self.leaders.len();
         // Blocks that only unwinding enters.
         let mut pads: Option<Vec<usize>> = None;
+        let mut orphans = 0;
         loop {
             match self.propagate(&mut pending, &mut budget) {
                 Run::Settled => {}
@@ -345,6 +369,10 @@ impl<'a> Graph<'a> {
                 let Some(orphan) = self.states.iter().position(Option::is_none) else {
                     return Run::Settled;
                 };
+                orphans += 1;
+                if orphans > MOST_ORPHANS {
+                    return Run::Lost;
+                }
                 pads.push(orphan);
             }
         }
@@ -354,10 +382,6 @@ impl<'a> Graph<'a> {
         let mut found = Vec::new();
         let mut successors = Vec::new();
         while let Some(block) = pending.pop_first() {
-            *budget -= 1;
-            if *budget == 0 {
-                return Run::Lost;
-            }
             let Some(mut state) = self.states[block].clone() else {
                 continue;
             };
@@ -365,6 +389,10 @@ impl<'a> Graph<'a> {
             if !self.walk(block, &mut state, &mut successors) {
                 return Run::Lost;
             }
+            let Some(left) = budget.checked_sub(1 + successors.len()) else {
+                return Run::Lost;
+            };
+            *budget = left;
             for &leader in &successors {
                 match self.block(leader) {
                     None => found.push(leader),
@@ -684,7 +712,19 @@ impl<'a> Graph<'a> {
             .iter()
             .position(|known| *known == table)
             .unwrap_or_else(|| {
-                self.tables.push(table);
+                if self.tables.len() > MOST_TABLES {
+                    return MOST_TABLES;
+                }
+                self.tables.push(if self.tables.len() == MOST_TABLES {
+                    Table {
+                        at: u64::MAX,
+                        width: None,
+                        base: 0,
+                        shift: 0,
+                    }
+                } else {
+                    table
+                });
                 self.tables.len() - 1
             })
     }
@@ -692,7 +732,9 @@ impl<'a> Graph<'a> {
     /// Where a jump table leads: steps of this function, up to the first entry that leaves it.
     fn targets(&self, table: Table) -> Option<Vec<usize>> {
         let mut targets = Vec::new();
-        for n in 0..MOST_ENTRIES {
+        // A short function has no long table; this is asked at every visit.
+        let most = (8 * self.steps.len() as u64).clamp(1 << 10, MOST_ENTRIES);
+        for n in 0..most {
             let target = match table.width {
                 None => self.image.pointer(table.at.wrapping_add(n * 8)),
                 Some(width) => self

@@ -220,7 +220,8 @@ impl Image {
                 best = Some(fit);
                 fits.clear();
             }
-            if best == Some(fit) && !fits.iter().any(|known| known.0 == piece) {
+            // Symbols are in the order of their addresses, so names of one piece follow each other.
+            if best == Some(fit) && fits.last().is_none_or(|known| known.0 != piece) {
                 fits.push((piece, symbol.name));
             }
         }
@@ -399,6 +400,12 @@ impl Image {
         text(&self.bytes, name)
     }
 
+    /// A name's first thousand bytes, enough to recognise it by: this is asked at every call.
+    fn beginning(&self, name: Name) -> &str {
+        let end = name.0.saturating_add(1000).min(self.bytes.len());
+        text(&self.bytes[..end], name)
+    }
+
     /// The preferred name of what begins at an address.
     pub(crate) fn name_at(&self, address: u64) -> Option<Name> {
         let at = self
@@ -424,10 +431,10 @@ impl Image {
     /// Whether a direct call to this address never comes back, as far as its name tells.
     pub(crate) fn never_returns(&self, address: u64) -> bool {
         match self.name_at(address) {
-            Some(name) => names::never_returns(self.text(name)),
+            Some(name) => names::never_returns(self.beginning(name)),
             None => match self.stub(address) {
                 Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
-                    names::never_returns(self.text(name))
+                    names::never_returns(self.beginning(name))
                 }
                 _ => false,
             },

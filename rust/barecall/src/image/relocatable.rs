@@ -337,22 +337,24 @@ impl<'a> Linker<'a> {
             .map_err(|error| place.damaged(0, error))?;
         self.symbol_count += symbols.len() as u64;
         // Names may share bytes, but not many times over; a table that lies would cost quadratic time.
+        let strings_at = table
+            .section(symbols.string_section())
+            .map_or(0, |section| section.sh_offset(LE));
         let mut budget = (bytes.len() as u64).saturating_mul(16);
         let mut found = Vec::with_capacity(symbols.len());
         for (index, symbol) in symbols.enumerate() {
             let name = symbols.symbol_name(LE, symbol).map_err(|_| {
                 place.damaged(
-                    table
-                        .section(symbols.section())
-                        .map_or(0, |section| section.sh_offset(LE)),
-                    format!("symbol {} names a place outside the string table", index.0),
+                    strings_at,
+                    format!(
+                        "the name of symbol {} is not within the string table",
+                        index.0
+                    ),
                 )
             })?;
             budget = budget.checked_sub(name.len() as u64).ok_or_else(|| {
                 place.damaged(
-                    table
-                        .section(symbols.string_section())
-                        .map_or(0, |section| section.sh_offset(LE)),
+                    strings_at,
                     "the symbols' names overlap so often that they come to 16 times the file",
                 )
             })?;
