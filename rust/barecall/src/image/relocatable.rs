@@ -716,15 +716,12 @@ impl<'a> Linker<'a> {
                     Err(_) => Patch::Nothing,
                 }
             }
-            // DTPMOD64, DTPOFF64, TPOFF64; 16, PC16, 8: data, and no address.
-            12..=14 | 16..=18 => self.other(field),
-            // DTPOFF32, TPOFF32, SIZE32, SIZE64: numbers.
-            21 | 23 | 32 | 33 => Patch::Nothing,
-            // GOTOFF64, GOT64, GOTPC64, PLTOFF64 and their kin: the large code model.
-            25 | 27..=31 => Patch::Bytes(8, self.nowhere),
-            // TLSGD, TLSLD, GOTTPOFF, GOTPC32_TLSDESC, GOTPC32, and whatever is not known.
-            _ if field.executable => Patch::Bytes(4, relative(self.nowhere)),
-            _ => self.other(field),
+            // Of data, no other kind makes an address.
+            _ if !field.executable => self.other(field),
+            // DTPMOD64, DTPOFF64, TPOFF64, SIZE64; GOTOFF64, GOT64, PLTOFF64 and their kin, of the large code model.
+            16..=18 | 25 | 27..=31 | 33 => Patch::Bytes(8, self.nowhere),
+            // TLSGD, TLSLD, GOTTPOFF, TPOFF32, GOTPC32, and whatever is not known.
+            _ => Patch::Bytes(4, relative(self.nowhere)),
         }
     }
 
