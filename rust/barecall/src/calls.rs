@@ -512,6 +512,51 @@ enum Next {
     },
 }
 
+/// Bytes of code in one function beyond which its indirect calls are left undecided: its steps would take
+/// seventy times as much memory.
+const LARGEST_FOLLOWED: u64 = 8 << 20;
+
+/// A function's pieces, decoded a window at a time, as one may be all the code of a stripped image.
+struct Windows<'a> {
+    image: &'a Image,
+    pieces: std::slice::Iter<'a, usize>,
+    at: u64,
+    end: u64,
+}
+
+impl<'a> Windows<'a> {
+    fn new(image: &'a Image, pieces: &'a [usize]) -> Self {
+        Self {
+            image,
+            pieces: pieces.iter(),
+            at: 0,
+            end: 0,
+        }
+    }
+
+    /// Decodes the next window; false when there is none.
+    fn decode(&mut self, out: &mut Vec<Instruction>) -> bool {
+        const MOST: usize = 1 << 16;
+        loop {
+            while self.at >= self.end {
+                let Some(&piece) = self.pieces.next() else {
+                    return false;
+                };
+                let piece = &self.image.functions[piece];
+                (self.at, self.end) = (piece.start, piece.end);
+            }
+            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+            x86::decode(self.image.contents(self.at, left), self.at, MOST, out);
+            let Some(last) = out.last() else {
+                self.at = self.end;
+                continue;
+            };
+            self.at = last.next_ip();
+            return true;
+        }
+    }
+}
+
 /// What scanning one function after another reuses.
 struct Scanner<'a> {
     image: &'a Image,
@@ -545,8 +590,13 @@ impl<'a> Scanner<'a> {
         pieces.sort_unstable();
         let before = sites.len();
         let mut undecided = false;
-        for &piece in &pieces {
-            self.decode(piece);
+        let huge = pieces
+            .iter()
+            .map(|&piece| image.functions[piece].end - image.functions[piece].start)
+            .fold(0, u64::saturating_add)
+            > LARGEST_FOLLOWED;
+        let mut windows = Windows::new(image, &pieces);
+        while windows.decode(&mut self.decoded) {
             for index in 0..self.decoded.len() {
                 let instruction = &self.decoded[index];
                 let (tail, reached) = match x86::flow(instruction) {
@@ -566,6 +616,7 @@ impl<'a> Scanner<'a> {
                         {
                             Some(Reached::Inside) => continue,
                             Some(reached) => (tail, reached),
+                            None if huge => (tail, Reached::Undecided),
                             None => {
                                 undecided = true;
                                 continue;
@@ -579,25 +630,14 @@ impl<'a> Scanner<'a> {
         }
         if undecided {
             self.steps.clear();
-            for &piece in &pieces {
-                self.decode(piece);
+            let mut windows = Windows::new(image, &pieces);
+            while windows.decode(&mut self.decoded) {
                 for instruction in &self.decoded {
                     x86::lift(instruction, &mut self.info, &mut self.steps);
                 }
             }
             self.follow(whole, &x86::CONVENTION, before, sites);
         }
-    }
-
-    fn decode(&mut self, piece: usize) {
-        let (start, end) = (
-            self.image.functions[piece].start,
-            self.image.functions[piece].end,
-        );
-        let code = self
-            .image
-            .contents(start, usize::try_from(end - start).unwrap_or(0));
-        x86::decode(code, start, &mut self.decoded);
     }
 
     /// Adds the indirect calls that only the data flow over `self.steps` decides.

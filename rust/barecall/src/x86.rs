@@ -24,12 +24,12 @@ pub(crate) const fn may_be_frame(base: Reg) -> bool {
     matches!(base, SP | FP)
 }
 
-/// Decodes `code`, which lies at `address`, into `out`. Bytes that are no instruction become
+/// Decodes the first `most` instructions of `code`, which lies at `address`, into `out`. Bytes that are no instruction become
 /// invalid instructions of one byte.
-pub(crate) fn decode(code: &[u8], address: u64, out: &mut Vec<Instruction>) {
+pub(crate) fn decode(code: &[u8], address: u64, most: usize, out: &mut Vec<Instruction>) {
     out.clear();
     let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
-    while decoder.can_decode() {
+    while out.len() < most && decoder.can_decode() {
         let mut instruction = Instruction::default();
         decoder.decode_out(&mut instruction);
         out.push(instruction);
