@@ -189,8 +189,15 @@ impl State {
     /// Writes `width` bytes of the frame; a value followed needs a whole word.
     fn write(&mut self, base: Base, at: i64, width: u8, value: Value) {
         let end = at.saturating_add(i64::from(width));
-        self.slots
-            .retain(|slot| slot.0 != base || slot.1 >= end || slot.1.saturating_add(8) <= at);
+        let from = self
+            .slots
+            .partition_point(|slot| (slot.0, slot.1.saturating_add(7)) < (base, at));
+        let to = self
+            .slots
+            .partition_point(|slot| (slot.0, slot.1) < (base, end));
+        if from < to {
+            self.slots.drain(from..to);
+        }
         let value = if width == 8 { value } else { Value::Dynamic };
         // One too many is not followed: it reads as what lies elsewhere, which is no constant.
         if value != self.slot(base, at) && self.slots.len() < MOST_SLOTS {

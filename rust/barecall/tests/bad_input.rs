@@ -708,7 +708,7 @@ fn ten_megabytes_of_calls() {
     };
     let found = inspect("call rax", library([0xff, 0xd0].repeat(5 << 20))).unwrap();
     assert!(found.iter().all(|call| !call.0.is_bare()));
-    let found = inspect("call [rsp]", library([0xff, 0x14, 0x24].repeat(1 << 20))).unwrap();
+    let found = inspect("call [rsp]", library([0xff, 0x14, 0x24].repeat(1 << 18))).unwrap();
     assert!(found.iter().all(|call| !call.0.is_bare()));
     // Blocks by the million: je +0; and ones that only lead to themselves: jmp -2.
     inspect(
