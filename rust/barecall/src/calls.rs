@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use iced_x86::{Instruction, InstructionInfoFactory};
 
+use crate::aarch64;
 use crate::flow::{self, Convention, Reached};
 use crate::image::{Architecture, Bound, Image, Name};
 use crate::names;
@@ -421,7 +422,7 @@ impl Image {
     fn decode_stub(&self, address: u64) -> Option<(u64, u32)> {
         match self.architecture {
             Architecture::X86_64 => x86::stub(self.contents(address, 32), address),
-            Architecture::Aarch64 => None,
+            Architecture::Aarch64 => aarch64::stub(self.contents(address, 32), address),
         }
     }
 
@@ -433,11 +434,10 @@ impl Image {
         if size > LARGEST || self.thunks[piece].load(Ordering::Relaxed) == 1 {
             return None;
         }
+        let code = self.contents(address, usize::try_from(size).ok()?);
         let found = match self.architecture {
-            Architecture::X86_64 => {
-                x86::thunk(self.contents(address, usize::try_from(size).ok()?), address)
-            }
-            Architecture::Aarch64 => None,
+            Architecture::X86_64 => x86::thunk(code, address),
+            Architecture::Aarch64 => aarch64::thunk(code, address),
         };
         let found = found.filter(|found| match found.0 {
             Reached::Slot(slot) => self.is_constant(slot),
@@ -505,7 +505,7 @@ impl<'a> Scanner<'a> {
     fn function(&mut self, whole: usize, sites: &mut Vec<Site>) {
         match self.image.architecture {
             Architecture::X86_64 => self.x86(whole, sites),
-            Architecture::Aarch64 => {}
+            Architecture::Aarch64 => self.aarch64(whole, sites),
         }
     }
 
@@ -557,6 +557,46 @@ impl<'a> Scanner<'a> {
                 }
             }
             self.follow(whole, &x86::CONVENTION, before, sites);
+        }
+    }
+
+    fn aarch64(&mut self, whole: usize, sites: &mut Vec<Site>) {
+        let image = self.image;
+        let mut pieces = vec![whole];
+        pieces.extend(image.parts_of(whole));
+        pieces.sort_unstable();
+        let before = sites.len();
+        let mut undecided = false;
+        self.steps.clear();
+        for &piece in &pieces {
+            let (start, end) = (image.functions[piece].start, image.functions[piece].end);
+            let code = image.contents(start, usize::try_from(end - start).unwrap_or(0));
+            for (at, word) in aarch64::words(code, start) {
+                aarch64::lift(at, word, &mut self.steps);
+            }
+        }
+        for step in &self.steps {
+            let (tail, reached) = match step.flow {
+                Flow::Next | Flow::Stop => continue,
+                Flow::Call(to) => (false, Reached::Address(to)),
+                Flow::Jump(to) | Flow::Branch(to) => {
+                    if !self.leaves(&pieces, whole, to) {
+                        continue;
+                    }
+                    (true, Reached::Address(to))
+                }
+                flow @ (Flow::CallVia(place) | Flow::JumpVia(place)) => match self.plain(place) {
+                    Some(reached) => (matches!(flow, Flow::JumpVia(_)), reached),
+                    None => {
+                        undecided = true;
+                        continue;
+                    }
+                },
+            };
+            sites.push(self.site(step.at, whole, step.len.into(), tail, reached));
+        }
+        if undecided {
+            self.follow(whole, &aarch64::CONVENTION, before, sites);
         }
     }
 
@@ -639,7 +679,7 @@ impl<'a> Scanner<'a> {
                                 _ => None,
                             };
                         }
-                        Expr::Sum(..) | Expr::Entry(..) => {
+                        Expr::Sum(..) | Expr::Offset(..) | Expr::Entry(..) => {
                             return Some(if jump && !through_memory {
                                 Reached::Inside
                             } else {

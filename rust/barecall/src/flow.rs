@@ -187,6 +187,16 @@ impl State {
         }
     }
 
+    /// One value or another. If one is an address in the frame, it is not recognised in the result any more:
+    /// a write through that may hit the frame.
+    fn either(&mut self, a: Value, b: Value) -> Value {
+        if a != b {
+            self.escape(a);
+            self.escape(b);
+        }
+        a.join(b)
+    }
+
     /// Somebody else may have written wherever an address escaped to.
     fn disturb(&mut self) {
         let escaped = self.escaped;
@@ -197,15 +207,17 @@ impl State {
     /// Joins `other` in; whether anything changed.
     fn join(&mut self, other: &Self) -> bool {
         let mut changed = false;
-        for (mine, theirs) in self.registers.iter_mut().zip(other.registers) {
-            let joined = mine.join(theirs);
-            changed |= joined != *mine;
-            *mine = joined;
+        let escaped = self.escaped;
+        for (register, theirs) in other.registers.iter().enumerate() {
+            let mine = self.registers[register];
+            let joined = self.either(mine, *theirs);
+            changed |= joined != mine;
+            self.registers[register] = joined;
         }
         for (mine, theirs) in self.escaped.iter_mut().zip(other.escaped) {
-            changed |= theirs < *mine;
             *mine = theirs.min(*mine);
         }
+        changed |= self.escaped != escaped;
         if self.slots != other.slots || self.elsewhere != other.elsewhere {
             let keys = merged(&self.slots, &other.slots);
             let joined: Vec<_> = keys
@@ -611,11 +623,18 @@ impl<'a> Graph<'a> {
             Expr::Const(value) => Value::Const(value),
             Expr::Copy(register) => state.get(register),
             Expr::Add(register, by) => add(state.get(register), by),
-            Expr::Either(register) => state.get(into).join(state.get(register)),
+            Expr::Either(register) => state.either(state.get(into), state.get(register)),
             Expr::Sum(a, b, shift) => {
                 let (a, b) = (state.get(a), state.get(b));
                 state.escape(a);
                 state.escape(b);
+                self.sum(a, b, shift)
+            }
+            Expr::Offset(a, b, width, shift) => {
+                let (a, b) = (state.get(a), state.get(b));
+                state.escape(a);
+                state.escape(b);
+                let b = self.extended(b, width);
                 self.sum(a, b, shift)
             }
             Expr::Load(mem) => self.load(state, mem),
@@ -630,6 +649,26 @@ impl<'a> Graph<'a> {
                 Address::Unknown => Value::Unknown,
                 _ => Value::Dynamic,
             },
+        }
+    }
+
+    /// The low part of a value: of a table's entry, the whole entry, extended in another way.
+    fn extended(&mut self, value: Value, width: Width) -> Value {
+        match value {
+            Value::Entry(table) => {
+                let entries = self.tables[table];
+                if entries.width.map(Width::bytes) == Some(width.bytes()) {
+                    Value::Entry(self.table(Table {
+                        width: Some(width),
+                        ..entries
+                    }))
+                } else {
+                    Value::Indexed
+                }
+            }
+            Value::Target(_) | Value::Indexed => Value::Indexed,
+            Value::Unknown => Value::Unknown,
+            _ => Value::Dynamic,
         }
     }
 

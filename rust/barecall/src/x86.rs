@@ -132,15 +132,8 @@ fn memory(instruction: &Instruction) -> Option<Mem> {
     })
 }
 
-/// Where an instruction with a memory operand may write if its address cannot be told.
-const ANYWHERE: Mem = Mem {
-    base: None,
-    index: Some((0, 0)),
-    disp: 0,
-};
-
 fn memory_or_anywhere(instruction: &Instruction) -> Mem {
-    memory(instruction).unwrap_or(ANYWHERE)
+    memory(instruction).unwrap_or(Mem::ANYWHERE)
 }
 
 /// Appends what an instruction does.
@@ -392,13 +385,13 @@ fn everything(instruction: &Instruction, info: &mut InstructionInfoFactory) -> E
                 _ if used.base() == Register::RIP => Mem::at(instruction.ip_rel_memory_address()),
                 Some(base) if simple => Mem::based(base, used.displacement().cast_signed()),
                 None if simple && used.base() == Register::None => Mem::at(used.displacement()),
-                _ => ANYWHERE,
+                _ => Mem::ANYWHERE,
             };
             let width = u8::try_from(used.memory_size().size()).unwrap_or(u8::MAX);
             store = Some(if store.is_none() {
                 (mem, width)
             } else {
-                (ANYWHERE, u8::MAX)
+                (Mem::ANYWHERE, u8::MAX)
             });
         }
     }
