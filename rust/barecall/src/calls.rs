@@ -572,7 +572,11 @@ impl<'a> Scanner<'a> {
             let (start, end) = (image.functions[piece].start, image.functions[piece].end);
             let code = image.contents(start, usize::try_from(end - start).unwrap_or(0));
             for (at, word) in aarch64::words(code, start) {
-                aarch64::lift(at, word, &mut self.steps);
+                let moved = match aarch64::flow(at, word) {
+                    Flow::Jump(to) => self.moved(at, to),
+                    _ => None,
+                };
+                aarch64::lift(at, moved.unwrap_or(word), &mut self.steps);
             }
         }
         for step in &self.steps {
@@ -597,6 +601,21 @@ impl<'a> Scanner<'a> {
         }
         if undecided {
             self.follow(whole, &aarch64::CONVENTION, before, sites);
+        }
+    }
+
+    /// The instruction that the linker moved to `to` because of a processor's erratum (Cortex-A53 843419): it
+    /// stands there before a jump back to behind where it was.
+    fn moved(&self, at: u64, to: u64) -> Option<u32> {
+        let words: Vec<_> = aarch64::words(self.image.contents(to, 8), to).collect();
+        match words[..] {
+            [(first, moved), (second, back)]
+                if aarch64::flow(first, moved) == Flow::Next
+                    && aarch64::flow(second, back) == Flow::Jump(at.wrapping_add(4)) =>
+            {
+                Some(moved)
+            }
+            _ => None,
         }
     }
 

@@ -39,6 +39,10 @@ pub(crate) fn decode(code: &[u8], address: u64, out: &mut Vec<Instruction>) {
 /// Where control goes after an instruction.
 pub(crate) fn flow(instruction: &Instruction) -> Flow {
     match instruction.flow_control() {
+        FlowControl::XbeginXabortXend if instruction.op0_kind() == OpKind::NearBranch64 => {
+            // A transaction that fails goes on there.
+            Flow::Branch(instruction.near_branch64())
+        }
         FlowControl::Next | FlowControl::XbeginXabortXend => Flow::Next,
         // A system call comes back; so does int n. int3, ud2 and hlt end a path.
         FlowControl::Interrupt => match instruction.mnemonic() {
@@ -414,6 +418,11 @@ pub(crate) fn stub(code: &[u8], address: u64) -> Option<(u64, u32)> {
                 disp,
             })) => return Some((disp.cast_unsigned(), count)),
             Flow::Next if matches!(instruction.mnemonic(), Mnemonic::Endbr64 | Mnemonic::Nop) => {}
+            // mold's: mov $index, %r11d, for the resolver
+            Flow::Next
+                if instruction.mnemonic() == Mnemonic::Mov
+                    && instruction.op0_register() == Register::R11D
+                    && instruction.op1_kind() == OpKind::Immediate32 => {}
             // .plt.sec and .plt split the lazy half off: push index; jmp plt0 is not what a call lands on.
             _ => return None,
         }
