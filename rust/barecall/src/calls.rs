@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use iced_x86::{Instruction, InstructionInfoFactory};
 
+use crate::aarch64;
 use crate::flow::{self, Convention, Reached};
 use crate::image::{Architecture, Bound, Image, Name};
 use crate::names;
@@ -447,7 +448,7 @@ impl Image {
     fn decode_stub(&self, address: u64) -> Option<(u64, u32)> {
         match self.architecture {
             Architecture::X86_64 => x86::stub(self.contents(address, 32), address),
-            Architecture::Aarch64 => None,
+            Architecture::Aarch64 => aarch64::stub(self.contents(address, 32), address),
         }
     }
 
@@ -459,11 +460,10 @@ impl Image {
         if size > LARGEST || self.thunks[piece].load(Ordering::Relaxed) == 1 {
             return None;
         }
+        let code = self.contents(address, usize::try_from(size).ok()?);
         let found = match self.architecture {
-            Architecture::X86_64 => {
-                x86::thunk(self.contents(address, usize::try_from(size).ok()?), address)
-            }
-            Architecture::Aarch64 => None,
+            Architecture::X86_64 => x86::thunk(code, address),
+            Architecture::Aarch64 => aarch64::thunk(code, address),
         };
         let found = found.filter(|found| match found.0 {
             Reached::Slot(slot) => self.is_constant(slot),
@@ -579,7 +579,7 @@ impl<'a> Scanner<'a> {
     fn function(&mut self, whole: usize, sites: &mut Vec<Site>) {
         match self.image.architecture {
             Architecture::X86_64 => self.x86(whole, sites),
-            Architecture::Aarch64 => {}
+            Architecture::Aarch64 => self.aarch64(whole, sites),
         }
     }
 
@@ -637,6 +637,65 @@ impl<'a> Scanner<'a> {
                 }
             }
             self.follow(whole, &x86::CONVENTION, before, sites);
+        }
+    }
+
+    fn aarch64(&mut self, whole: usize, sites: &mut Vec<Site>) {
+        let image = self.image;
+        let mut pieces = vec![whole];
+        pieces.extend(image.parts_of(whole));
+        pieces.sort_unstable();
+        let before = sites.len();
+        let mut undecided = false;
+        self.steps.clear();
+        for &piece in &pieces {
+            let (start, end) = (image.functions[piece].start, image.functions[piece].end);
+            let code = image.contents(start, usize::try_from(end - start).unwrap_or(0));
+            for (at, word) in aarch64::words(code, start) {
+                let moved = match aarch64::flow(at, word) {
+                    Flow::Jump(to) => self.moved(at, to),
+                    _ => None,
+                };
+                aarch64::lift(at, moved.unwrap_or(word), &mut self.steps);
+            }
+        }
+        for step in &self.steps {
+            let (tail, reached) = match step.flow {
+                Flow::Next | Flow::Stop => continue,
+                Flow::Call(to) => (false, Reached::Address(to)),
+                Flow::Jump(to) | Flow::Branch(to) => {
+                    if !self.leaves(&pieces, whole, to) {
+                        continue;
+                    }
+                    (true, Reached::Address(to))
+                }
+                flow @ (Flow::CallVia(place) | Flow::JumpVia(place)) => match self.plain(place) {
+                    Some(reached) => (matches!(flow, Flow::JumpVia(_)), reached),
+                    None => {
+                        undecided = true;
+                        continue;
+                    }
+                },
+            };
+            sites.push(self.site(step.at, whole, step.len.into(), tail, reached));
+        }
+        if undecided {
+            self.follow(whole, &aarch64::CONVENTION, before, sites);
+        }
+    }
+
+    /// The instruction that the linker moved to `to` because of a processor's erratum (Cortex-A53 843419): it
+    /// stands there before a jump back to behind where it was.
+    fn moved(&self, at: u64, to: u64) -> Option<u32> {
+        let words: Vec<_> = aarch64::words(self.image.contents(to, 8), to).collect();
+        match words[..] {
+            [(first, moved), (second, back)]
+                if aarch64::flow(first, moved) == Flow::Next
+                    && aarch64::flow(second, back) == Flow::Jump(at.wrapping_add(4)) =>
+            {
+                Some(moved)
+            }
+            _ => None,
         }
     }
 
@@ -708,7 +767,7 @@ impl<'a> Scanner<'a> {
                                 _ => None,
                             };
                         }
-                        Expr::Sum(..) | Expr::Entry(..) => {
+                        Expr::Sum(..) | Expr::Offset(..) | Expr::Entry(..) => {
                             return Some(if jump && !through_memory {
                                 Reached::Inside
                             } else {

@@ -428,6 +428,34 @@ impl Image {
             .map(|symbol| self.text(symbol.name))
     }
 
+    /// Whether a call to this address may come back twice (`setjmp`), as far as its name tells.
+    pub(crate) fn returns_twice(&self, address: u64) -> bool {
+        match self.stub(address) {
+            Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
+                names::returns_twice(self.text(name))
+            }
+            _ => self.names_at(address).any(names::returns_twice),
+        }
+    }
+
+    /// The same for a call through the slot at this address.
+    pub(crate) fn holds_what_returns_twice(&self, address: u64) -> bool {
+        match self.bound(address) {
+            Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
+                names::returns_twice(self.text(name))
+            }
+            Some(Bound::Address(to)) => self.returns_twice(to),
+            _ => false,
+        }
+    }
+
+    /// Whether a piece begins here that is what another function inside it left of its own.
+    pub(crate) fn is_remainder(&self, address: u64) -> bool {
+        self.piece_from(address).is_some_and(|piece| {
+            self.functions[piece].part_of.is_some() && self.functions[piece].name.is_none()
+        })
+    }
+
     /// Whether a direct call to this address never comes back, as far as its name tells.
     pub(crate) fn never_returns(&self, address: u64) -> bool {
         match self.name_at(address) {

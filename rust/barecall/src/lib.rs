@@ -14,6 +14,7 @@
 //! # Ok::<(), barecall::Error>(())
 //! ```
 
+mod aarch64;
 mod calls;
 mod error;
 mod flow;

@@ -122,6 +122,21 @@ pub(crate) fn never_returns(name: &str) -> bool {
         && name.contains("panic"))
 }
 
+/// Whether a call to this function may come back a second time.
+pub(crate) fn returns_twice(name: &str) -> bool {
+    matches!(
+        unversioned(name),
+        "setjmp"
+            | "_setjmp"
+            | "__setjmp"
+            | "sigsetjmp"
+            | "__sigsetjmp"
+            | "getcontext"
+            | "vfork"
+            | "__vfork"
+    )
+}
+
 pub(crate) fn unversioned(name: &str) -> &str {
     match name.find('@') {
         Some(at) if at > 0 => &name[..at],

@@ -125,6 +125,7 @@ impl<'a> File<'a> {
                     segment.p_vaddr(LE).saturating_add(segment.p_memsz(LE)),
                 )
             })
+            .flat_map(|range| without_variables(&table, range))
             .collect();
         let slots = self.slots(&table, &sections)?;
         let (functions, symbols) = self.functions(&table, &sections)?;
@@ -392,6 +393,26 @@ impl<'a> File<'a> {
                 .ok()?,
         ))
     }
+}
+
+/// What of a range that the loader protects is not variables: GNU ld may put `.data` into it, in a static
+/// image that has nothing else to protect.
+fn without_variables(table: &Table<'_>, (start, end): (u64, u64)) -> Vec<(u64, u64)> {
+    table
+        .iter()
+        .filter(|section| {
+            let name = table.section_name(LE, section).unwrap_or(b"");
+            let variables = name == b".data" || name == b".bss" || name.starts_with(b".data.");
+            section.sh_flags(LE).contains(elf::SHF_ALLOC)
+                && (!variables || name.starts_with(b".data.rel.ro"))
+        })
+        .map(|section| {
+            let from = section.sh_addr(LE);
+            let to = from.saturating_add(section.sh_size(LE));
+            (from.max(start), to.min(end))
+        })
+        .filter(|(from, to)| from < to)
+        .collect()
 }
 
 /// Where a string table begins in the file.
