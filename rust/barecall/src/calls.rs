@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use iced_x86::{Instruction, InstructionInfoFactory};
 
+use crate::aarch64;
 use crate::flow::{self, Convention, Reached};
 use crate::image::{Architecture, Bound, Image, Name};
 use crate::names;
@@ -268,7 +269,7 @@ pub(crate) enum End {
     Unknown,
 }
 
-/// A chain of thunks longer than this is taken for a cycle.
+/// A chain of stubs and thunks longer than this is taken for a cycle.
 const LONGEST_CHAIN: usize = 16;
 
 impl Image {
@@ -398,6 +399,13 @@ impl Image {
                     instructions,
                     bound,
                 } => {
+                    if journey.via.len() >= LONGEST_CHAIN {
+                        return Journey {
+                            end: End::Unknown,
+                            instructions: None,
+                            ..journey
+                        };
+                    }
                     journey.stub = true;
                     journey.instructions = journey.instructions.map(|known| known + instructions);
                     journey.via.push(match bound {
@@ -485,7 +493,7 @@ impl Image {
     fn decode_stub(&self, address: u64) -> Option<(u64, u32)> {
         match self.architecture {
             Architecture::X86_64 => x86::stub(self.contents(address, 32), address),
-            Architecture::Aarch64 => None,
+            Architecture::Aarch64 => aarch64::stub(self.contents(address, 32), address),
         }
     }
 
@@ -497,11 +505,10 @@ impl Image {
         if size > LARGEST || self.thunks[piece].load(Ordering::Relaxed) == 1 {
             return None;
         }
+        let code = self.contents(address, usize::try_from(size).ok()?);
         let found = match self.architecture {
-            Architecture::X86_64 => {
-                x86::thunk(self.contents(address, usize::try_from(size).ok()?), address)
-            }
-            Architecture::Aarch64 => None,
+            Architecture::X86_64 => x86::thunk(code, address),
+            Architecture::Aarch64 => aarch64::thunk(code, address),
         };
         let found = found.filter(|found| match found.0 {
             Reached::Slot(slot) => self.is_constant(slot),
@@ -550,6 +557,51 @@ enum Next {
     },
 }
 
+/// Bytes of code in one function beyond which its indirect calls are left undecided: its steps would take
+/// seventy times as much memory.
+const LARGEST_FOLLOWED: u64 = 8 << 20;
+
+/// A function's pieces, decoded a window at a time, as one may be all the code of a stripped image.
+struct Windows<'a> {
+    image: &'a Image,
+    pieces: std::slice::Iter<'a, usize>,
+    at: u64,
+    end: u64,
+}
+
+impl<'a> Windows<'a> {
+    fn new(image: &'a Image, pieces: &'a [usize]) -> Self {
+        Self {
+            image,
+            pieces: pieces.iter(),
+            at: 0,
+            end: 0,
+        }
+    }
+
+    /// Decodes the next window; false when there is none.
+    fn decode(&mut self, out: &mut Vec<Instruction>) -> bool {
+        const MOST: usize = 1 << 16;
+        loop {
+            while self.at >= self.end {
+                let Some(&piece) = self.pieces.next() else {
+                    return false;
+                };
+                let piece = &self.image.functions[piece];
+                (self.at, self.end) = (piece.start, piece.end);
+            }
+            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+            x86::decode(self.image.contents(self.at, left), self.at, MOST, out);
+            let Some(last) = out.last() else {
+                self.at = self.end;
+                continue;
+            };
+            self.at = last.next_ip();
+            return true;
+        }
+    }
+}
+
 /// What scanning one function after another reuses.
 struct Scanner<'a> {
     image: &'a Image,
@@ -572,7 +624,7 @@ impl<'a> Scanner<'a> {
     fn function(&mut self, whole: usize, sites: &mut Vec<Site>) {
         match self.image.architecture {
             Architecture::X86_64 => self.x86(whole, sites),
-            Architecture::Aarch64 => {}
+            Architecture::Aarch64 => self.aarch64(whole, sites),
         }
     }
 
@@ -583,8 +635,13 @@ impl<'a> Scanner<'a> {
         pieces.sort_unstable();
         let before = sites.len();
         let mut undecided = false;
-        for &piece in &pieces {
-            self.decode(piece);
+        let huge = pieces
+            .iter()
+            .map(|&piece| image.functions[piece].end - image.functions[piece].start)
+            .fold(0, u64::saturating_add)
+            > LARGEST_FOLLOWED;
+        let mut windows = Windows::new(image, &pieces);
+        while windows.decode(&mut self.decoded) {
             for index in 0..self.decoded.len() {
                 let instruction = &self.decoded[index];
                 let (tail, reached) = match x86::flow(instruction) {
@@ -604,6 +661,7 @@ impl<'a> Scanner<'a> {
                         {
                             Some(Reached::Inside) => continue,
                             Some(reached) => (tail, reached),
+                            None if huge => (tail, Reached::Undecided),
                             None => {
                                 undecided = true;
                                 continue;
@@ -617,8 +675,8 @@ impl<'a> Scanner<'a> {
         }
         if undecided {
             self.steps.clear();
-            for &piece in &pieces {
-                self.decode(piece);
+            let mut windows = Windows::new(image, &pieces);
+            while windows.decode(&mut self.decoded) {
                 for instruction in &self.decoded {
                     x86::lift(instruction, &mut self.info, &mut self.steps);
                 }
@@ -627,15 +685,63 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn decode(&mut self, piece: usize) {
-        let (start, end) = (
-            self.image.functions[piece].start,
-            self.image.functions[piece].end,
-        );
-        let code = self
-            .image
-            .contents(start, usize::try_from(end - start).unwrap_or(0));
-        x86::decode(code, start, &mut self.decoded);
+    fn aarch64(&mut self, whole: usize, sites: &mut Vec<Site>) {
+        let image = self.image;
+        let mut pieces = vec![whole];
+        pieces.extend(image.parts_of(whole));
+        pieces.sort_unstable();
+        let before = sites.len();
+        let mut undecided = false;
+        self.steps.clear();
+        for &piece in &pieces {
+            let (start, end) = (image.functions[piece].start, image.functions[piece].end);
+            let code = image.contents(start, usize::try_from(end - start).unwrap_or(0));
+            for (at, word) in aarch64::words(code, start) {
+                let moved = match aarch64::flow(at, word) {
+                    Flow::Jump(to) => self.moved(at, to),
+                    _ => None,
+                };
+                aarch64::lift(at, moved.unwrap_or(word), &mut self.steps);
+            }
+        }
+        for step in &self.steps {
+            let (tail, reached) = match step.flow {
+                Flow::Next | Flow::Stop => continue,
+                Flow::Call(to) => (false, Reached::Address(to)),
+                Flow::Jump(to) | Flow::Branch(to) => {
+                    if !self.leaves(&pieces, whole, to) {
+                        continue;
+                    }
+                    (true, Reached::Address(to))
+                }
+                flow @ (Flow::CallVia(place) | Flow::JumpVia(place)) => match self.plain(place) {
+                    Some(reached) => (matches!(flow, Flow::JumpVia(_)), reached),
+                    None => {
+                        undecided = true;
+                        continue;
+                    }
+                },
+            };
+            sites.push(self.site(step.at, whole, step.len.into(), tail, reached));
+        }
+        if undecided {
+            self.follow(whole, &aarch64::CONVENTION, before, sites);
+        }
+    }
+
+    /// The instruction that the linker moved to `to` because of a processor's erratum (Cortex-A53 843419): it
+    /// stands there before a jump back to behind where it was.
+    fn moved(&self, at: u64, to: u64) -> Option<u32> {
+        let words: Vec<_> = aarch64::words(self.image.contents(to, 8), to).collect();
+        match words[..] {
+            [(first, moved), (second, back)]
+                if aarch64::flow(first, moved) == Flow::Next
+                    && aarch64::flow(second, back) == Flow::Jump(at.wrapping_add(4)) =>
+            {
+                Some(moved)
+            }
+            _ => None,
+        }
     }
 
     /// Adds the indirect calls that only the data flow over `self.steps` decides.
@@ -706,7 +812,7 @@ impl<'a> Scanner<'a> {
                                 _ => None,
                             };
                         }
-                        Expr::Sum(..) | Expr::Entry(..) => {
+                        Expr::Sum(..) | Expr::Offset(..) | Expr::Entry(..) => {
                             return Some(if jump && !through_memory {
                                 Reached::Inside
                             } else {
@@ -764,7 +870,8 @@ impl<'a> Scanner<'a> {
     /// Whether a jump there leaves the function: a tail call.
     fn leaves(&self, pieces: &[usize], whole: usize, to: u64) -> bool {
         match self.image.piece_at(to) {
-            Some(piece) if pieces.contains(&piece) => false,
+            // In order; of a function that others cut into pieces there may be many.
+            Some(piece) if pieces.binary_search(&piece).is_ok() => false,
             // Into the entry of the function itself is a loop; into another function's middle is a shared tail,
             // which is a call only if it is a whole function's beginning.
             Some(piece) => piece != whole,

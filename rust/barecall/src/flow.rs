@@ -51,8 +51,20 @@ pub(crate) fn reached(
     entry: u64,
 ) -> Vec<(usize, Reached)> {
     let mut graph = Graph::new(image, convention, steps, entry);
+    if graph.leaders.len() > MOST_BLOCKS {
+        return undecided(steps);
+    }
     graph.solve();
     graph.report()
+}
+
+/// Every indirect call and jump, where the function is too large to be followed.
+fn undecided(steps: &[Step]) -> Vec<(usize, Reached)> {
+    let indirect = |step: &Step| matches!(step.flow, Flow::CallVia(_) | Flow::JumpVia(_));
+    (0..steps.len())
+        .filter(|&index| indirect(&steps[index]))
+        .map(|index| (index, Reached::Undecided))
+        .collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +120,15 @@ struct Table {
 /// More entries than this and the table is taken for something else.
 const MOST_ENTRIES: u64 = 1 << 14;
 
+/// More words of the frame than this are not followed.
+const MOST_SLOTS: usize = 256;
+/// More tables than this in a function, and no jump through a further one is followed.
+const MOST_TABLES: usize = 4096;
+/// More blocks than this, and nothing is decided: each takes a kilobyte.
+const MOST_BLOCKS: usize = 100_000;
+/// Pieces of dead code that only lead to themselves, each taken by itself.
+const MOST_ORPHANS: usize = 64;
+
 /// A word of the frame and what it holds.
 type FrameSlot = (Base, i64, Value);
 
@@ -117,8 +138,9 @@ struct State {
     /// Frame slots that hold something other than `elsewhere`, sorted.
     slots: Vec<FrameSlot>,
     elsewhere: Value,
-    /// Per base: frame addresses from here up may be written by callees and through pointers.
-    escaped: [i64; 3],
+    /// Whether the address of anything in the frame got out of the function's hands. From one address every
+    /// other can be reached (an element before, a member before: `container_of`), so one is as good as all.
+    escaped: bool,
 }
 
 impl State {
@@ -127,7 +149,7 @@ impl State {
             registers: [Value::Dynamic; 32],
             slots: Vec::new(),
             elsewhere: Value::Dynamic,
-            escaped: [i64::MAX; 3],
+            escaped: false,
         };
         state.registers[usize::from(sp)] = Value::Stack(Base::Entry, 0);
         state
@@ -139,7 +161,7 @@ impl State {
             registers: [Value::Unknown; 32],
             slots: Vec::new(),
             elsewhere: Value::Unknown,
-            escaped: [i64::MIN; 3],
+            escaped: true,
         };
         state.registers[usize::from(sp)] = Value::Stack(Base::Block, 0);
         state
@@ -159,8 +181,6 @@ impl State {
             .binary_search_by_key(&(base, at), |slot| (slot.0, slot.1))
         {
             Ok(index) => self.slots[index].2,
-            // Who knows what was written there since.
-            Err(_) if at >= self.escaped[base as usize] => Value::Unknown,
             Err(_) => self.elsewhere,
         }
     }
@@ -168,10 +188,24 @@ impl State {
     /// Writes `width` bytes of the frame; a value followed needs a whole word.
     fn write(&mut self, base: Base, at: i64, width: u8, value: Value) {
         let end = at.saturating_add(i64::from(width));
-        self.slots
-            .retain(|slot| slot.0 != base || slot.1 >= end || slot.1.saturating_add(8) <= at);
+        // Where the bases lie to one another is not known.
+        if self.slots.first().is_some_and(|slot| slot.0 != base)
+            || self.slots.last().is_some_and(|slot| slot.0 != base)
+        {
+            self.slots.retain(|slot| slot.0 == base);
+        }
+        let from = self
+            .slots
+            .partition_point(|slot| (slot.0, slot.1.saturating_add(7)) < (base, at));
+        let to = self
+            .slots
+            .partition_point(|slot| (slot.0, slot.1) < (base, end));
+        if from < to {
+            self.slots.drain(from..to);
+        }
         let value = if width == 8 { value } else { Value::Dynamic };
-        if value != self.slot(base, at) {
+        // One too many is not followed: it reads as what lies elsewhere, which is no constant.
+        if value != self.slot(base, at) && self.slots.len() < MOST_SLOTS {
             let index = self
                 .slots
                 .partition_point(|slot| (slot.0, slot.1) < (base, at));
@@ -181,31 +215,48 @@ impl State {
 
     /// The address got out of the function's hands.
     fn escape(&mut self, value: Value) {
-        if let Value::Stack(base, at) = value {
-            let lowest = &mut self.escaped[base as usize];
-            *lowest = at.min(*lowest);
+        self.escaped |= matches!(value, Value::Stack(..));
+    }
+
+    /// One value or another. If one is an address in the frame, it is not recognised in the result any more:
+    /// a write through that may hit the frame.
+    fn either(&mut self, a: Value, b: Value) -> Value {
+        if a != b {
+            self.escape(a);
+            self.escape(b);
+        }
+        a.join(b)
+    }
+
+    /// Somebody else may have written to the frame, if its address escaped.
+    fn disturb(&mut self) {
+        if self.escaped {
+            self.slots.clear();
         }
     }
 
-    /// Somebody else may have written wherever an address escaped to.
-    fn disturb(&mut self) {
-        let escaped = self.escaped;
-        self.slots
-            .retain(|&(base, at, _)| at < escaped[base as usize]);
+    /// A call to code that keeps to no convention, or comes back again later with the frame as it is then.
+    fn forget(&mut self, sp: Reg) {
+        let top = self.get(sp);
+        self.registers = [Value::Unknown; 32];
+        self.set(sp, top);
+        self.escaped = true;
+        self.slots.clear();
+        self.elsewhere = Value::Unknown;
     }
 
     /// Joins `other` in; whether anything changed.
     fn join(&mut self, other: &Self) -> bool {
         let mut changed = false;
-        for (mine, theirs) in self.registers.iter_mut().zip(other.registers) {
-            let joined = mine.join(theirs);
-            changed |= joined != *mine;
-            *mine = joined;
+        let escaped = self.escaped;
+        for (register, theirs) in other.registers.iter().enumerate() {
+            let mine = self.registers[register];
+            let joined = self.either(mine, *theirs);
+            changed |= joined != mine;
+            self.registers[register] = joined;
         }
-        for (mine, theirs) in self.escaped.iter_mut().zip(other.escaped) {
-            changed |= theirs < *mine;
-            *mine = theirs.min(*mine);
-        }
+        self.escaped |= other.escaped;
+        changed |= self.escaped != escaped;
         if self.slots != other.slots || self.elsewhere != other.elsewhere {
             let keys = merged(&self.slots, &other.slots);
             let joined: Vec<_> = keys
@@ -267,8 +318,16 @@ impl<'a> Graph<'a> {
         graph.entry = graph.index(entry).unwrap_or(0);
         graph.leaders.push(graph.entry);
         for (index, step) in steps.iter().enumerate() {
+            if index > 0 && steps[index - 1].at != step.at && !graph.follows(index) {
+                graph.leaders.push(index);
+            }
             let target = match step.flow {
-                Flow::Next | Flow::Call(_) | Flow::CallVia(_) => continue,
+                Flow::Call(to) => {
+                    // A subroutine within the function.
+                    graph.leaders.extend(graph.index(to));
+                    continue;
+                }
+                Flow::Next | Flow::CallVia(_) => continue,
                 Flow::Jump(to) | Flow::Branch(to) => graph.index(to),
                 Flow::JumpVia(_) | Flow::Stop => None,
             };
@@ -284,6 +343,15 @@ impl<'a> Graph<'a> {
     fn index(&self, address: u64) -> Option<usize> {
         let at = self.steps.partition_point(|step| step.at < address);
         (self.steps.get(at)?.at == address).then_some(at)
+    }
+
+    /// Whether an address lies in the middle of an instruction: a jump there executes something else.
+    fn within(&self, address: u64) -> bool {
+        let after = self.steps.partition_point(|step| step.at <= address);
+        after.checked_sub(1).is_some_and(|before| {
+            let step = self.steps[before];
+            address > step.at && address - step.at < step.len.into()
+        })
     }
 
     fn block(&self, leader: usize) -> Option<usize> {
@@ -322,9 +390,15 @@ impl<'a> Graph<'a> {
         };
         self.states[entry] = Some(State::entry(self.convention.sp));
         let mut pending = BTreeSet::from([entry]);
-        let mut budget = 256 + 24 * self.leaders.len();
+        for block in self.entered_otherwise() {
+            join_into(&mut self.states[block], &State::unknown(self.convention.sp));
+            pending.insert(block);
+        }
+        // Visits to blocks, and to their successors, of which a jump table has many.
+        let mut budget = (1 << 12) + 128 * self.leaders.len();
         // Blocks that only unwinding enters.
         let mut pads: Option<Vec<usize>> = None;
+        let mut orphans = 0;
         loop {
             match self.propagate(&mut pending, &mut budget) {
                 Run::Settled => {}
@@ -345,6 +419,10 @@ impl<'a> Graph<'a> {
                 let Some(orphan) = self.states.iter().position(Option::is_none) else {
                     return Run::Settled;
                 };
+                orphans += 1;
+                if orphans > MOST_ORPHANS {
+                    return Run::Lost;
+                }
                 pads.push(orphan);
             }
         }
@@ -354,10 +432,6 @@ impl<'a> Graph<'a> {
         let mut found = Vec::new();
         let mut successors = Vec::new();
         while let Some(block) = pending.pop_first() {
-            *budget -= 1;
-            if *budget == 0 {
-                return Run::Lost;
-            }
             let Some(mut state) = self.states[block].clone() else {
                 continue;
             };
@@ -365,6 +439,10 @@ impl<'a> Graph<'a> {
             if !self.walk(block, &mut state, &mut successors) {
                 return Run::Lost;
             }
+            let Some(left) = budget.checked_sub(1 + successors.len()) else {
+                return Run::Lost;
+            };
+            *budget = left;
             for &leader in &successors {
                 match self.block(leader) {
                     None => found.push(leader),
@@ -380,6 +458,24 @@ impl<'a> Graph<'a> {
         } else {
             Run::NewLeaders(found)
         }
+    }
+
+    /// Blocks that are entered with nothing known: subroutines within the function, and what lies behind
+    /// another function inside this one, which may fall into it.
+    fn entered_otherwise(&self) -> Vec<usize> {
+        let subroutines = self.steps.iter().filter_map(|step| match step.flow {
+            Flow::Call(to) => self.index(to).filter(|&leader| leader != self.entry),
+            _ => None,
+        });
+        let remainders = (1..self.steps.len()).filter(|&n| {
+            self.steps[n - 1].at != self.steps[n].at
+                && !self.follows(n)
+                && self.image.is_remainder(self.steps[n].at)
+        });
+        subroutines
+            .chain(remainders)
+            .filter_map(|leader| self.block(leader))
+            .collect()
     }
 
     /// Blocks that nothing reaches and nothing in the function jumps to or falls into.
@@ -412,9 +508,16 @@ impl<'a> Graph<'a> {
             for index in self.leaders[block]..self.end(block) {
                 let step = self.steps[index];
                 self.apply(&mut state, &step.effect);
-                if let Flow::Call(_) | Flow::CallVia(_) = step.flow {
-                    self.call(&mut state);
-                    join_into(&mut thrown, &state);
+                match step.flow {
+                    Flow::Call(_) | Flow::CallVia(_) => {
+                        self.call(&mut state, step.flow);
+                        join_into(&mut thrown, &state);
+                    }
+                    // Should a table be longer than it was taken for, this is where its other cases begin.
+                    Flow::JumpVia(_) => {
+                        join_into(&mut thrown, &state);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -430,16 +533,17 @@ impl<'a> Graph<'a> {
             match step.flow {
                 Flow::Next => {}
                 Flow::Call(to) => {
-                    self.call(state);
+                    self.call(state, step.flow);
                     if self.image.never_returns(to) {
                         return true;
                     }
                 }
-                Flow::CallVia(_) => self.call(state),
+                Flow::CallVia(_) => self.call(state, step.flow),
                 Flow::Jump(to) => {
                     successors.extend(self.index(to));
-                    return true;
+                    return !self.within(to);
                 }
+                Flow::Branch(to) if self.within(to) => return false,
                 Flow::Branch(to) => successors.extend(self.index(to)),
                 Flow::Stop => return true,
                 Flow::JumpVia(place) => {
@@ -468,7 +572,28 @@ impl<'a> Graph<'a> {
         }
     }
 
-    fn call(&self, state: &mut State) {
+    fn call(&self, state: &mut State, flow: Flow) {
+        let callee = match flow {
+            Flow::Call(to) => Value::Const(to),
+            Flow::CallVia(Place::Reg(register)) => state.get(register),
+            Flow::CallVia(Place::Mem(Mem {
+                base: None,
+                index: None,
+                disp,
+            })) => Value::Slot(disp.cast_unsigned()),
+            _ => Value::Unknown,
+        };
+        let odd = match callee {
+            // A subroutine within the function; a recursive call keeps to the convention.
+            Value::Const(to) if self.index(to).is_some_and(|step| step != self.entry) => true,
+            Value::Const(to) => self.image.returns_twice(to),
+            Value::Slot(at) => self.image.holds_what_returns_twice(at),
+            _ => false,
+        };
+        if odd {
+            state.forget(self.convention.sp);
+            return;
+        }
         for register in 0..32 {
             if self.convention.caller_saved & (1 << register) != 0 {
                 state.escape(state.get(register));
@@ -555,10 +680,7 @@ impl<'a> Graph<'a> {
         match self.address(state, mem) {
             Address::Const(_) => {}
             Address::Stack(base, at) => state.write(base, at, width, value),
-            Address::StackFrom(base, at) => {
-                state.escape(Value::Stack(base, at));
-                state.disturb();
-            }
+            Address::StackIndexed => state.slots.clear(),
             Address::Table(_) | Address::Indexed | Address::Dynamic | Address::Unknown => {
                 state.disturb()
             }
@@ -589,7 +711,7 @@ impl<'a> Graph<'a> {
             Some(Value::Stack(base, from)) => {
                 let at = from.wrapping_add(mem.disp);
                 if indexed {
-                    Address::StackFrom(base, at)
+                    Address::StackIndexed
                 } else {
                     Address::Stack(base, at)
                 }
@@ -611,11 +733,18 @@ impl<'a> Graph<'a> {
             Expr::Const(value) => Value::Const(value),
             Expr::Copy(register) => state.get(register),
             Expr::Add(register, by) => add(state.get(register), by),
-            Expr::Either(register) => state.get(into).join(state.get(register)),
+            Expr::Either(register) => state.either(state.get(into), state.get(register)),
             Expr::Sum(a, b, shift) => {
                 let (a, b) = (state.get(a), state.get(b));
                 state.escape(a);
                 state.escape(b);
+                self.sum(a, b, shift)
+            }
+            Expr::Offset(a, b, width, shift) => {
+                let (a, b) = (state.get(a), state.get(b));
+                state.escape(a);
+                state.escape(b);
+                let b = self.extended(b, width);
                 self.sum(a, b, shift)
             }
             Expr::Load(mem) => self.load(state, mem),
@@ -630,6 +759,26 @@ impl<'a> Graph<'a> {
                 Address::Unknown => Value::Unknown,
                 _ => Value::Dynamic,
             },
+        }
+    }
+
+    /// The low part of a value: of a table's entry, the whole entry, extended in another way.
+    fn extended(&mut self, value: Value, width: Width) -> Value {
+        match value {
+            Value::Entry(table) => {
+                let entries = self.tables[table];
+                if entries.width.map(Width::bytes) == Some(width.bytes()) {
+                    Value::Entry(self.table(Table {
+                        width: Some(width),
+                        ..entries
+                    }))
+                } else {
+                    Value::Indexed
+                }
+            }
+            Value::Target(_) | Value::Indexed => Value::Indexed,
+            Value::Unknown => Value::Unknown,
+            _ => Value::Dynamic,
         }
     }
 
@@ -674,7 +823,7 @@ impl<'a> Graph<'a> {
                 base: 0,
                 shift: 0,
             })),
-            Address::StackFrom(..) | Address::Indexed => Value::Indexed,
+            Address::StackIndexed | Address::Indexed => Value::Indexed,
             Address::Unknown => Value::Unknown,
         }
     }
@@ -684,7 +833,19 @@ impl<'a> Graph<'a> {
             .iter()
             .position(|known| *known == table)
             .unwrap_or_else(|| {
-                self.tables.push(table);
+                if self.tables.len() > MOST_TABLES {
+                    return MOST_TABLES;
+                }
+                self.tables.push(if self.tables.len() == MOST_TABLES {
+                    Table {
+                        at: u64::MAX,
+                        width: None,
+                        base: 0,
+                        shift: 0,
+                    }
+                } else {
+                    table
+                });
                 self.tables.len() - 1
             })
     }
@@ -692,7 +853,9 @@ impl<'a> Graph<'a> {
     /// Where a jump table leads: steps of this function, up to the first entry that leaves it.
     fn targets(&self, table: Table) -> Option<Vec<usize>> {
         let mut targets = Vec::new();
-        for n in 0..MOST_ENTRIES {
+        // A short function has no long table; this is asked at every visit.
+        let most = (8 * self.steps.len() as u64).clamp(1 << 10, MOST_ENTRIES);
+        for n in 0..most {
             let target = match table.width {
                 None => self.image.pointer(table.at.wrapping_add(n * 8)),
                 Some(width) => self
@@ -751,9 +914,9 @@ impl<'a> Graph<'a> {
                 match step.flow {
                     Flow::CallVia(place) => {
                         reached.push((index, self.target(&state, place)));
-                        self.call(&mut state);
+                        self.call(&mut state, step.flow);
                     }
-                    Flow::Call(_) => self.call(&mut state),
+                    Flow::Call(_) => self.call(&mut state, step.flow),
                     Flow::JumpVia(place) => {
                         let target = match self.jump(&state, place) {
                             Jump::Inside(_) => Reached::Inside,
@@ -795,6 +958,8 @@ impl<'a> Graph<'a> {
             Place::Elsewhere => Value::Dynamic,
         };
         match value {
+            // The jump that was lost may lead between the load and the call.
+            Value::Const(_) | Value::Slot(_) if self.lost => Reached::Undecided,
             Value::Const(to) => Reached::Held(to),
             Value::Slot(at) => Reached::Loaded(at),
             Value::Dynamic | Value::Indexed | Value::Entry(_) | Value::Target(_) => {
@@ -832,8 +997,8 @@ enum Jump {
 enum Address {
     Const(u64),
     Stack(Base, i64),
-    /// Somewhere in the frame from here up.
-    StackFrom(Base, i64),
+    /// Somewhere in the frame.
+    StackIndexed,
     /// An index into a table at a constant address.
     Table(u64),
     Indexed,

@@ -228,7 +228,8 @@ impl Image {
                 best = Some(fit);
                 fits.clear();
             }
-            if best == Some(fit) && !fits.iter().any(|known| known.0 == piece) {
+            // Symbols are in the order of their addresses, so names of one piece follow each other.
+            if best == Some(fit) && fits.last().is_none_or(|known| known.0 != piece) {
                 fits.push((piece, symbol.name));
             }
         }
@@ -407,6 +408,12 @@ impl Image {
         text(&self.bytes, name)
     }
 
+    /// A name's first thousand bytes, enough to recognise it by: this is asked at every call.
+    fn beginning(&self, name: Name) -> &str {
+        let end = name.0.saturating_add(1000).min(self.bytes.len());
+        text(&self.bytes[..end], name)
+    }
+
     /// The preferred name of what begins at an address.
     pub(crate) fn name_at(&self, address: u64) -> Option<Name> {
         let at = self
@@ -429,13 +436,41 @@ impl Image {
             .map(|symbol| self.text(symbol.name))
     }
 
+    /// Whether a call to this address may come back twice (`setjmp`), as far as its name tells.
+    pub(crate) fn returns_twice(&self, address: u64) -> bool {
+        match self.stub(address) {
+            Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
+                names::returns_twice(self.text(name))
+            }
+            _ => self.names_at(address).any(names::returns_twice),
+        }
+    }
+
+    /// The same for a call through the slot at this address.
+    pub(crate) fn holds_what_returns_twice(&self, address: u64) -> bool {
+        match self.bound(address) {
+            Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
+                names::returns_twice(self.text(name))
+            }
+            Some(Bound::Address(to)) => self.returns_twice(to),
+            _ => false,
+        }
+    }
+
+    /// Whether a piece begins here that is what another function inside it left of its own.
+    pub(crate) fn is_remainder(&self, address: u64) -> bool {
+        self.piece_from(address).is_some_and(|piece| {
+            self.functions[piece].part_of.is_some() && self.functions[piece].name.is_none()
+        })
+    }
+
     /// Whether a direct call to this address never comes back, as far as its name tells.
     pub(crate) fn never_returns(&self, address: u64) -> bool {
         match self.name_at(address) {
-            Some(name) => names::never_returns(self.text(name)),
+            Some(name) => names::never_returns(self.beginning(name)),
             None => match self.stub(address) {
                 Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
-                    names::never_returns(self.text(name))
+                    names::never_returns(self.beginning(name))
                 }
                 _ => false,
             },

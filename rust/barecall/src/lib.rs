@@ -22,6 +22,7 @@
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 
+mod aarch64;
 mod assert;
 mod bare;
 mod calls;

@@ -3,9 +3,13 @@
 use std::fmt::{self, Write as _};
 
 use iced_x86::{Decoder, DecoderOptions, Formatter as _, IntelFormatter};
+use yaxpeax_arch::{Decoder as _, U8Reader};
+use yaxpeax_arm::armv8::a64::InstDecoder;
 
+use crate::aarch64;
 use crate::calls::{Call, Function};
 use crate::image::{Architecture, Image};
+use crate::step::Flow;
 
 impl<'a> Function<'a> {
     /// Its instructions, in the order of their addresses within each part, the entry's part first.
@@ -203,7 +207,7 @@ impl Image {
                 );
                 format_x86(&decoder.decode())
             }
-            Architecture::Aarch64 => String::new(),
+            Architecture::Aarch64 => format_aarch64(self.contents(address, 4), address),
         }
     }
 }
@@ -222,5 +226,29 @@ fn format_x86(instruction: &iced_x86::Instruction) -> String {
     options.set_memory_size_options(iced_x86::MemorySizeOptions::Always);
     let mut text = String::new();
     formatter.format(instruction, &mut text);
+    text
+}
+
+fn format_aarch64(code: &[u8], address: u64) -> String {
+    let Some((_, word)) = aarch64::words(code, address).next() else {
+        return String::new();
+    };
+    // A branch's target is an address here, as in x86-64's listing; the crate prints distances.
+    let target = match aarch64::flow(address, word) {
+        Flow::Jump(to) | Flow::Branch(to) | Flow::Call(to) => Some(to),
+        _ => aarch64::named_address(address, word),
+    };
+    let mut text = String::new();
+    let written = match InstDecoder::default().decode(&mut U8Reader::new(code)) {
+        Ok(instruction) => write!(text, "{instruction}"),
+        Err(_) => write!(text, ".inst {word:#010x}"),
+    };
+    debug_assert!(written.is_ok(), "a String takes everything");
+    if let Some(to) = target
+        && let Some(at) = text.rfind("$")
+    {
+        text.truncate(at);
+        let _ = write!(text, "{to:#x}");
+    }
     text
 }

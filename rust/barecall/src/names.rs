@@ -1,6 +1,7 @@
 //! Symbol names: demangling, telling Rust's from others', and finding one by what a person types.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 /// The readable form of a symbol's name: Rust's demangled without the hash, others' as they are
 /// (a version such as `@GLIBC_2.2.5` is dropped).
@@ -13,9 +14,26 @@ use std::borrow::Cow;
 pub fn demangle(name: &str) -> String {
     let name = unversioned(name);
     if is_rust(name) {
-        format!("{:#}", rustc_demangle::demangle(name))
-    } else {
-        name.to_owned()
+        let mut readable = Readable(String::new());
+        // A few bytes of v0 mangling may stand for a megabyte: such a name stays as it is.
+        if write!(readable, "{:#}", rustc_demangle::demangle(name)).is_ok() {
+            return readable.0;
+        }
+    }
+    name.to_owned()
+}
+
+/// A demangled name, up to a length that a person can still read.
+struct Readable(String);
+
+impl fmt::Write for Readable {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        const LONGEST: usize = 1 << 14;
+        if self.0.len() + part.len() > LONGEST {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(part);
+        Ok(())
     }
 }
 
@@ -100,6 +118,21 @@ pub(crate) fn never_returns(name: &str) -> bool {
     ) || ((name.starts_with("_ZN4core") || name.starts_with("_R"))
         && name.contains("9panicking")
         && name.contains("panic"))
+}
+
+/// Whether a call to this function may come back a second time.
+pub(crate) fn returns_twice(name: &str) -> bool {
+    matches!(
+        unversioned(name),
+        "setjmp"
+            | "_setjmp"
+            | "__setjmp"
+            | "sigsetjmp"
+            | "__sigsetjmp"
+            | "getcontext"
+            | "vfork"
+            | "__vfork"
+    )
 }
 
 pub(crate) fn unversioned(name: &str) -> &str {

@@ -20,6 +20,14 @@ pub(crate) struct Mem {
 }
 
 impl Mem {
+    /// Anywhere but in a frame whose address nobody gave away.
+    // With a shift of 0, a constant in the index register would make a constant address of it.
+    pub(crate) const ANYWHERE: Self = Self {
+        base: None,
+        index: Some((0, 1)),
+        disp: 0,
+    };
+
     pub(crate) const fn at(address: u64) -> Self {
         Self {
             base: None,
@@ -57,6 +65,8 @@ pub(crate) enum Expr {
     Add(Reg, i64),
     /// A register plus another, the latter shifted left.
     Sum(Reg, Reg, u8),
+    /// A register plus the low part of another, the latter extended and then shifted left.
+    Offset(Reg, Reg, Width, u8),
     /// The pointer-sized word at an address.
     Load(Mem),
     /// A narrower, extended word at an address: an entry of a jump table.

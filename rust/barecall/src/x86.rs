@@ -24,12 +24,12 @@ pub(crate) const fn may_be_frame(base: Reg) -> bool {
     matches!(base, SP | FP)
 }
 
-/// Decodes `code`, which lies at `address`, into `out`. Bytes that are no instruction become
+/// Decodes the first `most` instructions of `code`, which lies at `address`, into `out`. Bytes that are no instruction become
 /// invalid instructions of one byte.
-pub(crate) fn decode(code: &[u8], address: u64, out: &mut Vec<Instruction>) {
+pub(crate) fn decode(code: &[u8], address: u64, most: usize, out: &mut Vec<Instruction>) {
     out.clear();
     let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
-    while decoder.can_decode() {
+    while out.len() < most && decoder.can_decode() {
         let mut instruction = Instruction::default();
         decoder.decode_out(&mut instruction);
         out.push(instruction);
@@ -39,6 +39,10 @@ pub(crate) fn decode(code: &[u8], address: u64, out: &mut Vec<Instruction>) {
 /// Where control goes after an instruction.
 pub(crate) fn flow(instruction: &Instruction) -> Flow {
     match instruction.flow_control() {
+        FlowControl::XbeginXabortXend if instruction.op0_kind() == OpKind::NearBranch64 => {
+            // A transaction that fails goes on there.
+            Flow::Branch(instruction.near_branch64())
+        }
         FlowControl::Next | FlowControl::XbeginXabortXend => Flow::Next,
         // A system call comes back; so does int n. int3, ud2 and hlt end a path.
         FlowControl::Interrupt => match instruction.mnemonic() {
@@ -132,15 +136,8 @@ fn memory(instruction: &Instruction) -> Option<Mem> {
     })
 }
 
-/// Where an instruction with a memory operand may write if its address cannot be told.
-const ANYWHERE: Mem = Mem {
-    base: None,
-    index: Some((0, 0)),
-    disp: 0,
-};
-
 fn memory_or_anywhere(instruction: &Instruction) -> Mem {
-    memory(instruction).unwrap_or(ANYWHERE)
+    memory(instruction).unwrap_or(Mem::ANYWHERE)
 }
 
 /// Appends what an instruction does.
@@ -392,13 +389,13 @@ fn everything(instruction: &Instruction, info: &mut InstructionInfoFactory) -> E
                 _ if used.base() == Register::RIP => Mem::at(instruction.ip_rel_memory_address()),
                 Some(base) if simple => Mem::based(base, used.displacement().cast_signed()),
                 None if simple && used.base() == Register::None => Mem::at(used.displacement()),
-                _ => ANYWHERE,
+                _ => Mem::ANYWHERE,
             };
             let width = u8::try_from(used.memory_size().size()).unwrap_or(u8::MAX);
             store = Some(if store.is_none() {
                 (mem, width)
             } else {
-                (ANYWHERE, u8::MAX)
+                (Mem::ANYWHERE, u8::MAX)
             });
         }
     }
@@ -421,6 +418,11 @@ pub(crate) fn stub(code: &[u8], address: u64) -> Option<(u64, u32)> {
                 disp,
             })) => return Some((disp.cast_unsigned(), count)),
             Flow::Next if matches!(instruction.mnemonic(), Mnemonic::Endbr64 | Mnemonic::Nop) => {}
+            // mold's: mov $index, %r11d, for the resolver
+            Flow::Next
+                if instruction.mnemonic() == Mnemonic::Mov
+                    && instruction.op0_register() == Register::R11D
+                    && instruction.op1_kind() == OpKind::Immediate32 => {}
             // .plt.sec and .plt split the lazy half off: push index; jmp plt0 is not what a call lands on.
             _ => return None,
         }

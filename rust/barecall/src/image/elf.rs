@@ -117,12 +117,15 @@ impl<'a> File<'a> {
         let relro = segments
             .iter()
             .filter(|segment| segment.p_type(LE) == elf::PT_GNU_RELRO)
+            // There is one; each is asked about every word.
+            .take(8)
             .map(|segment| {
                 (
                     segment.p_vaddr(LE),
                     segment.p_vaddr(LE).saturating_add(segment.p_memsz(LE)),
                 )
             })
+            .flat_map(|range| without_variables(&table, range))
             .collect();
         let slots = self.slots(&table, &sections)?;
         let (functions, symbols) = self.functions(&table, &sections)?;
@@ -146,6 +149,7 @@ impl<'a> File<'a> {
 
     fn sections(&self, table: &Table<'a>) -> Result<Vec<Section>, Error> {
         let mut sections = Vec::new();
+        let mut unread = self.bytes.len() as u64;
         for section in table.iter() {
             let flags = section.sh_flags(LE);
             let (start, size, at) = (
@@ -175,6 +179,16 @@ impl<'a> File<'a> {
                     at,
                     format!("section {shown} claims {size} bytes here; the file has {have} in all"),
                 ));
+            }
+            if !zeroes {
+                unread = unread.checked_sub(size).ok_or_else(|| {
+                    self.damaged(
+                        at,
+                        format!(
+                            "the sections up to {shown} come to more bytes than the file has: they overlap"
+                        ),
+                    )
+                })?;
             }
             sections.push(Section {
                 start,
@@ -207,11 +221,21 @@ impl<'a> File<'a> {
     fn slots(&self, table: &Table<'a>, sections: &[Section]) -> Result<Vec<Slot>, Error> {
         let now = self.binds_now(table);
         let mut slots = Vec::new();
+        let have = self.bytes.len() as u64;
+        let mut unread = have;
         for section in table
             .iter()
             .filter(|section| section.sh_flags(LE).contains(elf::SHF_ALLOC))
         {
             let damaged = |error| self.damaged(section.sh_offset(LE), error);
+            if matches!(section.sh_type(LE), elf::SHT_RELA | elf::SHT_RELR) {
+                unread = unread.checked_sub(section.sh_size(LE)).ok_or_else(|| {
+                    self.damaged(
+                        section.sh_offset(LE),
+                        "relocation tables come to more bytes than the file has: they overlap",
+                    )
+                })?;
+            }
             if let Some((relocations, link)) = section.rela(LE, self.bytes).map_err(damaged)? {
                 slots.reserve_exact(relocations.len());
                 let symbols = match link {
@@ -259,6 +283,13 @@ impl<'a> File<'a> {
             if let Some(words) = section.relr(LE, self.bytes).map_err(damaged)? {
                 for address in words {
                     if let Some(word) = self.word(sections, address) {
+                        // Eight bytes of the table may stand for 63 words, but not for the same ones twice.
+                        if slots.len() as u64 > have / 4 {
+                            return Err(self.damaged(
+                                section.sh_offset(LE),
+                                "relative relocations for more words than the file has",
+                            ));
+                        }
                         slots.push(Slot {
                             at: address,
                             bound: Bound::Address(word),
@@ -311,7 +342,12 @@ impl<'a> File<'a> {
             let Some(strings) = strings(table, symbols.string_section()) else {
                 continue;
             };
-            for symbol in symbols.iter() {
+            let at = table
+                .section(symbols.string_section())
+                .map_or(0, |section| section.sh_offset(LE));
+            // Names may share bytes, but not many times over; a table that lies would cost quadratic time.
+            let mut budget = (self.bytes.len() as u64).saturating_mul(16);
+            for (index, symbol) in symbols.enumerate() {
                 let typed = matches!(symbol.st_type(), elf::STT_FUNC | elf::STT_GNU_IFUNC);
                 let address = symbol.st_value(LE);
                 if symbol.is_undefined(LE)
@@ -320,9 +356,21 @@ impl<'a> File<'a> {
                 {
                     continue;
                 }
-                let Ok(text) = symbols.symbol_name(LE, symbol) else {
-                    continue;
-                };
+                let text = symbols.symbol_name(LE, symbol).map_err(|_| {
+                    self.damaged(
+                        at,
+                        format!(
+                            "the name of symbol {} is not within the string table",
+                            index.0
+                        ),
+                    )
+                })?;
+                budget = budget.checked_sub(text.len() as u64).ok_or_else(|| {
+                    self.damaged(
+                        at,
+                        "the symbols' names overlap so often that they come to 16 times the file",
+                    )
+                })?;
                 if pieces::is_no_name(text) {
                     continue;
                 }
@@ -359,6 +407,26 @@ impl<'a> File<'a> {
                 .ok()?,
         ))
     }
+}
+
+/// What of a range that the loader protects is not variables: GNU ld may put `.data` into it, in a static
+/// image that has nothing else to protect.
+fn without_variables(table: &Table<'_>, (start, end): (u64, u64)) -> Vec<(u64, u64)> {
+    table
+        .iter()
+        .filter(|section| {
+            let name = table.section_name(LE, section).unwrap_or(b"");
+            let variables = name == b".data" || name == b".bss" || name.starts_with(b".data.");
+            section.sh_flags(LE).contains(elf::SHF_ALLOC)
+                && (!variables || name.starts_with(b".data.rel.ro"))
+        })
+        .map(|section| {
+            let from = section.sh_addr(LE);
+            let to = from.saturating_add(section.sh_size(LE));
+            (from.max(start), to.min(end))
+        })
+        .filter(|(from, to)| from < to)
+        .collect()
 }
 
 /// Where a string table begins in the file.

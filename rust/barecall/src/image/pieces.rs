@@ -86,18 +86,17 @@ fn unwind_spans(sections: &[Section], address: u64, data: &[u8]) -> Vec<Span> {
     let frames = EhFrame::new(data, LittleEndian);
     let bases = BaseAddresses::default().set_eh_frame(address);
     let mut entries = frames.entries(&bases);
-    let mut common: HashMap<usize, CommonInformationEntry<_>> = HashMap::new();
+    // Damaged ones are remembered too: many entries may point at one.
+    let mut common: HashMap<usize, gimli::Result<CommonInformationEntry<_>>> = HashMap::new();
     while let Ok(Some(entry)) = entries.next() {
         let CieOrFde::Fde(partial) = entry else {
             continue;
         };
         let parsed = partial.parse(|_, bases, offset| {
-            if let Some(cie) = common.get(&offset.0) {
-                return Ok(cie.clone());
-            }
-            let cie = frames.cie_from_offset(bases, offset)?;
-            common.insert(offset.0, cie.clone());
-            Ok(cie)
+            common
+                .entry(offset.0)
+                .or_insert_with(|| frames.cie_from_offset(bases, offset))
+                .clone()
         });
         let Ok(fde) = parsed else { continue };
         // The linker's stubs have unwind entries too, and are no functions.

@@ -337,22 +337,24 @@ impl<'a> Linker<'a> {
             .map_err(|error| place.damaged(0, error))?;
         self.symbol_count += symbols.len() as u64;
         // Names may share bytes, but not many times over; a table that lies would cost quadratic time.
+        let strings_at = table
+            .section(symbols.string_section())
+            .map_or(0, |section| section.sh_offset(LE));
         let mut budget = (bytes.len() as u64).saturating_mul(16);
         let mut found = Vec::with_capacity(symbols.len());
         for (index, symbol) in symbols.enumerate() {
             let name = symbols.symbol_name(LE, symbol).map_err(|_| {
                 place.damaged(
-                    table
-                        .section(symbols.section())
-                        .map_or(0, |section| section.sh_offset(LE)),
-                    format!("symbol {} names a place outside the string table", index.0),
+                    strings_at,
+                    format!(
+                        "the name of symbol {} is not within the string table",
+                        index.0
+                    ),
                 )
             })?;
             budget = budget.checked_sub(name.len() as u64).ok_or_else(|| {
                 place.damaged(
-                    table
-                        .section(symbols.string_section())
-                        .map_or(0, |section| section.sh_offset(LE)),
+                    strings_at,
                     "the symbols' names overlap so often that they come to 16 times the file",
                 )
             })?;
@@ -672,10 +674,7 @@ impl<'a> Linker<'a> {
             at: field.at,
             bound,
         });
-        Patch::Bytes(
-            8,
-            self.address(field.target).wrapping_add_signed(field.addend),
-        )
+        Patch::Bytes(8, self.reference(field))
     }
 
     /// No address can be told: the word, if it is data, is none.
@@ -689,48 +688,61 @@ impl<'a> Linker<'a> {
         Patch::Nothing
     }
 
+    /// The address that a field refers to. An addend makes another address of a symbol's own; of one that is
+    /// not here it may only make up for the field's distance from the instruction's end.
+    fn reference(&mut self, field: &Field) -> u64 {
+        let address = self.address(field.target);
+        let near = (-8..=0).contains(&field.addend);
+        if address == self.nowhere || (address >= self.got_base && !near) {
+            return self.nowhere;
+        }
+        address.wrapping_add_signed(field.addend)
+    }
+
     fn x86(&mut self, kind: u32, field: &Field) -> Patch {
-        let relative = |to: u64| to.wrapping_add_signed(field.addend).wrapping_sub(field.at);
+        let relative = |to: u64| to.wrapping_sub(field.at);
+        let nowhere = relative(self.nowhere);
+        // What does not fit, a linker would refuse.
+        let narrow = |value: u64| {
+            let fits = i32::try_from(value.cast_signed()).is_ok();
+            Patch::Bytes(4, if fits { value } else { nowhere })
+        };
         match kind {
             // NONE, TLSDESC_CALL: they only mark an instruction.
             0 | 35 => Patch::Nothing,
             // 64
             1 => self.word(field),
             // PC32, PLT32
-            2 | 4 => Patch::Bytes(4, relative(self.address(field.target))),
+            2 | 4 => narrow(relative(self.reference(field))),
             // GOTPCREL, GOTPCRELX, REX_GOTPCRELX, CODE_4_GOTPCRELX
-            9 | 41 | 42 | 43 => Patch::Bytes(4, relative(self.slot(field))),
+            9 | 41 | 42 | 43 if (-8..=0).contains(&field.addend) => {
+                narrow(relative(self.slot(field).wrapping_add_signed(field.addend)))
+            }
             // 32, 32S
-            10 | 11 => Patch::Bytes(
-                4,
-                self.address(field.target).wrapping_add_signed(field.addend),
-            ),
+            10 | 11 => narrow(self.reference(field)),
             // PC64
-            24 => Patch::Bytes(8, relative(self.address(field.target))),
+            24 => Patch::Bytes(8, relative(self.reference(field))),
             // PC8: jumps within a section that the assembler left open.
             15 => {
-                let value = relative(self.address(field.target));
+                let value = relative(self.reference(field));
                 match i8::try_from(value.cast_signed()) {
                     Ok(_) => Patch::Bytes(1, value),
                     Err(_) => Patch::Nothing,
                 }
             }
-            // DTPMOD64, DTPOFF64, TPOFF64; 16, PC16, 8: data, and no address.
-            12..=14 | 16..=18 => self.other(field),
-            // DTPOFF32, TPOFF32, SIZE32, SIZE64: numbers.
-            21 | 23 | 32 | 33 => Patch::Nothing,
-            // GOTOFF64, GOT64, GOTPC64, PLTOFF64 and their kin: the large code model.
-            25 | 27..=31 => Patch::Bytes(8, self.nowhere),
-            // TLSGD, TLSLD, GOTTPOFF, GOTPC32_TLSDESC, GOTPC32, and whatever is not known.
-            _ if field.executable => Patch::Bytes(4, relative(self.nowhere)),
-            _ => self.other(field),
+            // Of data, no other kind makes an address.
+            _ if !field.executable => self.other(field),
+            // DTPMOD64, DTPOFF64, TPOFF64, SIZE64; GOTOFF64, GOT64, PLTOFF64 and their kin, of the large code model.
+            16..=18 | 25 | 27..=31 | 33 => Patch::Bytes(8, self.nowhere),
+            // TLSGD, TLSLD, GOTTPOFF, TPOFF32, GOTPC32, and whatever is not known.
+            _ => Patch::Bytes(4, nowhere),
         }
     }
 
     fn aarch64(&mut self, kind: u32, field: &Field, word: u32) -> Patch {
         let Field { at, addend, .. } = *field;
         let page = |address: u64| address & !0xfff;
-        let target = |linker: &mut Self| linker.address(field.target).wrapping_add_signed(addend);
+        let target = |linker: &mut Self| linker.reference(field);
         match kind {
             // NONE (both numbers), TLSDESC_CALL
             0 | 256 | 569 => return Patch::Nothing,
