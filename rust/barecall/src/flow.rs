@@ -669,7 +669,7 @@ impl<'a> Graph<'a> {
                 match mem.index {
                     None => Address::Const(at),
                     // mov rax, [rax + rcx], the table's address in rcx.
-                    Some((register, 0)) if !base.is_some() => match state.get(register) {
+                    Some((register, 0)) if base.is_none() => match state.get(register) {
                         Value::Const(index) => Address::Const(at.wrapping_add(index)),
                         _ => Address::Indexed,
                     },

@@ -267,8 +267,8 @@ impl<'a> File<'a> {
         };
         entries.iter().any(|entry| match entry.d_tag.get(LE) {
             elf::DT_BIND_NOW => true,
-            elf::DT_FLAGS => entry.d_val.get(LE) & u64::from(elf::DF_BIND_NOW.0) != 0,
-            elf::DT_FLAGS_1 => entry.d_val.get(LE) & u64::from(elf::DF_1_NOW.0) != 0,
+            elf::DT_FLAGS => entry.d_val.get(LE) & elf::DF_BIND_NOW.0 != 0,
+            elf::DT_FLAGS_1 => entry.d_val.get(LE) & elf::DF_1_NOW.0 != 0,
             _ => false,
         })
     }
