@@ -324,7 +324,7 @@ fn unreadable_files() {
     let path = folder().join("unreadable");
     let _ = std::fs::remove_file(&path);
     std::fs::write(&path, "secret").unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&path).is_ok() {
         eprintln!("NOT CHECKED: root may read every file");
         return;
