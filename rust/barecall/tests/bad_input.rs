@@ -1,5 +1,7 @@
 //! Bad input: a clear error that names file and offset, or an answer, in bounded time and memory; never a panic.
 
+mod real;
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -324,7 +326,7 @@ fn unreadable_files() {
     let path = folder().join("unreadable");
     let _ = std::fs::remove_file(&path);
     std::fs::write(&path, "secret").unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&path).is_ok() {
         eprintln!("NOT CHECKED: root may read every file");
         return;
@@ -824,57 +826,15 @@ fn archives_with_damaged_members() {
     damaged("rubbish.a", bytes, at[0] + good.len() as u64, "member");
 }
 
-/// A real object, library and archive, as small as they come, of this machine's own compiler.
-fn real() -> Vec<(&'static str, Vec<u8>)> {
-    let folder = folder();
-    let source = folder.join("real.c");
-    std::fs::write(
-        &source,
-        "int puts(const char *); int abs(int); extern int (*hook)(int); static int (*const all[])(int) = {abs, abs};
-         int twice(void) { return puts(\"a\") + puts(\"b\"); } int tail(int a) { return abs(a + 1); }
-         int cases(int a) { switch (a) { case 0: return abs(1); case 1: return puts(\"q\"); case 2: return twice();
-         case 3: return hook(3); case 4: return tail(7); case 5: return puts(\"z\"); default: return all[a & 1](a); } }
-         int (*hook)(int) = tail;",
-    )
-    .unwrap();
-    let run = |command: &str, arguments: &[&str]| {
-        let status = std::process::Command::new(command)
-            .current_dir(&folder)
-            .args(arguments)
-            .status()
-            .unwrap();
-        assert!(status.success(), "{command} {arguments:?}");
-    };
-    run("cc", &["-O2", "-fPIC", "-c", "real.c", "-o", "real.o"]);
-    run(
-        "cc",
-        &[
-            "-O2",
-            "-fPIC",
-            "-fno-plt",
-            "-shared",
-            "-nostdlib",
-            "real.c",
-            "-o",
-            "real.so",
-        ],
-    );
-    let _ = std::fs::remove_file(folder.join("real.a"));
-    run("ar", &["rc", "real.a", "real.o"]);
-    ["real.o", "real.so", "real.a"]
-        .map(|name| (name, std::fs::read(folder.join(name)).unwrap()))
-        .into()
-}
-
 #[test]
 fn real_files_cut_off_anywhere() {
-    for (name, bytes) in real() {
+    for (name, bytes) in real::files() {
         assert!(!inspect(name, bytes.clone()).unwrap().is_empty(), "{name}");
         for n in 0..64 {
             let cut = bytes[..bytes.len() * n / 64].to_vec();
             // An archive that ends behind a member is whole.
             if let Err(error) = inspect(name, cut) {
-                assert!(error.to_string().starts_with(name), "{error}");
+                assert!(error.to_string().starts_with(name.as_str()), "{error}");
             } else {
                 assert!(name.ends_with(".a"), "{name} cut off at {n}/64");
             }
@@ -891,7 +851,7 @@ fn real_files_with_flipped_bits() {
         seed ^= seed << 17;
         usize::try_from(seed >> 20).unwrap()
     };
-    for (name, bytes) in real() {
+    for (name, bytes) in real::files() {
         for _ in 0..300 {
             let mut flipped = bytes.clone();
             for _ in 0..=random() % 8 {
@@ -899,7 +859,7 @@ fn real_files_with_flipped_bits() {
                 flipped[at] ^= 1 << (random() % 8);
             }
             if let Err(error) = inspect(name, flipped) {
-                assert!(error.to_string().starts_with(name), "{error}");
+                assert!(error.to_string().starts_with(name.as_str()), "{error}");
             }
         }
     }
