@@ -821,6 +821,16 @@ fn archives_with_damaged_members() {
         (at[1] - 60..=at[1]).contains(&offset) || offset == at[0] + good.len() as u64,
         "{error}"
     );
+    // A hundred thousand members whose names are one, a megabyte long.
+    let name = [&[b'x'].repeat(1 << 20)[..], b"/\n"].concat();
+    let many = [
+        vec![("//", &*name, None)],
+        vec![("/0", &b""[..], None); 100_000],
+    ]
+    .concat();
+    let error = inspect("names.a", archive(&many).0).unwrap_err();
+    assert!(error.to_string().contains("16 times the file"), "{error}");
+
     let (mut bytes, at) = archive(&[("good.o/", &good, None)]);
     bytes.extend([b'?'; 80]);
     damaged("rubbish.a", bytes, at[0] + good.len() as u64, "member");
