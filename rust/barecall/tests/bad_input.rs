@@ -299,6 +299,23 @@ fn directories_and_missing_files() {
     assert!(error.to_string().contains("missing"), "{error}");
 }
 
+#[test]
+fn a_terabyte_of_nothing() {
+    let path = folder().join("terabyte");
+    let file = std::fs::File::create(&path).unwrap();
+    if let Err(error) = file.set_len(1 << 40) {
+        eprintln!("NOT CHECKED: a sparse file of a terabyte: {error}");
+        return;
+    }
+    let error = Image::open(&path).unwrap_err();
+    let _ = std::fs::remove_file(&path);
+    let text = error.to_string();
+    assert!(
+        text.ends_with("terabyte: not an object file: it begins with 00 00 00 00"),
+        "{text}"
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn fifos_and_devices_do_not_hang() {
