@@ -23,6 +23,9 @@ pub(crate) const CONVENTION: Convention = Convention {
 /// Every register but the stack pointer.
 const ALL: Regs = 0x7fff_ffff;
 
+/// `__builtin_debugtrap`
+const BREAKPOINT: u32 = 0xd43e_0000;
+
 /// The words of `code`; a remainder of fewer than four bytes is no instruction.
 pub(crate) fn words(code: &[u8], address: u64) -> impl Iterator<Item = (u64, u32)> + '_ {
     let words = code.chunks_exact(4).map(|word| {
@@ -122,8 +125,8 @@ pub(crate) fn flow(at: u64, word: u32) -> Flow {
     match word >> 24 {
         // retaasppc, retabsppc
         0x55 => Flow::Stop,
-        // svc, hvc and smc come back; brk, hlt and the debug exceptions do not.
-        0xd4 if bits(word, 21, 3) != 0 => Flow::Stop,
+        // svc, hvc and smc come back, and from brk #0xf000 if a debugger wants it; traps do not.
+        0xd4 if bits(word, 21, 3) != 0 && word != BREAKPOINT => Flow::Stop,
         // udf
         0 if word >> 16 == 0 => Flow::Stop,
         _ => Flow::Next,
@@ -268,7 +271,7 @@ impl Lifter<'_> {
                 }
             }
             // autiasppc, autibsppc
-            7 if word & 0xffc0_001f == 0xf380_001f || word & 0xffc0_001f == 0xf3a0_001f => {
+            7 if word & 0xffc0_001f == 0xf380_001f => {
                 self.clobber(0, 1 << LR);
             }
             6 => self.clobber(set(rn(word)), set(rd(word))),
@@ -278,7 +281,9 @@ impl Lifter<'_> {
 
     fn system(&mut self) {
         let word = self.word;
-        if word >> 24 == 0xd4 {
+        if word == BREAKPOINT {
+            // Waits for the debugger.
+        } else if word >> 24 == 0xd4 {
             // Into the kernel, which writes where the arguments say.
             self.push(Effect::Clobber {
                 reads: ALL,
@@ -402,9 +407,9 @@ impl Lifter<'_> {
     fn vector(&mut self) {
         let word = self.word;
         let converts = word & 0x5f20_fc00 == 0x1e20_0000 || word & 0x5f20_0000 == 0x1e00_0000;
-        let copies = word & 0x9fe0_8400 == 0x0e00_0400;
+        let copies = word & 0x9f20_8400 == 0x0e00_0400;
         // scvtf, ucvtf, fmov d0, x1; of the copies all but umov and smov: these only read one.
-        let reads = (converts && matches!(bits(word, 16, 3), 2 | 3 | 7))
+        let reads = (converts && matches!(bits(word, 16, 5), 2 | 3 | 7 | 15))
             || (copies && !matches!(bits(word, 11, 4), 5 | 7));
         if reads {
             self.clobber(set(rn(word)), 0);
@@ -806,4 +811,116 @@ fn is_passing(word: u32) -> bool {
     let single = word & 0x3b00_0000 == 0x3900_0000 || word & 0x3b20_0000 == 0x3800_0000;
     let pair = word & 0x3a00_0000 == 0x2800_0000;
     is_hint(word) || moves || adjusts || (framed && (single || pair))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // An independent reading: the text of a disassembler, by its first operand and its write-back.
+
+    /// What an instruction's text says that it writes: registers (bit 31: the stack pointer), and memory or not.
+    /// None where the text is no instruction.
+    fn said(text: &str) -> Option<(Regs, bool)> {
+        let text = text.split("//").next()?.trim();
+        let (op, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+        if op.starts_with('.') || op == "udf" || op == "invalid" {
+            return None;
+        }
+        let number = |operand: &str| -> Option<Regs> {
+            let operand = operand.trim().trim_end_matches('!');
+            let operand = operand.trim_matches(['[', ']']);
+            match operand {
+                "sp" | "wsp" => return Some(1 << 31),
+                "xzr" | "wzr" => return Some(0),
+                _ => {}
+            }
+            let n: u32 = operand.strip_prefix(['x', 'w'])?.parse().ok()?;
+            Some(1 << n)
+        };
+        let store = op.starts_with("st");
+        let exclusive = ["stxr", "stlxr", "stxp", "stlxp"]
+            .iter()
+            .any(|name| op.starts_with(name));
+        let atomic = [
+            "ldadd", "ldclr", "ldeor", "ldset", "ldsmax", "ldsmin", "ldumax", "ldumin", "swp",
+            "cas",
+        ]
+        .iter()
+        .any(|name| op.starts_with(name));
+        let silent = [
+            "cmp", "cmn", "tst", "ccmp", "ccmn", "prf", "msr", "sys", "cb", "tb", "br", "bl",
+            "ret", "dc", "ic", "at", "tlbi", "rmif", "setf", "ctermeq", "ctermne", "cfp", "dvp",
+            "cpp", "bti", "hint", "eret",
+        ];
+        let silent =
+            op == "b" || op.starts_with("b.") || silent.iter().any(|name| op.starts_with(name));
+        let mut writes = 0;
+        let (registers, address) = rest.split_once('[').unwrap_or((rest, ""));
+        if !silent && (!store || exclusive) {
+            let mut operands = registers.split(',');
+            writes |= operands.next().and_then(number).unwrap_or(0);
+            let pair = ["ldp", "ldnp", "ldxp", "ldaxp", "ldpsw", "ldiapp"].contains(&op);
+            if pair || atomic {
+                writes |= operands.next().and_then(number).unwrap_or(0);
+            }
+        }
+        let back = rest.contains("]!") || address.contains("],");
+        if back {
+            writes |= address
+                .split([',', ']'])
+                .next()
+                .and_then(number)
+                .unwrap_or(0);
+        }
+        Some((writes, store || atomic))
+    }
+
+    /// What the lifter says.
+    fn lifted(word: u32) -> (Regs, bool) {
+        let mut steps = Vec::new();
+        lift(0x10_0000, word, &mut steps);
+        steps
+            .iter()
+            .fold((0, false), |(writes, stores), step| match step.effect {
+                Effect::Set(to, _) => (writes | 1 << to, stores),
+                Effect::Realign => (writes | 1 << SP, stores),
+                Effect::Store { .. } => (writes, true),
+                Effect::Clobber {
+                    writes: more,
+                    store,
+                    ..
+                } => (writes | more, stores || store.is_some()),
+                _ => (writes, stores),
+            })
+    }
+
+    #[test]
+    fn nothing_is_written_that_the_lifter_does_not_say() {
+        use yaxpeax_arch::{Decoder as _, U8Reader};
+        let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
+        // xorshift: the same words every time.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut checked = 0;
+        for _ in 0..400_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let word = u32::try_from(state >> 32).unwrap();
+            let Ok(instruction) = decoder.decode(&mut U8Reader::new(&word.to_le_bytes())) else {
+                continue;
+            };
+            let text = instruction.to_string();
+            let Some((writes, stores)) = said(&text) else {
+                continue;
+            };
+            let (ours, ours_store) = lifted(word);
+            assert!(
+                writes & !ours == 0 && (ours_store || !stores),
+                "{word:#010x} {text}: writes {writes:#x}, memory {stores}; lifted to {ours:#x}, memory {ours_store}"
+            );
+            checked += 1;
+        }
+        assert!(checked > 100_000, "only {checked} words were instructions");
+    }
 }

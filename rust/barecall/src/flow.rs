@@ -404,7 +404,7 @@ impl<'a> Graph<'a> {
                 Run::Settled => {}
                 other => return other,
             }
-            if self.states.iter().all(Option::is_some) && pads.is_none() {
+            if pads.is_none() && self.unreached().next().is_none() {
                 return Run::Settled;
             }
             let pads = pads.get_or_insert_with(|| self.without_predecessor());
@@ -416,7 +416,7 @@ impl<'a> Graph<'a> {
             }
             if pending.is_empty() {
                 // Dead code that only leads to itself.
-                let Some(orphan) = self.states.iter().position(Option::is_none) else {
+                let Some(orphan) = self.unreached().next() else {
                     return Run::Settled;
                 };
                 orphans += 1;
@@ -493,9 +493,17 @@ impl<'a> Graph<'a> {
                 entered[block] = true;
             }
         }
-        (0..self.leaders.len())
-            .filter(|&block| !entered[block] && self.states[block].is_none())
-            .collect()
+        self.unreached().filter(|&block| !entered[block]).collect()
+    }
+
+    /// Blocks that nothing reaches so far. Nops that align the next block fall into it, but never run.
+    fn unreached(&self) -> impl Iterator<Item = usize> {
+        (0..self.leaders.len()).filter(|&block| {
+            self.states[block].is_none()
+                && self.steps[self.leaders[block]..self.end(block)]
+                    .iter()
+                    .any(|step| step.effect != Effect::None || step.flow != Flow::Next)
+        })
     }
 
     /// What any call in the blocks reached so far may leave behind for a landing pad.

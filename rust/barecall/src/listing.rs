@@ -56,11 +56,14 @@ fn format_aarch64(code: &[u8], address: u64) -> String {
         _ => aarch64::named_address(address, word),
     };
     let mut text = String::new();
-    let written = match InstDecoder::default().decode(&mut U8Reader::new(code)) {
-        Ok(instruction) => write!(text, "{instruction}"),
-        Err(_) => write!(text, ".inst {word:#010x}"),
-    };
-    debug_assert!(written.is_ok(), "a String takes everything");
+    if let Ok(instruction) = InstDecoder::default().decode(&mut U8Reader::new(code)) {
+        // A String takes everything.
+        let _ = write!(text, "{instruction}");
+    }
+    // What the crate does not know (some of the newer tag instructions) it calls invalid.
+    if text.is_empty() || text.starts_with("invalid") {
+        return format!(".inst {word:#010x}");
+    }
     if let Some(to) = target
         && let Some(at) = text.rfind("$")
     {
