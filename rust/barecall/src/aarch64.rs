@@ -23,6 +23,9 @@ pub(crate) const CONVENTION: Convention = Convention {
 /// Every register but the stack pointer.
 const ALL: Regs = 0x7fff_ffff;
 
+/// `__builtin_debugtrap`
+const BREAKPOINT: u32 = 0xd43e_0000;
+
 /// The words of `code`; a remainder of fewer than four bytes is no instruction.
 pub(crate) fn words(code: &[u8], address: u64) -> impl Iterator<Item = (u64, u32)> + '_ {
     let words = code.chunks_exact(4).map(|word| {
@@ -122,8 +125,8 @@ pub(crate) fn flow(at: u64, word: u32) -> Flow {
     match word >> 24 {
         // retaasppc, retabsppc
         0x55 => Flow::Stop,
-        // svc, hvc and smc come back; brk, hlt and the debug exceptions do not.
-        0xd4 if bits(word, 21, 3) != 0 => Flow::Stop,
+        // svc, hvc and smc come back, and from brk #0xf000 if a debugger wants it; traps do not.
+        0xd4 if bits(word, 21, 3) != 0 && word != BREAKPOINT => Flow::Stop,
         // udf
         0 if word >> 16 == 0 => Flow::Stop,
         _ => Flow::Next,
@@ -278,7 +281,9 @@ impl Lifter<'_> {
 
     fn system(&mut self) {
         let word = self.word;
-        if word >> 24 == 0xd4 {
+        if word == BREAKPOINT {
+            // Waits for the debugger.
+        } else if word >> 24 == 0xd4 {
             // Into the kernel, which writes where the arguments say.
             self.push(Effect::Clobber {
                 reads: ALL,

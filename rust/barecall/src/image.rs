@@ -1,5 +1,6 @@
 //! An object file as a linker or loader left it: code, names, and what each slot holds.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU8;
 
@@ -143,7 +144,24 @@ impl Image {
                 kind,
             });
         }
-        Self::read(path, std::fs::read(path).map_err(io)?)
+        // What is no image is told by its beginning, however long it is.
+        let mut file = std::fs::File::open(path).map_err(io)?;
+        let mut bytes = Vec::new();
+        (&mut file)
+            .take(BEGINNING)
+            .read_to_end(&mut bytes)
+            .map_err(io)?;
+        if is_read(&bytes) {
+            let len = file.metadata().map_err(io)?.len();
+            let left = usize::try_from(len)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(bytes.len());
+            bytes
+                .try_reserve_exact(left)
+                .map_err(|error| io(std::io::Error::new(std::io::ErrorKind::OutOfMemory, error)))?;
+            file.read_to_end(&mut bytes).map_err(io)?;
+        }
+        Self::read(path, bytes)
     }
 
     /// Reads an image from memory; `path` is what errors and reports call it.
@@ -158,7 +176,7 @@ impl Image {
             } else {
                 elf::read(path.clone(), bytes)?
             }
-        } else if bytes.starts_with(b"!<arch>\n") || bytes.starts_with(b"!<thin>\n") {
+        } else if is_archive(&bytes) {
             relocatable::archive(path.clone(), &bytes)?
         } else {
             return Err(unread(path, &bytes));
@@ -476,6 +494,18 @@ impl Image {
             },
         }
     }
+}
+
+/// Bytes that tell what kind of file it is: a PE image says so some way in.
+const BEGINNING: u64 = 1 << 16;
+
+/// Whether these are the first bytes of a file that is read on.
+fn is_read(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x7fELF") || is_archive(bytes)
+}
+
+fn is_archive(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"!<arch>\n") || bytes.starts_with(b"!<thin>\n")
 }
 
 /// Why bytes that are neither ELF nor an archive are not read.

@@ -116,9 +116,25 @@ pub(crate) fn never_returns(name: &str) -> bool {
             | "__chk_fail"
             | "rust_begin_unwind"
             | "rust_panic"
-    ) || ((name.starts_with("_ZN4core") || name.starts_with("_R"))
-        && name.contains("9panicking")
-        && name.contains("panic"))
+    ) || is_core_panic(name)
+}
+
+/// `core::panicking::…`, none of which returns. Of `std::panicking` some do.
+fn is_core_panic(name: &str) -> bool {
+    let v0 = |name: &str| {
+        let path = name.strip_prefix("_R")?;
+        let path = path
+            .strip_prefix('I')
+            .unwrap_or(path)
+            .strip_prefix("NvNtC")?;
+        // The crate's disambiguator: s…_
+        let path = match path.strip_prefix('s') {
+            Some(rest) => rest.split_once('_')?.1,
+            None => path,
+        };
+        Some(path.starts_with("4core9panicking"))
+    };
+    name.starts_with("_ZN4core9panicking") || v0(name) == Some(true)
 }
 
 /// Whether a call to this function may come back a second time.
@@ -208,4 +224,29 @@ pub(crate) fn near(wanted: &str, names: impl Iterator<Item = String>) -> Vec<Str
         .take(MOST)
         .map(|(_, name)| name)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::never_returns;
+
+    #[test]
+    fn only_what_ends_in_a_panic_never_returns() {
+        for name in [
+            "abort",
+            "_ZN4core9panicking9panic_fmt17h0123456789abcdefE",
+            "_RNvNtCsdBezzDwma51_4core9panicking9panic_fmt",
+            "_RINvNtCsdBezzDwma51_4core9panicking13assert_failedllECs1234_7mycrate",
+        ] {
+            assert!(never_returns(name), "{name}");
+        }
+        for name in [
+            "puts",
+            "_RNvNtNtCsdBezzDwma51_3std9panicking11panic_count17is_zero_slow_path",
+            "_RNvNtCsdBezzDwma51_3std9panicking9panicking",
+            "_RINvCs1234_7mycrate5visitNtNtCsdBezzDwma51_4core9panicking10AssertKindEB2_",
+        ] {
+            assert!(!never_returns(name), "{name}");
+        }
+    }
 }

@@ -31,7 +31,14 @@ pub(crate) fn decode(code: &[u8], address: u64, most: usize, out: &mut Vec<Instr
     let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
     while out.len() < most && decoder.can_decode() {
         let mut instruction = Instruction::default();
+        let (position, ip) = (decoder.position(), decoder.ip());
         decoder.decode_out(&mut instruction);
+        // The decoder takes as many bytes as it looked at: the next instruction's first among them.
+        if instruction.is_invalid() && decoder.set_position(position + 1).is_ok() {
+            decoder.set_ip(ip.wrapping_add(1));
+            instruction.set_len(1);
+            instruction.set_next_ip(ip.wrapping_add(1));
+        }
         out.push(instruction);
     }
 }
@@ -44,11 +51,8 @@ pub(crate) fn flow(instruction: &Instruction) -> Flow {
             Flow::Branch(instruction.near_branch64())
         }
         FlowControl::Next | FlowControl::XbeginXabortXend => Flow::Next,
-        // A system call comes back; so does int n. int3, ud2 and hlt end a path.
-        FlowControl::Interrupt => match instruction.mnemonic() {
-            Mnemonic::Int3 | Mnemonic::Int1 => Flow::Stop,
-            _ => Flow::Next,
-        },
+        // A system call comes back; a debugger lets the program go on after int3. ud2 and hlt end a path.
+        FlowControl::Interrupt => Flow::Next,
         FlowControl::Call => match instruction.op0_kind() {
             OpKind::NearBranch64 => Flow::Call(instruction.near_branch64()),
             // syscall, sysenter: into the kernel, not to a symbol.
@@ -163,6 +167,18 @@ pub(crate) fn lift(
             effect: Effect::Pop(FP),
             flow: Flow::Next,
         });
+    } else if instruction.mnemonic() == Mnemonic::INVALID {
+        // Newer than the decoder, perhaps: it may do anything, and go on.
+        out.push(Step {
+            at,
+            len,
+            effect: Effect::Clobber {
+                reads: 0xffff,
+                writes: 0xffff,
+                store: Some((Mem::ANYWHERE, u8::MAX)),
+            },
+            flow: Flow::Next,
+        });
     } else {
         out.push(Step {
             at,
@@ -200,7 +216,7 @@ fn effect(instruction: &Instruction, info: &mut InstructionInfoFactory) -> Effec
         | M::Pause => {
             return Effect::None;
         }
-        M::Call | M::Jmp | M::Ret | M::Ud2 | M::Int3 | M::INVALID => return Effect::None,
+        M::Call | M::Jmp | M::Ret | M::Ud2 | M::Int3 => return Effect::None,
         _ if instruction.is_jcc_short_or_near() => return Effect::None,
         M::Mov => {
             if let Some(dst) = reg0 {

@@ -1,5 +1,7 @@
 //! Bad input: a clear error that names file and offset, or an answer, in bounded time and memory; never a panic.
 
+mod real;
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -295,6 +297,23 @@ fn directories_and_missing_files() {
     let error = Image::open(folder.join("missing")).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
     assert!(error.to_string().contains("missing"), "{error}");
+}
+
+#[test]
+fn a_terabyte_of_nothing() {
+    let path = folder().join("terabyte");
+    let file = std::fs::File::create(&path).unwrap();
+    if let Err(error) = file.set_len(1 << 40) {
+        eprintln!("NOT CHECKED: a sparse file of a terabyte: {error}");
+        return;
+    }
+    let error = Image::open(&path).unwrap_err();
+    let _ = std::fs::remove_file(&path);
+    let text = error.to_string();
+    assert!(
+        text.ends_with("terabyte: not an object file: it begins with 00 00 00 00"),
+        "{text}"
+    );
 }
 
 #[cfg(unix)]
@@ -819,62 +838,30 @@ fn archives_with_damaged_members() {
         (at[1] - 60..=at[1]).contains(&offset) || offset == at[0] + good.len() as u64,
         "{error}"
     );
+    // A hundred thousand members whose names are one, a megabyte long.
+    let name = [&[b'x'].repeat(1 << 20)[..], b"/\n"].concat();
+    let many = [
+        vec![("//", &*name, None)],
+        vec![("/0", &b""[..], None); 100_000],
+    ]
+    .concat();
+    let error = inspect("names.a", archive(&many).0).unwrap_err();
+    assert!(error.to_string().contains("16 times the file"), "{error}");
+
     let (mut bytes, at) = archive(&[("good.o/", &good, None)]);
     bytes.extend([b'?'; 80]);
     damaged("rubbish.a", bytes, at[0] + good.len() as u64, "member");
 }
 
-/// A real object, library and archive, as small as they come, of this machine's own compiler.
-fn real() -> Vec<(&'static str, Vec<u8>)> {
-    let folder = folder();
-    let source = folder.join("real.c");
-    std::fs::write(
-        &source,
-        "int puts(const char *); int abs(int); extern int (*hook)(int); static int (*const all[])(int) = {abs, abs};
-         int twice(void) { return puts(\"a\") + puts(\"b\"); } int tail(int a) { return abs(a + 1); }
-         int cases(int a) { switch (a) { case 0: return abs(1); case 1: return puts(\"q\"); case 2: return twice();
-         case 3: return hook(3); case 4: return tail(7); case 5: return puts(\"z\"); default: return all[a & 1](a); } }
-         int (*hook)(int) = tail;",
-    )
-    .unwrap();
-    let run = |command: &str, arguments: &[&str]| {
-        let status = std::process::Command::new(command)
-            .current_dir(&folder)
-            .args(arguments)
-            .status()
-            .unwrap();
-        assert!(status.success(), "{command} {arguments:?}");
-    };
-    run("cc", &["-O2", "-fPIC", "-c", "real.c", "-o", "real.o"]);
-    run(
-        "cc",
-        &[
-            "-O2",
-            "-fPIC",
-            "-fno-plt",
-            "-shared",
-            "-nostdlib",
-            "real.c",
-            "-o",
-            "real.so",
-        ],
-    );
-    let _ = std::fs::remove_file(folder.join("real.a"));
-    run("ar", &["rc", "real.a", "real.o"]);
-    ["real.o", "real.so", "real.a"]
-        .map(|name| (name, std::fs::read(folder.join(name)).unwrap()))
-        .into()
-}
-
 #[test]
 fn real_files_cut_off_anywhere() {
-    for (name, bytes) in real() {
+    for (name, bytes) in real::files() {
         assert!(!inspect(name, bytes.clone()).unwrap().is_empty(), "{name}");
         for n in 0..64 {
             let cut = bytes[..bytes.len() * n / 64].to_vec();
             // An archive that ends behind a member is whole.
             if let Err(error) = inspect(name, cut) {
-                assert!(error.to_string().starts_with(name), "{error}");
+                assert!(error.to_string().starts_with(name.as_str()), "{error}");
             } else {
                 assert!(name.ends_with(".a"), "{name} cut off at {n}/64");
             }
@@ -891,7 +878,7 @@ fn real_files_with_flipped_bits() {
         seed ^= seed << 17;
         usize::try_from(seed >> 20).unwrap()
     };
-    for (name, bytes) in real() {
+    for (name, bytes) in real::files() {
         for _ in 0..300 {
             let mut flipped = bytes.clone();
             for _ in 0..=random() % 8 {
@@ -899,7 +886,7 @@ fn real_files_with_flipped_bits() {
                 flipped[at] ^= 1 << (random() % 8);
             }
             if let Err(error) = inspect(name, flipped) {
-                assert!(error.to_string().starts_with(name), "{error}");
+                assert!(error.to_string().starts_with(name.as_str()), "{error}");
             }
         }
     }

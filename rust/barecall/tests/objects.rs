@@ -388,6 +388,125 @@ fn an_rlib_agrees_with_what_is_linked_from_it() {
     );
 }
 
+/// A call or jump with a relocation, as objdump shows it: member, function, distance from its beginning.
+type Place = (String, String, u64);
+
+/// What `objdump -dr` says of every call and jump that has a relocation: its kind and its symbol.
+fn by_objdump(file: &Path) -> Vec<(Place, String, String)> {
+    let output = Command::new("objdump")
+        .args(["-dr", "--no-show-raw-insn", "-w"])
+        .arg(file)
+        .output()
+        .expect("objdump comes with the linker");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    let (mut member, mut function, mut begins) = (String::new(), String::new(), 0);
+    let mut found = Vec::new();
+    for line in text.lines() {
+        if let Some((name, _)) = line.split_once(":     file format") {
+            name.clone_into(&mut member);
+        } else if let Some((address, name)) = line.split_once(" <")
+            && let (Some(address), Some(name)) = (number(address), name.strip_suffix(">:"))
+        {
+            (function, begins) = (name.to_owned(), address);
+        } else if let Some((at, rest)) = line.split_once(":\t")
+            && let Some(at) = number(at.trim())
+            && let Some((instruction, relocation)) = rest.split_once("R_X86_64_")
+            && let Some((kind, symbol)) = relocation.split_once('\t')
+        {
+            // "call *0x0(%rip)  # … \t5: R_X86_64_GOTPCREL\tputs-0x4"
+            let word = instruction
+                .split_whitespace()
+                .find(|&word| word != "notrack");
+            let jump = word.is_some_and(|word| word.starts_with('j'));
+            if jump || word.is_some_and(|word| word.starts_with("call")) {
+                let symbol = symbol.split(['-', '+']).next().unwrap_or(symbol);
+                let place = (member.clone(), function.clone(), at - begins);
+                found.push((place, kind.to_owned(), symbol.trim().to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// An independent reading of the toolchain's own standard library: every call that objdump shows with a
+/// relocation is found, with that symbol as its target.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn every_call_of_the_standard_library_is_where_objdump_shows_it() {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    let output = Command::new(rustc)
+        .args(["--print", "target-libdir"])
+        .output()
+        .unwrap();
+    let folder = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
+    let library = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("libstd-") && name.ends_with(".rlib")
+        })
+        .expect("the toolchain has a standard library");
+    let image = Image::open(&library).unwrap();
+    let calls = image.calls(|_, _| {});
+    let ours: std::collections::HashMap<Place, barecall::Call<'_>> = calls
+        .iter()
+        .filter_map(|call| {
+            let from = call.from();
+            let place = (
+                from.member()?.to_owned(),
+                from.mangled()?.to_owned(),
+                call.at() - from.address(),
+            );
+            Some((place, *call))
+        })
+        .collect();
+    let theirs = by_objdump(&library);
+    assert!(
+        theirs.len() > 1000,
+        "objdump shows {} calls of {}",
+        theirs.len(),
+        library.display()
+    );
+    let mut different = Vec::new();
+    for (place, kind, symbol) in &theirs {
+        // Merged functions have several names, of which objdump shows one and a call another.
+        let call = ours.get(place).or_else(|| {
+            let at = image.function(&place.1).ok()?.address() + place.2;
+            let call = calls.binary_search_by_key(&at, barecall::Call::at).ok()?;
+            Some(&calls[call])
+        });
+        let agrees = call.is_some_and(|call| {
+            // What a section is named is no function.
+            let to = call.to_mangled();
+            let same =
+                symbol.starts_with('.') || to.contains(&symbol.as_str()) || !call.via().is_empty();
+            let route = match (kind.as_str(), call.route()) {
+                (_, Route::Thunk) => true,
+                ("GOTPCREL" | "GOTPCRELX" | "REX_GOTPCRELX", route) => route == Route::Got,
+                (_, route) => matches!(route, Route::Direct | Route::Unresolved),
+            };
+            same && route
+        });
+        if !agrees {
+            different.push(format!("{place:?} {kind} {symbol}: {call:?}"));
+        }
+    }
+    eprintln!(
+        "{} calls with relocations, {} found otherwise",
+        theirs.len(),
+        different.len()
+    );
+    assert!(
+        different.is_empty(),
+        "{} of {} differ:\n{}",
+        different.len(),
+        theirs.len(),
+        different[..different.len().min(20)].join("\n")
+    );
+}
+
 const AARCH64: &str = r#"
     .text
     .macro function name
@@ -452,11 +571,13 @@ const AARCH64: &str = r#"
     here: .zero 4
 "#;
 
-#[test]
-fn aarch64_is_linked_too_where_a_compiler_for_it_is_installed() {
-    let folder = folder("aarch64");
-    let (from, to) = (folder.join("routes.s"), folder.join("routes.o"));
-    std::fs::write(&from, AARCH64).unwrap();
+/// Assembles a source for AArch64, where something here can: none, and said aloud, where not.
+fn assemble_aarch64(folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
+    let (from, to) = (
+        folder.join(format!("{name}.s")),
+        folder.join(format!("{name}.o")),
+    );
+    std::fs::write(&from, source).unwrap();
     let compilers: [&[&str]; 4] = [
         &["clang", "--target=aarch64-linux-gnu", "-c"],
         &["clang-14", "--target=aarch64-linux-gnu", "-c"],
@@ -472,17 +593,80 @@ fn aarch64_is_linked_too_where_a_compiler_for_it_is_installed() {
             .output()
             .is_ok_and(|output| output.status.success())
     });
-    if !built {
-        let missing =
-            "no assembler for aarch64-linux-gnu: install clang, or binutils-aarch64-linux-gnu";
-        let required = std::env::var("BARECALL_REQUIRE").unwrap_or_default();
-        let required = required
-            .split(',')
-            .any(|word| matches!(word, "aarch64" | "all"));
-        assert!(!required, "{missing}");
-        eprintln!("NOT CHECKED: {missing}");
-        return;
+    if built {
+        return Some(to);
     }
+    let missing =
+        "no assembler for aarch64-linux-gnu: install clang, or binutils-aarch64-linux-gnu";
+    let required = std::env::var("BARECALL_REQUIRE").unwrap_or_default();
+    let required = required
+        .split(',')
+        .any(|word| matches!(word, "aarch64" | "all"));
+    assert!(!required, "{missing}");
+    eprintln!("NOT CHECKED: {missing}");
+    None
+}
+
+#[test]
+fn an_aarch64_operand_that_a_relocation_leaves_open_is_never_bare() {
+    use object::{Object as _, ObjectSection as _};
+
+    let operands = [
+        ("bl g", 1),
+        ("adrp x8, g\n add x8, x8, :lo12:g\n blr x8", 2),
+        ("adrp x8, :got:g\n ldr x8, [x8, :got_lo12:g]\n blr x8", 2),
+    ];
+    for (n, (operand, relocations)) in operands.into_iter().enumerate() {
+        // Something in between, so that h is no thunk.
+        let source = format!(
+            ".globl h, g\n .type h,%function\n .type g,%function\n h: stp x29, x30, [sp, #-16]!\n mul x0, x0, x0\n {operand}\n \
+             ldp x29, x30, [sp], #16\n ret\n .size h, .-h\n g: mov w0, #0\n ret\n .size g, .-g\n"
+        );
+        let Some(object) = assemble_aarch64(&folder("aarch64-odd"), &format!("kinds{n}"), &source)
+        else {
+            return;
+        };
+        let bytes = std::fs::read(object).unwrap();
+        let table = {
+            let file = object::File::parse(&*bytes).unwrap();
+            let table = file.section_by_name(".rela.text").unwrap();
+            usize::try_from(table.file_range().unwrap().0).unwrap()
+        };
+        let (bare, ..) = only(&Image::read("kinds.o", bytes.clone()).unwrap(), "h");
+        assert!(bare.is_bare(), "{operand}: {bare}");
+        for (entry, kind) in
+            (0..relocations).flat_map(|entry| (0u32..1200).map(move |kind| (entry, kind)))
+        {
+            // NONE and those that are applied: the operand is what they say, be it right. Those of thread-local
+            // storage add to what is no code address; in the middle of a pair they mean nothing.
+            if [0, 256, 569].contains(&kind)
+                || matches!(kind, 257 | 258 | 260 | 261 | 263..=269 | 273..=280 | 282..=286 | 299 | 309 | 311..=314)
+                || (entry > 0 && (512..=573).contains(&kind))
+            {
+                continue;
+            }
+            let mut odd = bytes.clone();
+            let at = table + 24 * entry + 8;
+            odd[at..at + 4].copy_from_slice(&kind.to_le_bytes());
+            let Ok(image) = Image::read("kinds.o", odd) else {
+                continue;
+            };
+            for call in image.functions().flat_map(|function| function.calls()) {
+                assert!(
+                    !call.route().is_bare(),
+                    "{operand}, relocation {entry}, kind {kind}: {call:?} {}",
+                    call.text()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn aarch64_is_linked_too_where_an_assembler_for_it_is_installed() {
+    let Some(to) = assemble_aarch64(&folder("aarch64"), "routes", AARCH64) else {
+        return;
+    };
     let image = Image::open(&to).unwrap();
     assert_eq!(image.architecture(), Architecture::Aarch64);
     let expected = [

@@ -63,11 +63,20 @@ pub(super) fn archive(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
     }
     let mut linker = Linker::default();
     let mut others = Vec::new();
+    // Long names are in a table, where they may overlap.
+    let mut budget = bytes.len().saturating_mul(16);
     // Behind the last member that could be read.
     let mut end = 8;
     for member in archive.members() {
         let member =
             member.map_err(|error| damaged(end, format!("the archive's member here: {error}")))?;
+        budget = budget.checked_sub(member.name().len()).ok_or_else(|| {
+            damaged(
+                end,
+                "the members' names overlap so often that they come to 16 times the file"
+                    .to_owned(),
+            )
+        })?;
         let shown = String::from_utf8_lossy(member.name()).into_owned();
         let (offset, size) = member.file_range();
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -80,7 +89,9 @@ pub(super) fn archive(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
         })?;
         end = start.saturating_add(data.len());
         if !data.starts_with(b"\x7fELF") {
-            others.push(format!("{shown} ({})", super::what_is(data)));
+            if others.len() < 3 {
+                others.push(format!("{shown} ({})", super::what_is(data)));
+            }
             continue;
         }
         // On Linux, an rlib's metadata is wrapped in an object without code.
@@ -94,7 +105,6 @@ pub(super) fn archive(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
         )?;
     }
     if linker.members.is_empty() {
-        others.truncate(3);
         let detail = if others.is_empty() {
             "an archive without members".to_owned()
         } else {

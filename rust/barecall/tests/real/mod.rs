@@ -1,0 +1,105 @@
+//! Real object files, as small as they come, made by this machine's own compiler.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+const SOURCE: &str = r#"
+int puts(const char *);
+int abs(int);
+extern int (*hook)(int);
+static int (*const all[])(int) = {abs, abs};
+int twice(void) { return puts("a") + puts("b"); }
+int tail(int a) { return abs(a + 1); }
+int cases(int a) {
+    switch (a) {
+    case 0: return abs(1);
+    case 1: return puts("q");
+    case 2: return twice();
+    case 3: return hook(3);
+    case 4: return tail(7);
+    case 5: return puts("z");
+    default: return all[a & 1](a);
+    }
+}
+int loop(int n) { int sum = 0; for (int i = 0; i < n; i++) sum += abs(i) + puts("l"); return sum; }
+int (*hook)(int) = tail;
+"#;
+
+/// Name and contents of an object, an archive, and shared libraries with and without a PLT.
+pub fn files() -> &'static [(String, Vec<u8>)] {
+    static FILES: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        // One folder per test program, as they may run at the same time.
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("real-", env!("CARGO_CRATE_NAME")));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("real.c"), SOURCE).unwrap();
+        let run = |command: &str, arguments: &[&str]| -> bool {
+            Command::new(command)
+                .current_dir(&folder)
+                .args(arguments)
+                .output()
+                .is_ok_and(|output| output.status.success())
+        };
+        let shared = ["-O2", "-fPIC", "-shared", "-nostdlib", "real.c", "-o"];
+        let _ = std::fs::remove_file(folder.join("real.a"));
+        let must = [
+            run("cc", &["-O2", "-fPIC", "-c", "real.c", "-o", "real.o"]),
+            run(
+                "cc",
+                &[
+                    "-O2",
+                    "-fPIC",
+                    "-fno-plt",
+                    "-ffunction-sections",
+                    "-c",
+                    "real.c",
+                    "-o",
+                    "sections.o",
+                ],
+            ),
+            run("ar", &["rc", "real.a", "real.o"]),
+            run("cc", &[&shared[..], &["real.so", "-fno-plt"]].concat()),
+            run("cc", &[&shared[..], &["lazy.so", "-Wl,-z,lazy"]].concat()),
+        ];
+        assert!(
+            must.iter().all(|&made| made),
+            "cc and ar must work here: {must:?}"
+        );
+        let mut names = vec!["real.o", "sections.o", "real.a", "real.so", "lazy.so"];
+        // Where there is one.
+        let cross = [
+            "--target=aarch64-linux-gnu",
+            "-O2",
+            "-fPIC",
+            "-c",
+            "real.c",
+            "-o",
+            "aarch64.o",
+        ];
+        if run("clang", &cross)
+            || run("clang-14", &cross)
+            || run("aarch64-linux-gnu-gcc", &cross[1..])
+        {
+            names.push("aarch64.o");
+            if run(
+                "aarch64-linux-gnu-ld",
+                &[
+                    "-shared",
+                    "aarch64.o",
+                    "-o",
+                    "aarch64.so",
+                    "-z",
+                    "max-page-size=4096",
+                ],
+            ) {
+                names.push("aarch64.so");
+            }
+        }
+        names
+            .into_iter()
+            .map(|name| (name.to_owned(), std::fs::read(folder.join(name)).unwrap()))
+            .collect()
+    })
+}
