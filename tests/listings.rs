@@ -15,13 +15,34 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use barecall::{Call, Image};
+use barecall::{Call, Function, Image, Route};
 use cargo_show_asm::asm::{self, Statement};
 use zero_cost_ffi::catalogue::{Exhibit, exhibits};
 
 mod support;
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// A target that listings are recorded for.
+struct Target {
+    triple: &'static str,
+    /// Flags beside the opt-level.
+    flags: &'static str,
+    /// What a call to a shared library's function must be in a linked image. A static library's is bare on both.
+    shared: &'static [Route],
+}
+
+const X86_64: Target = Target {
+    triple: "x86_64-unknown-linux-gnu",
+    flags: "-C codegen-units=1 -C llvm-args=-x86-asm-syntax=intel",
+    shared: &[Route::Got, Route::Register],
+};
+
+/// rustc emits `bl puts` here, and the linker puts a stub behind it: the call is not bare.
+const AARCH64: Target = Target {
+    triple: "aarch64-unknown-linux-gnu",
+    flags: "-C codegen-units=1",
+    shared: &[Route::Plt],
+};
+
 const LEVELS: [&str; 6] = ["0", "1", "2", "3", "s", "z"];
 const ACCEPT: &str =
     "to accept: `cargo insta review`, or `INSTA_UPDATE=always cargo test --test listings`";
@@ -30,8 +51,11 @@ macro_rules! levels {
     ($($test:ident: $level:literal),*) => {
         $(#[test]
         fn $test() {
-            rust($level);
+            rust(&X86_64, $level);
             twins($level);
+            if is_aarch64_here() {
+                rust(&AARCH64, $level);
+            }
         })*
     };
 }
@@ -40,15 +64,24 @@ levels!(o0: "0", o1: "1", o2: "2", o3: "3", os: "s", oz: "z");
 /// A file that belongs to no exhibit proves nothing, and looks as if it did.
 #[test]
 fn no_listing_is_left_over() {
+    for target in [X86_64, AARCH64] {
+        complete(&target);
+    }
+}
+
+fn complete(target: &Target) {
     let names = exhibits().into_iter().flat_map(|exhibit| {
-        let twin = exhibit.twin.map(|twin| format!("{twin}.c"));
-        [Some(format!("{}.rust", exhibit.name)), twin]
+        let twin = exhibit.twin.filter(|_| target.triple == X86_64.triple);
+        [
+            Some(format!("{}.rust", exhibit.name)),
+            twin.map(|twin| format!("{twin}.c")),
+        ]
     });
     let expected: BTreeSet<String> = names
         .flatten()
         .flat_map(|name| LEVELS.map(|level| format!("{}.snap", file(&name, level))))
         .collect();
-    let entries = std::fs::read_dir(folder()).expect("asm-snapshots is there");
+    let entries = std::fs::read_dir(folder(target)).expect("asm-snapshots is there");
     let found: BTreeSet<String> = entries
         .map(|entry| {
             entry
@@ -87,10 +120,42 @@ fn what_is_normalised() {
     }
 }
 
-fn folder() -> PathBuf {
+fn folder(target: &Target) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("asm-snapshots")
-        .join(TARGET)
+        .join(target.triple)
+}
+
+/// Whether this machine can make an image for AArch64; aloud, if not.
+fn is_aarch64_here() -> bool {
+    let sysroot = run(Command::new(rustc()).args(["--print", "sysroot"]));
+    let std = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(AARCH64.triple);
+    // With the C library's headers and stand-in, it knows where `libc.so` is.
+    let libc = Command::new(AARCH64_CC)
+        .arg("-print-file-name=libc.so")
+        .output();
+    let libc = libc.is_ok_and(|found| found.stdout.starts_with(b"/"));
+    let why = if !std.is_dir() {
+        format!("`rustup target add {}`", AARCH64.triple)
+    } else if !libc {
+        "`apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross`".to_owned()
+    } else {
+        return true;
+    };
+    support::missing(
+        "aarch64",
+        &format!("the listings of {} need {why}", AARCH64.triple),
+    );
+    false
+}
+
+/// Compiles the C side and links.
+const AARCH64_CC: &str = "aarch64-linux-gnu-gcc";
+
+fn rustc() -> std::ffi::OsString {
+    std::env::var_os("RUSTC").unwrap_or("rustc".into())
 }
 
 fn file(name: &str, level: &str) -> String {
@@ -119,8 +184,7 @@ struct Rustc {
 
 impl Rustc {
     fn of_this_build() -> Self {
-        let text =
-            run(Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into())).arg("-vV"));
+        let text = run(Command::new(rustc()).arg("-vV"));
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             line.expect("rustc -vV says so").trim().to_owned()
@@ -139,13 +203,12 @@ impl Rustc {
 }
 
 /// The fact, then the listing.
-fn rust(level: &str) {
-    let scratch = scratch();
+fn rust(target: &Target, level: &str) {
+    let scratch = scratch().join(target.triple);
     std::fs::create_dir_all(&scratch).expect("a folder for the build");
     let assembly = scratch.join(format!("O{level}.s"));
     let library = scratch.join(format!("O{level}.so"));
-    let flags =
-        format!("-C opt-level={level} -C codegen-units=1 -C llvm-args=-x86-asm-syntax=intel");
+    let flags = format!("-C opt-level={level} {}", target.flags);
     // A dynamic library keeps what is public; cargo builds the dependencies once for all levels.
     // One build at a time: cargo would put each level's library into the same place.
     static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -168,15 +231,19 @@ fn rust(level: &str) {
             ])
             .arg("--target-dir")
             .arg(scratch.join("target"))
+            .args(["--target", target.triple])
             .arg("--")
             .arg(format!("--emit=asm={}", assembly.display()))
             .args(flags.split(' '))
             // The flags on record are all there are.
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env_remove("CARGO_BUILD_TARGET"));
-        std::fs::copy(scratch.join("target/release/libzero_cost_ffi.so"), &library)
-            .expect("the library was built");
+            .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", AARCH64_CC));
+        let built = scratch
+            .join("target")
+            .join(target.triple)
+            .join("release/libzero_cost_ffi.so");
+        std::fs::copy(built, &library).expect("the library was built");
     }
     let image = Image::open(&library).expect("a linked image");
     let assembly = std::fs::read_to_string(assembly).expect("the compiler's text");
@@ -194,29 +261,28 @@ fn rust(level: &str) {
                 continue;
             }
         };
-        match function.bare_calls(exhibit.calls) {
-            Ok(calls) => {
-                let mut text = head(exhibit.name, exhibit.says, &rustc.text, &flags);
-                facts(
-                    &mut text,
-                    calls
-                        .iter()
-                        .filter(|call| exhibit.calls.iter().any(|to| call.reaches(to))),
-                );
-                text.push('\n');
-                text.push_str(&listing(&statements, function.mangled().expect("a name")));
-                listings.push((file(&format!("{}.rust", exhibit.name), level), text));
-            }
-            Err(error) => failures.push(error.to_string()),
+        if let Err(error) = as_expected(target, &exhibit, &function) {
+            failures.push(error);
+            continue;
         }
+        let calls = function.calls();
+        let on_show = calls
+            .iter()
+            .filter(|call| exhibit.calls.iter().any(|to| call.reaches(to)));
+        let mut text = head(target, exhibit.name, exhibit.says, &rustc.text, &flags);
+        facts(&mut text, on_show);
+        text.push('\n');
+        text.push_str(&listing(&statements, function.mangled().expect("a name")));
+        listings.push((file(&format!("{}.rust", exhibit.name), level), text));
     }
     assert!(
         failures.is_empty(),
-        "at opt-level {level}, not bare:\n{}",
+        "for {} at opt-level {level}:\n{}",
+        target.triple,
         failures.join("\n")
     );
     if rustc.is_pinned() {
-        compare(listings);
+        compare(target, listings);
     } else {
         support::missing(
             "pinned",
@@ -226,6 +292,35 @@ fn rust(level: &str) {
             ),
         );
     }
+}
+
+/// The fact: bare, but for what the target's linker is known to put in between.
+fn as_expected(target: &Target, exhibit: &Exhibit, function: &Function<'_>) -> Result<(), String> {
+    if target.shared.iter().all(|route| route.is_bare()) {
+        return function
+            .bare_calls(exhibit.calls)
+            .map(drop)
+            .map_err(|error| error.to_string());
+    }
+    for symbol in exhibit.calls {
+        let allowed = if *symbol == "puts" {
+            target.shared
+        } else {
+            &[Route::Direct, Route::Got, Route::Register][..]
+        };
+        let calls: Vec<_> = function
+            .calls()
+            .into_iter()
+            .filter(|call| call.reaches(symbol))
+            .collect();
+        if calls.is_empty() || !calls.iter().all(|call| allowed.contains(&call.route())) {
+            return Err(format!(
+                "{}: expected {allowed:?} to {symbol}, found {calls:?}",
+                exhibit.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The C twins at the same level, beside them: facts always, text under the compiler on record.
@@ -284,19 +379,19 @@ fn twins(level: &str) {
                 exhibit.name
             );
         }
-        let mut out = head(exhibit.name, "the twin, in C", &version, &flags);
+        let mut out = head(&X86_64, exhibit.name, "the twin, in C", &version, &flags);
         facts(&mut out, calls.iter());
         out.push('\n');
         out.push_str(&c_listing(&text, exhibit.name));
         listings.push((file(&format!("{}.c", exhibit.name), level), out));
     }
-    let recorded = std::fs::read_to_string(folder().join(format!("{}.snap", listings[0].0)))
+    let recorded = std::fs::read_to_string(folder(&X86_64).join(format!("{}.snap", listings[0].0)))
         .unwrap_or_default();
     let on_record = recorded
         .lines()
         .find_map(|line| line.strip_prefix("# compiler  "));
     if on_record.is_none_or(|on_record| on_record == version) {
-        compare(listings);
+        compare(&X86_64, listings);
     } else {
         let why = format!(
             "the C listings at O{level} are recorded for {}, this is {version}",
@@ -307,9 +402,9 @@ fn twins(level: &str) {
 }
 
 /// Compares each listing with the one on file; every difference is shown before the test fails.
-fn compare(listings: Vec<(String, String)>) {
+fn compare(target: &Target, listings: Vec<(String, String)>) {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(folder());
+    settings.set_snapshot_path(folder(target));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     // In the file's own head, which is not compared: a listing keeps its date until it changes.
@@ -341,9 +436,10 @@ fn symbol(exhibit: &Exhibit) -> String {
     }
 }
 
-fn head(name: &str, says: &str, compiler: &str, flags: &str) -> String {
+fn head(target: &Target, name: &str, says: &str, compiler: &str, flags: &str) -> String {
     format!(
-        "# exhibit   {name}: {says}\n# compiler  {compiler}\n# target    {TARGET}\n# flags     {flags}\n"
+        "# exhibit   {name}: {says}\n# compiler  {compiler}\n# target    {}\n# flags     {flags}\n",
+        target.triple
     )
 }
 
