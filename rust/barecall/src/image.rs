@@ -47,6 +47,8 @@ pub struct Image {
     pub(crate) symbols: Vec<Symbol>,
     /// Whether the loader may move the image, so that a word without relocation is no address.
     pub(crate) movable: bool,
+    /// Data between the code, as AArch64's mapping symbols tell: by address.
+    pub(crate) literals: Vec<(u64, u64)>,
     /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes.
     pub(crate) thunks: Vec<std::sync::atomic::AtomicU8>,
 }
@@ -275,6 +277,16 @@ impl Image {
         self.functions
             .binary_search_by_key(&address, |piece| piece.start)
             .ok()
+    }
+
+    /// Whether an address lies in data between the code.
+    pub(crate) fn is_literal(&self, address: u64) -> bool {
+        let after = self
+            .literals
+            .partition_point(|literal| literal.0 <= address);
+        after
+            .checked_sub(1)
+            .is_some_and(|at| address < self.literals[at].1)
     }
 
     /// The section that contains an address.

@@ -90,6 +90,8 @@ enum Which {
     All,
     /// The last by address.
     Last,
+    /// There is none.
+    None,
 }
 
 const fn to(from: &'static str, to: &'static str, routes: &'static [Route]) -> Expected {
@@ -113,6 +115,13 @@ const fn last(from: &'static str) -> Expected {
     Expected {
         which: Which::Last,
         ..to(from, "", NOT_BARE)
+    }
+}
+
+const fn none(from: &'static str) -> Expected {
+    Expected {
+        which: Which::None,
+        ..to(from, "", &[])
     }
 }
 
@@ -594,6 +603,7 @@ const CONTROLS: &[Control] = &[
             last("computed"),
             last("patched"),
             last("overwritten"),
+            none("literals"),
             to("calls_overwritten", "overwritten", &[Direct]),
         ],
         ..DEFAULT
@@ -603,7 +613,7 @@ const CONTROLS: &[Control] = &[
 #[test]
 fn every_route_is_found_and_nothing_is_bare_that_is_not() {
     let tools = Tools::found();
-    let mut jobs = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
     for control in CONTROLS {
         for &arch in control.arch {
             for &producer in control.producers {
@@ -631,6 +641,7 @@ fn every_route_is_found_and_nothing_is_bare_that_is_not() {
                             .map(|expected| check(image, *expected))
                             .collect(),
                         Err(why) => vec![Row {
+                            verdict: "does not build".to_owned(),
                             shown: format!("does not build: {why}"),
                             wrong: Some(String::new()),
                             bare: false,
@@ -666,17 +677,58 @@ fn every_route_is_found_and_nothing_is_bare_that_is_not() {
             let _ = writeln!(details, "{head} {}\n{detail}", row.shown);
         }
     }
-    let _ = writeln!(
-        table,
-        "{} controls, {} images, {misses} misses, of which {falsely_bare} falsely bare",
+    let path = tools.folder.join("table.txt");
+    std::fs::write(&path, &table).unwrap();
+    say(&summary(&jobs, &rows));
+    say(&format!(
+        "{} controls in {} images: {misses} misses, of which {falsely_bare} falsely bare; each is in {}\n",
         rows.len(),
-        jobs.len()
-    );
-    say(&table);
+        jobs.len(),
+        path.display()
+    ));
     assert!(misses == 0, "{misses} misses:\n{details}");
 }
 
+/// One control, built for one architecture by one producer with one linker and its flags.
+type Job = (&'static Control, Arch, Producer, (Linker, &'static str));
+
+/// The table, a line per control, architecture and producer, for all linkers.
+fn summary(jobs: &[Job], rows: &[(usize, String, Row)]) -> String {
+    let mut table = format!(
+        "\n{:<24} {:<8} {:<6} {:<14} {:<11} expected: found\n",
+        "control", "target", "from", "linkers", "as expected"
+    );
+    let same = |a: &Job, b: &Job| a.0.name == b.0.name && a.1 == b.1 && a.2 == b.2;
+    for (n, job) in jobs.iter().enumerate() {
+        if jobs[..n].iter().any(|earlier| same(earlier, job)) {
+            continue;
+        }
+        let mine: Vec<_> = rows.iter().filter(|row| same(&jobs[row.0], job)).collect();
+        let mut linkers: Vec<_> = (jobs.iter().filter(|other| same(other, job)))
+            .map(|other| format!("{:?}", other.3.0).to_lowercase())
+            .collect();
+        linkers.dedup();
+        linkers.sort_unstable();
+        linkers.dedup();
+        let verdicts: BTreeSet<_> = mine.iter().map(|row| row.2.verdict.as_str()).collect();
+        let right = mine.iter().filter(|row| row.2.wrong.is_none()).count();
+        let _ = writeln!(
+            table,
+            "{:<24} {:<8} {:<6} {:<14} {:<11} {}",
+            job.0.name,
+            if job.1 == X86 { "x86-64" } else { "AArch64" },
+            format!("{:?}", job.2).to_lowercase(),
+            linkers.join(" "),
+            format!("{right} of {}", mine.len()),
+            verdicts.into_iter().collect::<Vec<_>>().join(", "),
+        );
+    }
+    table
+}
+
 struct Row {
+    /// The routes, expected and found.
+    verdict: String,
     shown: String,
     /// The calls found, if they are not as expected.
     wrong: Option<String>,
@@ -689,6 +741,7 @@ fn check(image: &Image, expected: Expected) -> Row {
         Ok(function) => function.calls(),
         Err(error) => {
             return Row {
+                verdict: "no such function".to_owned(),
                 shown: format!("{}: {error}", expected.from),
                 wrong: Some(String::new()),
                 bare: false,
@@ -696,7 +749,7 @@ fn check(image: &Image, expected: Expected) -> Row {
         }
     };
     let chosen: Vec<&Call> = match expected.which {
-        Which::All => calls.iter().collect(),
+        Which::All | Which::None => calls.iter().collect(),
         Which::To(symbol) => calls.iter().filter(|call| call.reaches(symbol)).collect(),
         Which::Last => calls
             .iter()
@@ -708,7 +761,7 @@ fn check(image: &Image, expected: Expected) -> Row {
     let words = |routes: &mut dyn Iterator<Item = Route>| {
         routes.map(Route::word).collect::<Vec<_>>().join("|")
     };
-    let right = !chosen.is_empty()
+    let right = chosen.is_empty() == matches!(expected.which, Which::None)
         && routes.iter().all(|route| expected.routes.contains(route))
         && expected.tail.is_none_or(|tail| chosen.iter().all(|call| call.tail() == tail))
         && chosen.iter().all(|call| call.via().join(", ").starts_with(expected.via))
@@ -716,18 +769,21 @@ fn check(image: &Image, expected: Expected) -> Row {
         && chosen.iter().all(|call| call.route().is_bare() == (call.instructions() == Some(1)));
     let target = match expected.which {
         Which::To(symbol) => symbol,
-        Which::All | Which::Last => "?",
+        Which::All | Which::Last | Which::None => "?",
     };
+    let (wanted, found) = (
+        words(&mut expected.routes.iter().copied()),
+        if routes.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words(&mut routes.iter().copied())
+        },
+    );
     Row {
+        verdict: format!("{wanted}: {found}"),
         shown: format!(
-            "{} -> {target}: expected {}, found {} ({})",
+            "{} -> {target}: expected {wanted}, found {found} ({})",
             expected.from,
-            words(&mut expected.routes.iter().copied()),
-            if routes.is_empty() {
-                "nothing".to_owned()
-            } else {
-                words(&mut routes.iter().copied())
-            },
             chosen.len(),
         ),
         wrong: (!right).then(|| {
