@@ -92,6 +92,8 @@ enum Which {
     Last,
     /// There is none.
     None,
+    /// None reaches this symbol.
+    NotTo(&'static str),
 }
 
 const fn to(from: &'static str, to: &'static str, routes: &'static [Route]) -> Expected {
@@ -115,6 +117,13 @@ const fn last(from: &'static str) -> Expected {
     Expected {
         which: Which::Last,
         ..to(from, "", NOT_BARE)
+    }
+}
+
+const fn never(from: &'static str, symbol: &'static str) -> Expected {
+    Expected {
+        which: Which::NotTo(symbol),
+        ..to(from, "", &[])
     }
 }
 
@@ -494,6 +503,18 @@ const CONTROLS: &[Control] = &[
         ..DEFAULT
     },
     Control {
+        name: "no --icf",
+        linkers: &[(Lld, "-pie"), (Bfd, "-pie"), (Mold, "-pie")],
+        cflags: "-fPIE -ffunction-sections -fno-ipa-icf",
+        producers: &[Gcc],
+        sources: &["alias_caller.c", "alias.c", "icf.c"],
+        calls: &[
+            to("by_twin", "twin", &[Direct]),
+            never("by_twin", "other_twin"),
+        ],
+        ..DEFAULT
+    },
+    Control {
         name: "ifunc",
         linkers: &[
             (Bfd, "-static"),
@@ -544,6 +565,8 @@ const CONTROLS: &[Control] = &[
             last("indexed_below"),
             last("string_store"),
             last("narrow_address"),
+            last("state_saved"),
+            last("beyond_table"),
             last("breakpoint"),
             last("unknown_instruction"),
             last("subroutine"),
@@ -750,7 +773,9 @@ fn check(image: &Image, expected: Expected) -> Row {
     };
     let chosen: Vec<&Call> = match expected.which {
         Which::All | Which::None => calls.iter().collect(),
-        Which::To(symbol) => calls.iter().filter(|call| call.reaches(symbol)).collect(),
+        Which::To(symbol) | Which::NotTo(symbol) => {
+            calls.iter().filter(|call| call.reaches(symbol)).collect()
+        }
         Which::Last => calls
             .iter()
             .max_by_key(|call| call.at())
@@ -761,18 +786,22 @@ fn check(image: &Image, expected: Expected) -> Row {
     let words = |routes: &mut dyn Iterator<Item = Route>| {
         routes.map(Route::word).collect::<Vec<_>>().join("|")
     };
-    let right = chosen.is_empty() == matches!(expected.which, Which::None)
+    let right = chosen.is_empty() == matches!(expected.which, Which::None | Which::NotTo(_))
         && routes.iter().all(|route| expected.routes.contains(route))
         && expected.tail.is_none_or(|tail| chosen.iter().all(|call| call.tail() == tail))
         && chosen.iter().all(|call| call.via().join(", ").starts_with(expected.via))
         // A bare call is one instruction; anything through a stub or a thunk is more, or not known.
         && chosen.iter().all(|call| call.route().is_bare() == (call.instructions() == Some(1)));
     let target = match expected.which {
-        Which::To(symbol) => symbol,
+        Which::To(symbol) | Which::NotTo(symbol) => symbol,
         Which::All | Which::Last | Which::None => "?",
     };
     let (wanted, found) = (
-        words(&mut expected.routes.iter().copied()),
+        if expected.routes.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words(&mut expected.routes.iter().copied())
+        },
         if routes.is_empty() {
             "nothing".to_owned()
         } else {
