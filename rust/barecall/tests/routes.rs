@@ -839,6 +839,7 @@ struct Tools {
     clang: Option<String>,
     arm_gcc: Option<String>,
     arm_ld: Option<String>,
+    arm_rustc: bool,
     lld: Option<String>,
     mold: Option<String>,
 }
@@ -869,8 +870,16 @@ impl Tools {
                 })
                 .map(|&name| name.to_owned())
         };
+        let arm_rustc = rustc(Aarch64, &folder.join("probe.o"));
+        if let Err(why) = &arm_rustc {
+            missing(
+                "aarch64",
+                &format!("rustc makes no AArch64 object of calls.rs: {why}"),
+            );
+        }
         let tools = Self {
             folder,
+            arm_rustc: arm_rustc.is_ok(),
             clang: first(&["clang", "clang-14", "clang-19"]),
             arm_gcc: first(&["aarch64-linux-gnu-gcc"]),
             arm_ld: first(&["aarch64-linux-gnu-ld"]),
@@ -907,7 +916,7 @@ impl Tools {
         match producer {
             Gcc | Asm => arch == X86 || self.arm_gcc.is_some(),
             Clang => self.clang.is_some(),
-            Rustc => true,
+            Rustc => arch == X86 || self.arm_rustc,
         }
     }
 
@@ -931,24 +940,7 @@ impl Tools {
         let mut objects = Vec::new();
         if producer == Rustc {
             let object = at("calls.o");
-            let mut rustc = Command::new("rustc");
-            rustc
-                .env("RUSTC_BOOTSTRAP", "1")
-                .args([
-                    "--edition=2024",
-                    "--crate-type=lib",
-                    "--emit=obj",
-                    "-Copt-level=2",
-                ])
-                .args(["-Cpanic=abort", "-Awarnings", "--cfg=no_core", "--target"])
-                .arg(match arch {
-                    X86 => "x86_64-unknown-linux-gnu",
-                    Aarch64 => "aarch64-unknown-linux-gnu",
-                })
-                .arg(fixture("calls.rs"))
-                .arg("-o")
-                .arg(&object);
-            run(&mut rustc)?;
+            rustc(arch, &object)?;
             objects.push(object);
         } else {
             for source in control.sources {
@@ -1030,6 +1022,27 @@ impl Tools {
         };
         Command::new(name.unwrap_or("ld"))
     }
+}
+
+/// Compiles calls.rs. For AArch64, for which there may be no `core`, without one: a matter between this
+/// compiler and its library, so that another version may refuse.
+fn rustc(arch: Arch, object: &Path) -> Result<(), String> {
+    let mut rustc = Command::new("rustc");
+    rustc
+        .args([
+            "--edition=2024",
+            "--crate-type=lib",
+            "--emit=obj",
+            "-Copt-level=2",
+        ])
+        .args(["-Cpanic=abort", "-Awarnings"]);
+    match arch {
+        X86 => rustc.arg("--target=x86_64-unknown-linux-gnu"),
+        Aarch64 => rustc
+            .env("RUSTC_BOOTSTRAP", "1")
+            .args(["--cfg=no_core", "--target=aarch64-unknown-linux-gnu"]),
+    };
+    run(rustc.arg(fixture("calls.rs")).arg("-o").arg(object))
 }
 
 fn fixture(name: &str) -> PathBuf {
