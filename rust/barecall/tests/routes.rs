@@ -916,7 +916,10 @@ impl Tools {
         match producer {
             Gcc | Asm => arch == X86 || self.arm_gcc.is_some(),
             Clang => self.clang.is_some(),
-            Rustc => arch == X86 || self.arm_rustc,
+            // The stand-in for the C library is C.
+            Rustc => {
+                arch == X86 || (self.arm_rustc && (self.arm_gcc.is_some() || self.clang.is_some()))
+            }
         }
     }
 
