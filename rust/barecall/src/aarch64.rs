@@ -426,7 +426,7 @@ impl Lifter<'_> {
             self.derive(rm(word), 0, rd(word));
             return;
         }
-        let memory = bit(word, 31).then(|| (around(rn(word)), u8::MAX));
+        let memory = bit(word, 31).then(|| (Mem::around(rn(word)), u8::MAX));
         self.push(Effect::Clobber {
             reads: set(rn(word)) | set(rm(word)) | set(rd(word)),
             writes: set(rd(word)),
@@ -593,7 +593,7 @@ impl Lifter<'_> {
         let structure = word & 0xbe00_0000 == 0x0c00_0000;
         let mut writes = set(t) | set(ra(word)) | set(rm(word)) | set((rm(word) + 1).min(SP));
         let mut reads = writes;
-        let mut mem = around(n);
+        let mut mem = Mem::around(n);
         let mut width = u8::MAX;
         if exclusive || atomic || ordered {
             // ld64b and its kin move eight registers.
@@ -644,15 +644,6 @@ enum Writeback {
 
 const fn is_irg(word: u32) -> bool {
     word & 0xffe0_fc00 == 0x9ac0_1000
-}
-
-/// Somewhere near where a register points.
-const fn around(base: Reg) -> Mem {
-    Mem {
-        base: Some(base),
-        index: Some((base, 1)),
-        disp: -4096,
-    }
 }
 
 /// A linker stub: the slot it jumps through, and how many instructions it executes.

@@ -697,6 +697,9 @@ impl<'a> Scanner<'a> {
             let (start, end) = (image.functions[piece].start, image.functions[piece].end);
             let code = image.contents(start, usize::try_from(end - start).unwrap_or(0));
             for (at, word) in aarch64::words(code, start) {
+                if image.is_literal(at) {
+                    continue;
+                }
                 let moved = match aarch64::flow(at, word) {
                     Flow::Jump(to) => self.moved(at, to),
                     _ => None,

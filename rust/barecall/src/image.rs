@@ -56,6 +56,8 @@ pub struct Image {
     pub(crate) outside: (u64, u64),
     /// An archive's members: where each begins, and its name.
     pub(crate) members: Vec<(u64, Name)>,
+    /// Data between the code, as AArch64's mapping symbols tell: by address.
+    pub(crate) literals: Vec<(u64, u64)>,
     /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes.
     pub(crate) thunks: Vec<AtomicU8>,
 }
@@ -338,6 +340,16 @@ impl Image {
             .partition_point(|member| member.0 <= address)
             .checked_sub(1)?;
         Some(self.text(self.members[at].1))
+    }
+
+    /// Whether an address lies in data between the code.
+    pub(crate) fn is_literal(&self, address: u64) -> bool {
+        let after = self
+            .literals
+            .partition_point(|literal| literal.0 <= address);
+        after
+            .checked_sub(1)
+            .is_some_and(|at| address < self.literals[at].1)
     }
 
     /// The section that contains an address.

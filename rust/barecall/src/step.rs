@@ -28,6 +28,15 @@ impl Mem {
         disp: 0,
     };
 
+    /// Somewhere near where a register points: if that is the frame, anywhere in it.
+    pub(crate) const fn around(base: Reg) -> Self {
+        Self {
+            base: Some(base),
+            index: Some((base, 1)),
+            disp: 0,
+        }
+    }
+
     pub(crate) const fn at(address: u64) -> Self {
         Self {
             base: None,

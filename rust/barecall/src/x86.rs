@@ -400,12 +400,15 @@ fn everything(instruction: &Instruction, info: &mut InstructionInfoFactory) -> E
             if matches!(used.segment(), Register::FS | Register::GS) {
                 continue;
             }
-            let simple = used.index() == Register::None && used.memory_size().size() > 0;
+            let simple =
+                used.index() == Register::None && (1..=255).contains(&used.memory_size().size());
             let mem = match number(used.base()) {
                 _ if used.base() == Register::RIP => Mem::at(instruction.ip_rel_memory_address()),
                 Some(base) if simple => Mem::based(base, used.displacement().cast_signed()),
                 None if simple && used.base() == Register::None => Mem::at(used.displacement()),
-                _ => Mem::ANYWHERE,
+                // How far from there is not known: repeated, scattered, or too large (fxsave).
+                Some(base) => Mem::around(base),
+                None => Mem::ANYWHERE,
             };
             let width = u8::try_from(used.memory_size().size()).unwrap_or(u8::MAX);
             store = Some(if store.is_none() {

@@ -90,6 +90,10 @@ enum Which {
     All,
     /// The last by address.
     Last,
+    /// There is none.
+    None,
+    /// None reaches this symbol.
+    NotTo(&'static str),
 }
 
 const fn to(from: &'static str, to: &'static str, routes: &'static [Route]) -> Expected {
@@ -113,6 +117,20 @@ const fn last(from: &'static str) -> Expected {
     Expected {
         which: Which::Last,
         ..to(from, "", NOT_BARE)
+    }
+}
+
+const fn never(from: &'static str, symbol: &'static str) -> Expected {
+    Expected {
+        which: Which::NotTo(symbol),
+        ..to(from, "", &[])
+    }
+}
+
+const fn none(from: &'static str) -> Expected {
+    Expected {
+        which: Which::None,
+        ..to(from, "", &[])
     }
 }
 
@@ -485,6 +503,18 @@ const CONTROLS: &[Control] = &[
         ..DEFAULT
     },
     Control {
+        name: "no --icf",
+        linkers: &[(Lld, "-pie"), (Bfd, "-pie"), (Mold, "-pie")],
+        cflags: "-fPIE -ffunction-sections -fno-ipa-icf",
+        producers: &[Gcc],
+        sources: &["alias_caller.c", "alias.c", "icf.c"],
+        calls: &[
+            to("by_twin", "twin", &[Direct]),
+            never("by_twin", "other_twin"),
+        ],
+        ..DEFAULT
+    },
+    Control {
         name: "ifunc",
         linkers: &[
             (Bfd, "-static"),
@@ -535,6 +565,8 @@ const CONTROLS: &[Control] = &[
             last("indexed_below"),
             last("string_store"),
             last("narrow_address"),
+            last("state_saved"),
+            last("beyond_table"),
             last("breakpoint"),
             last("unknown_instruction"),
             last("subroutine"),
@@ -594,6 +626,7 @@ const CONTROLS: &[Control] = &[
             last("computed"),
             last("patched"),
             last("overwritten"),
+            none("literals"),
             to("calls_overwritten", "overwritten", &[Direct]),
         ],
         ..DEFAULT
@@ -603,7 +636,7 @@ const CONTROLS: &[Control] = &[
 #[test]
 fn every_route_is_found_and_nothing_is_bare_that_is_not() {
     let tools = Tools::found();
-    let mut jobs = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
     for control in CONTROLS {
         for &arch in control.arch {
             for &producer in control.producers {
@@ -631,6 +664,7 @@ fn every_route_is_found_and_nothing_is_bare_that_is_not() {
                             .map(|expected| check(image, *expected))
                             .collect(),
                         Err(why) => vec![Row {
+                            verdict: "does not build".to_owned(),
                             shown: format!("does not build: {why}"),
                             wrong: Some(String::new()),
                             bare: false,
@@ -666,17 +700,58 @@ fn every_route_is_found_and_nothing_is_bare_that_is_not() {
             let _ = writeln!(details, "{head} {}\n{detail}", row.shown);
         }
     }
-    let _ = writeln!(
-        table,
-        "{} controls, {} images, {misses} misses, of which {falsely_bare} falsely bare",
+    let path = tools.folder.join("table.txt");
+    std::fs::write(&path, &table).unwrap();
+    say(&summary(&jobs, &rows));
+    say(&format!(
+        "{} controls in {} images: {misses} misses, of which {falsely_bare} falsely bare; each is in {}\n",
         rows.len(),
-        jobs.len()
-    );
-    say(&table);
+        jobs.len(),
+        path.display()
+    ));
     assert!(misses == 0, "{misses} misses:\n{details}");
 }
 
+/// One control, built for one architecture by one producer with one linker and its flags.
+type Job = (&'static Control, Arch, Producer, (Linker, &'static str));
+
+/// The table, a line per control, architecture and producer, for all linkers.
+fn summary(jobs: &[Job], rows: &[(usize, String, Row)]) -> String {
+    let mut table = format!(
+        "\n{:<24} {:<8} {:<6} {:<14} {:<11} expected: found\n",
+        "control", "target", "from", "linkers", "as expected"
+    );
+    let same = |a: &Job, b: &Job| a.0.name == b.0.name && a.1 == b.1 && a.2 == b.2;
+    for (n, job) in jobs.iter().enumerate() {
+        if jobs[..n].iter().any(|earlier| same(earlier, job)) {
+            continue;
+        }
+        let mine: Vec<_> = rows.iter().filter(|row| same(&jobs[row.0], job)).collect();
+        let mut linkers: Vec<_> = (jobs.iter().filter(|other| same(other, job)))
+            .map(|other| format!("{:?}", other.3.0).to_lowercase())
+            .collect();
+        linkers.dedup();
+        linkers.sort_unstable();
+        linkers.dedup();
+        let verdicts: BTreeSet<_> = mine.iter().map(|row| row.2.verdict.as_str()).collect();
+        let right = mine.iter().filter(|row| row.2.wrong.is_none()).count();
+        let _ = writeln!(
+            table,
+            "{:<24} {:<8} {:<6} {:<14} {:<11} {}",
+            job.0.name,
+            if job.1 == X86 { "x86-64" } else { "AArch64" },
+            format!("{:?}", job.2).to_lowercase(),
+            linkers.join(" "),
+            format!("{right} of {}", mine.len()),
+            verdicts.into_iter().collect::<Vec<_>>().join(", "),
+        );
+    }
+    table
+}
+
 struct Row {
+    /// The routes, expected and found.
+    verdict: String,
     shown: String,
     /// The calls found, if they are not as expected.
     wrong: Option<String>,
@@ -689,6 +764,7 @@ fn check(image: &Image, expected: Expected) -> Row {
         Ok(function) => function.calls(),
         Err(error) => {
             return Row {
+                verdict: "no such function".to_owned(),
                 shown: format!("{}: {error}", expected.from),
                 wrong: Some(String::new()),
                 bare: false,
@@ -696,8 +772,10 @@ fn check(image: &Image, expected: Expected) -> Row {
         }
     };
     let chosen: Vec<&Call> = match expected.which {
-        Which::All => calls.iter().collect(),
-        Which::To(symbol) => calls.iter().filter(|call| call.reaches(symbol)).collect(),
+        Which::All | Which::None => calls.iter().collect(),
+        Which::To(symbol) | Which::NotTo(symbol) => {
+            calls.iter().filter(|call| call.reaches(symbol)).collect()
+        }
         Which::Last => calls
             .iter()
             .max_by_key(|call| call.at())
@@ -708,26 +786,33 @@ fn check(image: &Image, expected: Expected) -> Row {
     let words = |routes: &mut dyn Iterator<Item = Route>| {
         routes.map(Route::word).collect::<Vec<_>>().join("|")
     };
-    let right = !chosen.is_empty()
+    let right = chosen.is_empty() == matches!(expected.which, Which::None | Which::NotTo(_))
         && routes.iter().all(|route| expected.routes.contains(route))
         && expected.tail.is_none_or(|tail| chosen.iter().all(|call| call.tail() == tail))
         && chosen.iter().all(|call| call.via().join(", ").starts_with(expected.via))
         // A bare call is one instruction; anything through a stub or a thunk is more, or not known.
         && chosen.iter().all(|call| call.route().is_bare() == (call.instructions() == Some(1)));
     let target = match expected.which {
-        Which::To(symbol) => symbol,
-        Which::All | Which::Last => "?",
+        Which::To(symbol) | Which::NotTo(symbol) => symbol,
+        Which::All | Which::Last | Which::None => "?",
     };
+    let (wanted, found) = (
+        if expected.routes.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words(&mut expected.routes.iter().copied())
+        },
+        if routes.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words(&mut routes.iter().copied())
+        },
+    );
     Row {
+        verdict: format!("{wanted}: {found}"),
         shown: format!(
-            "{} -> {target}: expected {}, found {} ({})",
+            "{} -> {target}: expected {wanted}, found {found} ({})",
             expected.from,
-            words(&mut expected.routes.iter().copied()),
-            if routes.is_empty() {
-                "nothing".to_owned()
-            } else {
-                words(&mut routes.iter().copied())
-            },
             chosen.len(),
         ),
         wrong: (!right).then(|| {
@@ -754,6 +839,7 @@ struct Tools {
     clang: Option<String>,
     arm_gcc: Option<String>,
     arm_ld: Option<String>,
+    arm_rustc: bool,
     lld: Option<String>,
     mold: Option<String>,
 }
@@ -784,8 +870,16 @@ impl Tools {
                 })
                 .map(|&name| name.to_owned())
         };
+        let arm_rustc = rustc(Aarch64, &folder.join("probe.o"));
+        if let Err(why) = &arm_rustc {
+            missing(
+                "aarch64",
+                &format!("rustc makes no AArch64 object of calls.rs: {why}"),
+            );
+        }
         let tools = Self {
             folder,
+            arm_rustc: arm_rustc.is_ok(),
             clang: first(&["clang", "clang-14", "clang-19"]),
             arm_gcc: first(&["aarch64-linux-gnu-gcc"]),
             arm_ld: first(&["aarch64-linux-gnu-ld"]),
@@ -822,7 +916,10 @@ impl Tools {
         match producer {
             Gcc | Asm => arch == X86 || self.arm_gcc.is_some(),
             Clang => self.clang.is_some(),
-            Rustc => true,
+            // The stand-in for the C library is C.
+            Rustc => {
+                arch == X86 || (self.arm_rustc && (self.arm_gcc.is_some() || self.clang.is_some()))
+            }
         }
     }
 
@@ -846,24 +943,7 @@ impl Tools {
         let mut objects = Vec::new();
         if producer == Rustc {
             let object = at("calls.o");
-            let mut rustc = Command::new("rustc");
-            rustc
-                .env("RUSTC_BOOTSTRAP", "1")
-                .args([
-                    "--edition=2024",
-                    "--crate-type=lib",
-                    "--emit=obj",
-                    "-Copt-level=2",
-                ])
-                .args(["-Cpanic=abort", "-Awarnings", "--cfg=no_core", "--target"])
-                .arg(match arch {
-                    X86 => "x86_64-unknown-linux-gnu",
-                    Aarch64 => "aarch64-unknown-linux-gnu",
-                })
-                .arg(fixture("calls.rs"))
-                .arg("-o")
-                .arg(&object);
-            run(&mut rustc)?;
+            rustc(arch, &object)?;
             objects.push(object);
         } else {
             for source in control.sources {
@@ -945,6 +1025,27 @@ impl Tools {
         };
         Command::new(name.unwrap_or("ld"))
     }
+}
+
+/// Compiles calls.rs. For AArch64, for which there may be no `core`, without one: a matter between this
+/// compiler and its library, so that another version may refuse.
+fn rustc(arch: Arch, object: &Path) -> Result<(), String> {
+    let mut rustc = Command::new("rustc");
+    rustc
+        .args([
+            "--edition=2024",
+            "--crate-type=lib",
+            "--emit=obj",
+            "-Copt-level=2",
+        ])
+        .args(["-Cpanic=abort", "-Awarnings"]);
+    match arch {
+        X86 => rustc.arg("--target=x86_64-unknown-linux-gnu"),
+        Aarch64 => rustc
+            .env("RUSTC_BOOTSTRAP", "1")
+            .args(["--cfg=no_core", "--target=aarch64-unknown-linux-gnu"]),
+    };
+    run(rustc.arg(fixture("calls.rs")).arg("-o").arg(object))
 }
 
 fn fixture(name: &str) -> PathBuf {

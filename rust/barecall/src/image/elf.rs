@@ -129,6 +129,7 @@ impl<'a> File<'a> {
             .collect();
         let slots = self.slots(&table, &sections)?;
         let (functions, symbols) = self.functions(&table, &sections)?;
+        let literals = self.literals(&table, &sections, architecture);
         Ok(Image {
             path: PathBuf::new(),
             bytes: Vec::new(),
@@ -143,6 +144,7 @@ impl<'a> File<'a> {
             movable: header.e_type(LE) == elf::ET_DYN,
             outside: (0, 0),
             members: Vec::new(),
+            literals,
             thunks: Vec::new(),
         })
     }
@@ -393,6 +395,47 @@ impl<'a> File<'a> {
             None => (0, &[][..]),
         };
         Ok(pieces::of(self.bytes, sections, candidates, unwind))
+    }
+
+    /// Data between the code: from each mapping symbol `$d` to the next `$x`.
+    fn literals(
+        &self,
+        table: &Table<'a>,
+        sections: &[Section],
+        architecture: Architecture,
+    ) -> Vec<(u64, u64)> {
+        let Ok(symbols) = table.symbols(LE, self.bytes, elf::SHT_SYMTAB) else {
+            return Vec::new();
+        };
+        if architecture != Architecture::Aarch64 {
+            return Vec::new();
+        }
+        let mut marks: Vec<(u64, bool)> = symbols
+            .iter()
+            .filter_map(|symbol| {
+                let data = match symbols.symbol_name(LE, symbol).ok()? {
+                    [b'$', b'd'] | [b'$', b'd', b'.', ..] => true,
+                    [b'$', b'x'] | [b'$', b'x', b'.', ..] => false,
+                    _ => return None,
+                };
+                let at = symbol.st_value(LE);
+                section_of(sections, at)
+                    .is_some_and(|section| section.executable)
+                    .then_some((at, data))
+            })
+            .collect();
+        marks.sort_unstable();
+        // Where both stand, the data is empty.
+        let ends = marks.iter().skip(1).map(|mark| mark.0).chain([u64::MAX]);
+        marks
+            .iter()
+            .zip(ends)
+            .filter(|(mark, _)| mark.1)
+            .filter_map(|(mark, next)| {
+                let end = section_of(sections, mark.0)?.end.min(next);
+                (mark.0 < end).then_some((mark.0, end))
+            })
+            .collect()
     }
 
     fn word(&self, sections: &[Section], address: u64) -> Option<u64> {

@@ -509,6 +509,7 @@ impl<'a> Linker<'a> {
             movable: true,
             outside: (self.outside, end),
             members: self.beginnings,
+            literals: Vec::new(),
             thunks: Vec::new(),
         })
     }
