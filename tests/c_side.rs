@@ -1,5 +1,6 @@
 //! The C side keeps its promises, and the safe wrappers theirs.
 
+#[path = "../rust/barecall/tests/support/mod.rs"]
 mod support;
 
 use std::error::Error as _;

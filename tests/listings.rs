@@ -19,6 +19,7 @@ use barecall::{Call, Function, Image, Route};
 use cargo_show_asm::asm::{self, Statement};
 use zero_cost_ffi::catalogue::{Exhibit, exhibits};
 
+#[path = "../rust/barecall/tests/support/mod.rs"]
 mod support;
 
 /// A target that listings are recorded for.

@@ -10,7 +10,7 @@ mod c_view;
 mod fingerprint;
 #[path = "../../rust/exhibits/ffi/generate.rs"]
 mod generate;
-#[path = "../support/mod.rs"]
+#[path = "../../rust/barecall/tests/support/mod.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use barecall::{Call, Image, Route};
 
+mod support;
+
 use Arch::{Aarch64, X86};
 use Linker::{Bfd, Lld, Mold};
 use Producer::{Asm, Clang, Gcc, Rustc};
@@ -872,7 +874,7 @@ impl Tools {
         };
         let arm_rustc = rustc(Aarch64, &folder.join("probe.o"));
         if let Err(why) = &arm_rustc {
-            missing(
+            support::missing(
                 "aarch64",
                 &format!("rustc makes no AArch64 object of calls.rs: {why}"),
             );
@@ -890,7 +892,7 @@ impl Tools {
         };
         let report = |there: bool, what, why| {
             if !there {
-                missing(what, why);
+                support::missing(what, why);
             }
         };
         report(
@@ -1064,22 +1066,6 @@ fn run(command: &mut Command) -> Result<(), String> {
         let message = String::from_utf8_lossy(&output.stderr);
         Err(format!("{command:?}: {message}"))
     }
-}
-
-/// Reports what cannot be checked here.
-///
-/// # Panics
-/// When `BARECALL_REQUIRE` names it.
-fn missing(what: &str, why: &str) {
-    let required = std::env::var("BARECALL_REQUIRE").unwrap_or_default();
-    assert!(
-        !required
-            .split(',')
-            .map(str::trim)
-            .any(|name| name == "all" || name == what),
-        "BARECALL_REQUIRE={required} asks for {what}, which is missing: {why}"
-    );
-    say(&format!("not checked: {what}: {why}\n"));
 }
 
 /// To stderr itself: the test harness keeps what eprintln! writes when a test passes.

@@ -3,11 +3,16 @@
 
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
+
+pub use support::missing;
 
 /// Where the fixtures are built: a folder of this test process, so that two runs
 /// do not overwrite each other's programs.
@@ -37,18 +42,6 @@ fn sweep(all: &Path) {
 /// A path for a file of one test.
 pub fn scratch(name: &str) -> PathBuf {
     folder().join(name)
-}
-
-/// Says that something could not be checked, and fails if it had to be.
-pub fn missing(what: &str, why: &str) {
-    let required = env::var("BARECALL_REQUIRE").unwrap_or_default();
-    assert!(
-        !required
-            .split(',')
-            .any(|name| name == what || name == "all"),
-        "BARECALL_REQUIRE={required}, and {what} is missing: {why}"
-    );
-    eprintln!("NOT CHECKED, {what} is missing: {why}");
 }
 
 /// Builds a program from fixtures with gcc; `None`, said aloud, where there is none.

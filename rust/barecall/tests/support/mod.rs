@@ -1,4 +1,4 @@
-//! What several tests need: to say aloud what was not checked.
+//! What several tests need, the workspace's as well: to say aloud what was not checked.
 
 use std::io::Write as _;
 
