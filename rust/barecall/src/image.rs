@@ -244,7 +244,7 @@ impl Image {
             let Some(piece) = self.piece_from(symbol.address) else {
                 continue;
             };
-            if best.is_none_or(|best| fit < best) {
+            if best.is_none_or(|best| fit > best) {
                 best = Some(fit);
                 fits.clear();
             }

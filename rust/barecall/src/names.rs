@@ -159,12 +159,13 @@ pub(crate) fn unversioned(name: &str) -> &str {
     }
 }
 
-/// How well a name fits what was asked for; smaller is better.
+/// How well a name fits what was asked for; greater is better. A name that is a symbol's whole name means that
+/// symbol, even where it is also the end of others: C's `main` in a Rust program that has a `demo::main`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Fit {
-    Mangled,
-    Demangled,
     Suffix,
+    Demangled,
+    Mangled,
 }
 
 /// Whether `name` is what `wanted` says: the mangled name, the demangled one, or the demangled one's end
@@ -178,43 +179,68 @@ pub(crate) fn fit(wanted: &str, name: &str) -> Option<Fit> {
     if word.is_some_and(|word| !name.contains(word)) {
         return None;
     }
-    let wanted = closures_alike(wanted);
     let demangled = demangle(name);
-    let demangled = closures_alike(&demangled);
-    if demangled == wanted {
-        return Some(Fit::Demangled);
+    // Legacy mangling does not number closures, so its `{{closure}}` is any of v0's.
+    match (wanted.contains(LEGACY), demangled.contains(LEGACY)) {
+        (true, false) => fit_text(wanted, &as_legacy(&demangled)),
+        (false, true) => fit_text(&as_legacy(wanted), &demangled),
+        _ => fit_text(wanted, &demangled),
     }
-    let head = demangled.strip_suffix(&*wanted)?;
-    (head.ends_with("::") || head.ends_with('.')).then_some(Fit::Suffix)
 }
+
+fn fit_text(wanted: &str, demangled: &str) -> Option<Fit> {
+    let head = demangled
+        .strip_suffix(wanted)
+        .filter(|_| !wanted.is_empty())?;
+    if head.is_empty() {
+        Some(Fit::Demangled)
+    } else {
+        (head.ends_with("::") || head.ends_with('.')).then_some(Fit::Suffix)
+    }
+}
+
+const LEGACY: &str = "{{closure}}";
+const V0: &str = "{closure#";
 
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Legacy mangling says `{{closure}}` where v0 says `{closure#0}`: one spelling for both.
-fn closures_alike(name: &str) -> Cow<'_, str> {
-    if !name.contains("{closure#") {
+/// `{closure#7}` as `{{closure}}`.
+fn as_legacy(name: &str) -> Cow<'_, str> {
+    if !name.contains(V0) {
         return Cow::Borrowed(name);
     }
-    let mut out = String::with_capacity(name.len());
+    let mut legacy = String::with_capacity(name.len() + 2);
     let mut rest = name;
-    while let Some(at) = rest.find("{closure#") {
-        out.push_str(&rest[..at]);
-        out.push_str("{{closure}}");
-        rest = rest[at..].find('}').map_or("", |end| &rest[at + end + 1..]);
+    while let Some(at) = rest.find(V0) {
+        let Some(end) = rest[at..].find('}') else {
+            break;
+        };
+        legacy.push_str(&rest[..at]);
+        legacy.push_str(LEGACY);
+        rest = &rest[at + end + 1..];
     }
-    out.push_str(rest);
-    Cow::Owned(out)
+    legacy.push_str(rest);
+    Cow::Owned(legacy)
+}
+
+/// How near a name is to what was typed, 0 to 1: for "did you mean".
+pub(crate) fn likeness(wanted: &str, name: &str) -> f64 {
+    let last = |name| {
+        str::rsplit(name, "::")
+            .next()
+            .and_then(|name| name.rsplit('.').next())
+    };
+    let ends = strsim::jaro_winkler(last(wanted).unwrap_or(wanted), last(name).unwrap_or(name));
+    ends.max(strsim::jaro_winkler(wanted, name))
 }
 
 /// The nearest of `names` to `wanted`, best first.
 pub(crate) fn near(wanted: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     const MOST: usize = 5;
-    let last = |name: &str| name.rsplit("::").next().unwrap_or(name).to_owned();
-    let wanted_last = last(wanted);
     let mut scored: Vec<(f64, String)> = names
-        .map(|name| (strsim::jaro_winkler(&wanted_last, &last(&name)), name))
+        .map(|name| (likeness(wanted, &name), name))
         .filter(|(score, _)| *score > 0.8)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
@@ -228,7 +254,38 @@ pub(crate) fn near(wanted: &str, names: impl Iterator<Item = String>) -> Vec<Str
 
 #[cfg(test)]
 mod tests {
-    use super::never_returns;
+    use super::{Fit, fit, fit_text, never_returns};
+
+    #[test]
+    fn whole_names_and_suffixes_at_a_boundary() {
+        assert_eq!(fit("puts", "puts@GLIBC_2.2.5"), Some(Fit::Mangled));
+        let say = "_ZN4demo3say17h0123456789abcdefE";
+        assert_eq!(fit(say, say), Some(Fit::Mangled));
+        assert_eq!(fit("demo::say", say), Some(Fit::Demangled));
+        assert_eq!(fit("say", say), Some(Fit::Suffix));
+        assert_eq!(
+            fit("_Cfunc_add_one", "main._Cfunc_add_one"),
+            Some(Fit::Suffix)
+        );
+        for (wanted, name) in [("uts", "puts"), ("ay", say), (":say", say), ("", "puts")] {
+            assert_eq!(fit(wanted, name), None, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn closures_of_both_manglings_are_the_same() {
+        let legacy = "_ZN4demo4task28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE";
+        for wanted in [
+            "task::{{closure}}",
+            "task::{closure#0}",
+            "demo::task::{{closure}}",
+        ] {
+            assert!(fit(wanted, legacy).is_some(), "{wanted}");
+        }
+        let v0 = "demo::task::{closure#0}";
+        assert_eq!(fit_text("task::{closure#1}", v0), None);
+        assert_eq!(fit_text("task::{closure#0}", v0), Some(Fit::Suffix));
+    }
 
     #[test]
     fn only_what_ends_in_a_panic_never_returns() {

@@ -8,8 +8,8 @@ use std::{fs, io};
 
 use nix::unistd::Pid;
 
-use super::names::{self, Fit};
 use super::symbols::{Symbol, Symbols};
+use crate::names::{self, Fit};
 use crate::walk::WalkError;
 
 /// One line of `/proc/PID/maps`.
@@ -159,7 +159,7 @@ impl Mapped {
                     mapped
                         .symbols
                         .around(address)
-                        .map(|symbol| (Fit::Whole, mapped, symbol)),
+                        .map(|symbol| (Fit::Mangled, mapped, symbol)),
                 );
             } else {
                 found.extend(
@@ -309,7 +309,7 @@ impl File {
             range.start.wrapping_add(self.bias)..range.end.wrapping_add(self.bias)
         };
         Function {
-            name: names::demangled(&symbol.name),
+            name: names::demangle(&symbol.name),
             address: symbol.start.wrapping_add(self.bias),
             code: self
                 .symbols
@@ -325,10 +325,10 @@ impl File {
 /// A text that names one of several alone, and its full name.
 fn candidate(all: &[(Fit, &File, &Symbol)], file: &File, symbol: &Symbol) -> (String, String) {
     let in_file = |f: &File| Rc::ptr_eq(&f.symbols, &file.symbols);
-    let name = names::demangled(&symbol.name);
+    let name = names::demangle(&symbol.name);
     let alone = all
         .iter()
-        .filter(|(_, f, s)| in_file(f) && names::demangled(&s.name) == name)
+        .filter(|(_, f, s)| in_file(f) && names::demangle(&s.name) == name)
         .count()
         == 1;
     let file = &file.symbols.file;

@@ -2,7 +2,6 @@
 
 mod insn;
 mod maps;
-mod names;
 mod program;
 mod record;
 mod symbols;

@@ -14,7 +14,7 @@ use object::{
 };
 
 use super::insn::{self, Stub};
-use super::names::{self, Fit};
+use crate::names::{self, Fit};
 
 /// One function of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,12 +166,9 @@ impl Symbols {
         let mut found = self.found.borrow_mut();
         // Demangling takes long, and the same is asked in every walk.
         let found = found.entry(query.to_owned()).or_insert_with(|| {
-            let fit = |name: &str| {
-                names::fit(query, name).max(names::fit(query, &names::demangled(name)))
-            };
             let symbols = self.by_name.iter().enumerate();
             symbols
-                .filter_map(|(index, symbol)| Some((fit(&symbol.name)?, index)))
+                .filter_map(|(index, symbol)| Some((names::fit(query, &symbol.name)?, index)))
                 .collect()
         });
         found
@@ -217,7 +214,7 @@ impl Symbols {
             };
         }
         if let Some(symbol) = self.around(address) {
-            return names::demangled(&symbol.name);
+            return names::demangle(&symbol.name);
         }
         let unwound = self
             .unwound
@@ -260,7 +257,7 @@ impl Symbols {
         let mut near: Vec<_> = self
             .by_address
             .iter()
-            .map(|symbol| names::demangled(&symbol.name))
+            .map(|symbol| names::demangle(&symbol.name))
             .map(|name| (names::likeness(query, &name), name))
             .filter(|(likeness, _)| *likeness > 0.8)
             .collect();
@@ -282,7 +279,7 @@ impl Symbols {
             // A static program's: the slot of an IFUNC.
             return self.around(slot.chooser).map(|symbol| symbol.name.clone());
         }
-        Some(names::demangled(&slot.name))
+        Some(names::demangle(&slot.name))
     }
 
     fn functions_unwound(&self) -> Option<Vec<Range<u64>>> {
