@@ -1,7 +1,7 @@
 //! A program under ptrace: it and all it starts are stopped, stepped, and gone
 //! in the end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
@@ -208,6 +208,11 @@ pub(super) struct Tracee {
     breakpoints: HashMap<u64, u8>,
     /// What was reported at an awkward moment, to be seen before all else.
     see_first: Option<Event>,
+    /// New processes that have stopped before their parents reported them. They wait: until it is known how they
+    /// were made, it is not known whether the breakpoints in their memory are copies, which would kill them.
+    early: HashSet<Pid>,
+    /// Those that were reported before they have stopped.
+    announced: HashSet<Pid>,
 }
 
 const INT3: u8 = 0xcc;
@@ -264,6 +269,8 @@ impl Tracee {
                         memory: None,
                         breakpoints: HashMap::new(),
                         see_first: None,
+                        early: HashSet::new(),
+                        announced: HashSet::new(),
                     })
                 });
             if let Ok(tracee) = &seized {
@@ -316,58 +323,108 @@ impl Tracee {
 
     /// `None` if there is nothing to report.
     fn waited(&mut self, flags: c_int) -> io::Result<Option<Event>> {
-        let mut status = 0;
-        // nix's waitpid loses the report of a real-time signal.
-        // SAFETY: `status` is live.
-        let tid = unsafe {
-            libc::waitpid(
-                -1,
-                &raw mut status,
-                libc::__WALL | libc::__WNOTHREAD | flags,
-            )
+        loop {
+            let mut status = 0;
+            // nix's waitpid loses the report of a real-time signal.
+            // SAFETY: `status` is live.
+            let tid = unsafe {
+                libc::waitpid(
+                    -1,
+                    &raw mut status,
+                    libc::__WALL | libc::__WNOTHREAD | flags,
+                )
+            };
+            match tid {
+                0 => return Ok(None),
+                -1 if Errno::last() == Errno::EINTR => return Ok(None),
+                -1 => return Err(io::Error::last_os_error()),
+                _ => {}
+            }
+            let tid = Pid::from_raw(tid);
+            if libc::WIFSTOPPED(status) {
+                if self.is_early(tid) {
+                    continue;
+                }
+                return Ok(Some(self.stopped(tid, status)));
+            }
+            self.threads.remove(&tid);
+            self.early.remove(&tid);
+            self.announced.remove(&tid);
+            return Ok(Some(match tid {
+                tid if tid != self.pid => Event::Gone(tid),
+                _ if libc::WIFSIGNALED(status) => {
+                    Event::Ended(Ended::Killed(libc::WTERMSIG(status)))
+                }
+                _ => Event::Ended(Ended::Exited(libc::WEXITSTATUS(status))),
+            }));
+        }
+    }
+
+    /// Whether this is the first stop of a new process that its parent has not reported yet.
+    fn is_early(&mut self, tid: Pid) -> bool {
+        if self.threads.contains_key(&tid) {
+            return false;
+        }
+        let process = process_of(tid).unwrap_or(tid);
+        let thread = Thread {
+            process,
+            running: false,
+            signal: 0,
+            in_vfork: false,
         };
-        match tid {
-            0 => return Ok(None),
-            -1 if Errno::last() == Errno::EINTR => return Ok(None),
-            -1 => return Err(io::Error::last_os_error()),
-            _ => {}
+        self.threads.insert(tid, thread);
+        let announced = self.announced.remove(&tid);
+        // A thread has its process's memory, and no breakpoints of its own.
+        let early = !announced && process == tid && tid != self.pid;
+        if early {
+            self.early.insert(tid);
         }
-        let tid = Pid::from_raw(tid);
-        if libc::WIFSTOPPED(status) {
-            return Ok(Some(self.stopped(tid, status)));
+        early
+    }
+
+    /// What a new process or thread was waiting for.
+    fn announce(&mut self, parent: Pid, copies_memory: bool) {
+        let Some(child) = ptrace::getevent(parent)
+            .ok()
+            .and_then(|child| c_int::try_from(child).ok())
+            .map(Pid::from_raw)
+        else {
+            return;
+        };
+        if copies_memory {
+            self.clean(child);
         }
-        self.threads.remove(&tid);
-        Ok(Some(match tid {
-            tid if tid != self.pid => Event::Gone(tid),
-            _ if libc::WIFSIGNALED(status) => Event::Ended(Ended::Killed(libc::WTERMSIG(status))),
-            _ => Event::Ended(Ended::Exited(libc::WEXITSTATUS(status))),
-        }))
+        if self.early.remove(&child) {
+            self.resume(child, libc::PTRACE_CONT, 0);
+        } else if !self.threads.contains_key(&child) {
+            self.announced.insert(child);
+        }
     }
 
     fn stopped(&mut self, tid: Pid, status: c_int) -> Event {
-        let thread = self.threads.entry(tid).or_insert_with(|| Thread {
-            process: process_of(tid).unwrap_or(tid),
-            running: true,
-            signal: 0,
-            in_vfork: false,
-        });
-        thread.running = false;
+        if let Some(thread) = self.threads.get_mut(&tid) {
+            thread.running = false;
+        }
         let signal = libc::WSTOPSIG(status);
         match status >> 16 {
             0 if signal == libc::SIGTRAP => Event::Trap(tid),
             0 => Event::Signal(tid, signal),
             libc::PTRACE_EVENT_STOP if signal != libc::SIGTRAP => Event::JobStopped(tid),
-            libc::PTRACE_EVENT_CLONE => Event::Cloned(tid),
+            libc::PTRACE_EVENT_CLONE => {
+                self.announce(tid, false);
+                Event::Cloned(tid)
+            }
             libc::PTRACE_EVENT_FORK => {
-                self.clean_child_of(tid);
+                self.announce(tid, true);
                 Event::Forked(tid)
             }
             libc::PTRACE_EVENT_VFORK => {
-                thread.in_vfork = true;
+                self.set_in_vfork(tid, true);
+                self.announce(tid, false);
                 Event::Forked(tid)
             }
             libc::PTRACE_EVENT_VFORK_DONE => {
-                thread.in_vfork = false;
+                self.set_in_vfork(tid, false);
                 Event::Stopped(tid)
             }
             libc::PTRACE_EVENT_EXEC => {
@@ -378,11 +435,15 @@ impl Tracee {
         }
     }
 
+    fn set_in_vfork(&mut self, tid: Pid, in_vfork: bool) {
+        if let Some(thread) = self.threads.get_mut(&tid) {
+            thread.in_vfork = in_vfork;
+        }
+    }
+
     /// A forked child has a copy of the breakpoints, and nobody to look after them.
-    fn clean_child_of(&mut self, tid: Pid) {
-        if let Ok(child) = ptrace::getevent(tid)
-            && let Ok(memory) = open_memory(Pid::from_raw(c_int::try_from(child).unwrap_or(0)))
-        {
+    fn clean(&self, child: Pid) {
+        if let Ok(memory) = open_memory(child) {
             for (address, byte) in &self.breakpoints {
                 // A copy that is gone needs no cleaning.
                 let _ = memory.write_at(&[*byte], *address);
