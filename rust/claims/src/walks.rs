@@ -158,3 +158,77 @@ fn command(subject: &Subject, act: Act) -> Command {
     program.args(ARGUMENTS).env(ACT, act.to_string());
     program
 }
+
+#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::act::Runtime;
+
+    /// Instructions out and back, and stack switches.
+    fn counts(walk: &Walk) -> (u64, u64, u64) {
+        let switches = walk.out.stack_switches + walk.back.stack_switches;
+        (walk.out.instructions, walk.back.instructions, switches)
+    }
+
+    /// As it was compiled for the tests: not optimised. `CLAIMS_REPEAT` takes every walk that many times.
+    #[test]
+    fn every_walk_is_the_same_in_every_repeat() {
+        let subject = Subject::current().expect("the test's own image");
+        let often = [
+            Act::new(Side::Rust, "say"),
+            Act::new(Side::C, "say"),
+            Act::new(Side::Rust, "add_one"),
+        ];
+        let asked = std::env::var("CLAIMS_REPEAT")
+            .ok()
+            .and_then(|times| times.parse().ok());
+        for act in Act::all() {
+            let few = if often.contains(&act) { 100 } else { 2 };
+            let times = asked.unwrap_or(few);
+            let walk = subject
+                .walker(act)
+                .unwrap_or_else(|| panic!("{act}: no such call"))
+                .repeat(times)
+                .run()
+                .unwrap_or_else(|error| panic!("{act}: {error}"));
+            assert_eq!(walk.repeats.identical, times, "{act}: {walk}");
+            println!("{act}: {:?}, {times} of {times}", counts(&walk));
+            let expected = match act.side {
+                Side::Rust | Side::Task(_) => (1, 0, 0),
+                // gcc's default: through a PLT stub to a shared library, directly to a static one.
+                Side::C if act.name.starts_with("say") => (2, 0, 0),
+                Side::C => (1, 0, 0),
+                Side::Control if act == Act::VISIT_THROUGH_SHIM => (2, 0, 0),
+                Side::Control => (7, 3, 2),
+            };
+            assert_eq!(counts(&walk), expected, "{act}:\n{walk}");
+        }
+    }
+
+    /// The task's call is walked where it was executed, not where it might have been.
+    #[test]
+    fn a_spawned_task_is_walked_where_its_call_is() {
+        let subject = Subject::current().expect("the test's own image");
+        for runtime in Runtime::BOTH {
+            let act = Act::new(Side::Task(runtime), "return_address");
+            let (_, taken) = &subject.walks(&[act])[0];
+            let walk = taken.as_ref().as_ref().expect("it is walked");
+            assert!(walk.is_bare(), "{walk}");
+            let returned = runtime.return_address().expect("a runtime");
+            let call = subject
+                .call_returning_to(returned as u64)
+                .expect("a call of this image");
+            assert_eq!(walk.from, call.from().name());
+        }
+    }
+
+    /// Each is taken once, whoever asks.
+    #[test]
+    fn a_walk_is_taken_once() {
+        let subject = Subject::current().expect("the test's own image");
+        let act = Act::new(Side::Rust, "sum");
+        let first = subject.walks(&[act]);
+        let again = subject.walks(&[act, act]);
+        assert!(Rc::ptr_eq(&first[0].1, &again[1].1));
+    }
+}

@@ -365,4 +365,77 @@ mod tests {
             catalogue::controls().len()
         );
     }
+
+    /// What each claim about walks is to find fault with, planted in the place of an exhibit.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    mod walked {
+        use super::*;
+        use crate::act::Side;
+
+        fn turned(planted: impl FnOnce(&mut Tally, &Subject), named: &str) {
+            let subject = Subject::current().expect("the test's own image");
+            let mut tally = Tally::default();
+            planted(&mut tally, &subject);
+            for rests in [Rests::OnImage, Rests::OnWalks] {
+                assert_eq!(tally.verdict(Verdict::Holds, rests), Verdict::DoesNotHold);
+            }
+            assert!(tally.findings[0].contains(named), "{:?}", tally.findings);
+        }
+
+        #[test]
+        fn a_stub_in_between_is_seen() {
+            let say = Act::new(Side::C, "say");
+            turned(
+                |tally, subject| tally.walk_bare(subject, &[say]),
+                "puts@plt",
+            );
+        }
+
+        #[test]
+        fn a_callback_through_a_shim_is_seen() {
+            turned(
+                |tally, subject| tally.walk_bare(subject, &[Act::VISIT_THROUGH_SHIM]),
+                "visit_shim",
+            );
+        }
+
+        #[test]
+        fn another_stack_is_seen() {
+            turned(
+                |tally, subject| tally.walk_on_one_stack(subject, &[Act::OTHER_STACK]),
+                "switches stacks",
+            );
+            turned(
+                |tally, subject| tally.walk_bare(subject, &[Act::OTHER_STACK]),
+                "on_other_stack",
+            );
+        }
+
+        #[test]
+        fn more_than_c_is_seen() {
+            let [rust, c] = [Side::Rust, Side::C].map(|side| Act::new(side, "say"));
+            turned(
+                |tally, subject| drop(tally.walk_pair(subject, c, rust, "puts")),
+                "2 instructions",
+            );
+        }
+
+        #[test]
+        fn a_control_that_is_not_seen_is_a_fault() {
+            let unseen = |walk: &Walk| walk.out.stack_switches == 1;
+            turned(
+                |tally, subject| drop(tally.walk_control(subject, Act::VISIT_THROUGH_SHIM, unseen)),
+                "does not tell it",
+            );
+        }
+
+        #[test]
+        fn what_is_not_reached_is_no_proof() {
+            let nowhere = Act::new(Side::Rust, "no_such_exhibit");
+            turned(
+                |tally, subject| tally.walk_bare(subject, &[nowhere]),
+                "no such call",
+            );
+        }
+    }
 }
