@@ -4,6 +4,7 @@
 //! where it is, and what keeps the linker from dropping it.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -32,6 +33,10 @@ pub struct Exhibit {
     /// Whether that is the poll of its future, whose symbol is `path` and
     /// `::{{closure}}` (`::{closure#0}` in v0 mangling).
     pub poll: bool,
+    /// What runs its future as a task of the current-thread and of the multi-thread
+    /// runtime, for a poll: boxed as a `dyn Future`, so that what tokio polls is the
+    /// code at `entry`, and no copy of it inlined elsewhere.
+    pub tasks: Option<[fn() -> io::Result<()>; 2]>,
 }
 
 /// A function of C that does what the exhibit of its name does.
@@ -90,12 +95,15 @@ macro_rules! source {
 /// An entry made of one path, so that name, path and address cannot disagree.
 macro_rules! exhibit {
     (poll task::$name:ident($($argument:expr),*), $calls:expr, $says:expr) => {
-        exhibit!(@ task::$name, $calls, None, $says, poll_of(|| task::$name($($argument),*)), true)
+        exhibit!(@ task::$name, $calls, None, $says, poll_of(|| task::$name($($argument),*)), true, Some([
+            || task::on_current_thread(boxed(task::$name($($argument),*))).map(drop),
+            || task::on_multi_thread(boxed(task::$name($($argument),*))).map(drop),
+        ]))
     };
     ($module:ident::$name:ident, $calls:expr, $says:expr) => {
-        exhibit!(@ $module::$name, $calls, Some(stringify!($name)), $says, $module::$name as *const (), false)
+        exhibit!(@ $module::$name, $calls, Some(stringify!($name)), $says, $module::$name as *const (), false, None)
     };
-    (@ $module:ident::$name:ident, $calls:expr, $twin:expr, $says:expr, $entry:expr, $poll:expr) => {
+    (@ $module:ident::$name:ident, $calls:expr, $twin:expr, $says:expr, $entry:expr, $poll:expr, $tasks:expr) => {
         Exhibit {
             name: stringify!($name),
             path: concat!("zero_cost_ffi::", stringify!($module), "::", stringify!($name)),
@@ -106,6 +114,7 @@ macro_rules! exhibit {
             source: source!($module).1,
             entry: $entry,
             poll: $poll,
+            tasks: $tasks,
         }
     };
 }
@@ -247,4 +256,12 @@ pub fn controls() -> Vec<Control> {
 fn poll_of<F: Future>(_: fn() -> F) -> *const () {
     let poll: fn(Pin<&mut F>, &mut Context<'_>) -> Poll<F::Output> = F::poll;
     poll as *const ()
+}
+
+/// Beside [`poll_of`], so that both take the address of the same code.
+fn boxed<F>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send>>
+where
+    F: Future + Send + 'static,
+{
+    Box::pin(future)
 }

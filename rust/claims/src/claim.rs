@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use barecall::walk::Walk;
 use serde::Serialize;
+
+use crate::act::Act;
 
 /// What the check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -87,9 +90,33 @@ pub struct Claim {
     /// What speaks against it, with the evidence; or why it was not checked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
+    /// Why nothing was walked, where that is part of the check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_walked: Option<String>,
     pub talk: Talk,
     pub evidence: Evidence,
     pub figures: BTreeMap<String, Figure>,
     pub provenance: BTreeMap<&'static str, String>,
     pub reproduce: String,
+    /// The walks it rests on; `show` has them, the list of all claims has their counts.
+    #[serde(skip)]
+    pub walks: Vec<Walked>,
+}
+
+/// A walk, and whose it is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Walked {
+    /// `rust/say`, `c/say`, `multi_thread/say_ready`, `control/other_stack`.
+    pub act: String,
+    #[serde(flatten)]
+    pub walk: Walk,
+}
+
+impl Walked {
+    pub fn new(act: Act, walk: &Walk) -> Self {
+        Self {
+            act: act.to_string(),
+            walk: walk.clone(),
+        }
+    }
 }

@@ -3,17 +3,22 @@
 //!
 //! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 
+mod act;
 mod claim;
 mod claims;
 mod show;
 mod subject;
 mod table;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod trampolines;
+mod walks;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use act::Act;
 use claim::{Claim, Verdict};
 use claims::Statement;
 use subject::Subject;
@@ -38,7 +43,7 @@ const EXAMPLES: &str = "Examples:
   cargo run --release -- show one-instruction           source, Rust and C side by side, calls marked
 
 Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
-BARECALL_REQUIRE=all makes a claim that could not be checked a failure.";
+BARECALL_REQUIRE=all makes a claim that could not be checked a failure; =ptrace, one that could not be walked.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -53,6 +58,12 @@ enum Command {
         id: String,
         #[command(flatten)]
         output: Output,
+    },
+    /// Perform an exhibit, for the judge to walk
+    #[command(hide = true)]
+    Act {
+        /// `rust/say`, `c/say`, `multi_thread/say_ready`, …
+        name: String,
     },
 }
 
@@ -84,6 +95,7 @@ fn main() -> ExitCode {
         Command::Prove(prove) => run_prove(&prove),
         Command::List(output) => run_list(output.format),
         Command::Show { id, output } => run_show(&id, output.format),
+        Command::Act { name } => run_act(name),
     };
     done.unwrap_or_else(|failure| match failure {
         // Whoever read has read enough.
@@ -100,6 +112,8 @@ fn main() -> ExitCode {
 enum Failure {
     #[error("no claim {wanted}; the claims are: {}", claims::ALL.map(|known| known.id).join(", "))]
     NoSuchClaim { wanted: String },
+    #[error("no act {name}")]
+    NoSuchAct { name: String },
     #[error("nothing to judge: {0}")]
     Subject(#[from] subject::Error),
     #[error("the output cannot be written: {0}")]
@@ -137,11 +151,26 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         Format::Text => table::print(&mut out, &subject, &checked)?,
         Format::Json => json(&mut out, &subject, &checked)?,
     }
-    let required = std::env::var("BARECALL_REQUIRE")
-        .is_ok_and(|list| list.split(',').any(|name| name.trim() == "all"));
+    let requires = |what: &str| {
+        std::env::var("BARECALL_REQUIRE").is_ok_and(|list| {
+            list.split(',')
+                .any(|name| name.trim() == "all" || name.trim() == what)
+        })
+    };
+    if let Some(why) = checked
+        .iter()
+        .find_map(|claim| claim.not_walked.as_ref())
+        .filter(|_| requires("ptrace"))
+    {
+        writeln!(
+            io::stderr(),
+            "error: BARECALL_REQUIRE asks for ptrace, and nothing can be walked: {why}"
+        )?;
+        return Ok(ExitCode::FAILURE);
+    }
     let failed = checked.iter().any(|claim| match claim.verdict {
         Verdict::DoesNotHold => true,
-        Verdict::NotChecked => required,
+        Verdict::NotChecked => requires("all"),
         Verdict::Holds | Verdict::HoldsWithConditions => false,
     });
     Ok(ExitCode::from(u8::from(failed)))
@@ -192,7 +221,7 @@ fn run_show(id: &str, format: Format) -> Result<ExitCode, Failure> {
     match format {
         Format::Text => show::print(&mut out, &subject, &claim)?,
         Format::Json => {
-            let document = serde_json::json!({ "schema": 1, "claim": claim, "exhibits": show::exhibits(&subject, claim.id) });
+            let document = serde_json::json!({ "schema": 1, "claim": claim, "walks": claim.walks, "exhibits": show::exhibits(&subject, claim.id) });
             serde_json::to_writer_pretty(&mut out, &document)?;
             writeln!(out)?;
         }
@@ -200,6 +229,12 @@ fn run_show(id: &str, format: Format) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(
         claim.verdict == Verdict::DoesNotHold,
     )))
+}
+
+fn run_act(name: String) -> Result<ExitCode, Failure> {
+    let act = Act::named(&name).ok_or(Failure::NoSuchAct { name })?;
+    act.perform()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Today, in UTC: `2026-11-24`.

@@ -43,12 +43,16 @@ struct Line {
     call: Option<String>,
 }
 
-/// What a claim is about: the exhibits in tasks or the others; all, for the one about levels.
+/// What a claim is about: the exhibits in tasks or the others; all, for those about levels and stacks.
 pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
     let twins = catalogue::twins();
     catalogue::exhibits()
         .into_iter()
-        .filter(|exhibit| id == "every-opt-level" || exhibit.poll == (id == "from-a-task"))
+        .filter(|exhibit| match id {
+            "every-opt-level" | "same-stack" => true,
+            "callbacks-too" => exhibit.calls == ["greet_for_each"],
+            _ => exhibit.poll == (id == "from-a-task"),
+        })
         .map(|exhibit| {
             let twin = twins.iter().find(|twin| Some(twin.name) == exhibit.twin);
             Shown {
@@ -136,6 +140,12 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
         writeln!(out, "  {name}: {value}")?;
     }
     writeln!(out, "  reproduce: {}", claim.reproduce)?;
+    for walked in &claim.walks {
+        writeln!(out, "\n{BOLD}{}{BOLD:#}", walked.act)?;
+        for line in walked.walk.to_text().lines() {
+            writeln!(out, "{}", format!("  {line}").trim_end())?;
+        }
+    }
     for exhibit in exhibits(subject, claim.id) {
         writeln!(out)?;
         writeln!(out, "{BOLD}{}{BOLD:#}: {}", exhibit.name, exhibit.says)?;

@@ -2,13 +2,21 @@
 //!
 //! They are found by the address of the code that runs, not by name alone: what is read is what is executed.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use barecall::{Call, Function, Image};
 use zero_cost_ffi::catalogue::{self, Control, Exhibit, Twin};
+
+use crate::act::Act;
+use crate::walks::Taken;
 
 /// The image, and how far the loader moved it.
 pub struct Subject {
     pub image: Image,
     bias: u64,
+    /// The walks taken so far.
+    pub taken: RefCell<HashMap<Act, Taken>>,
 }
 
 /// Why there is nothing to judge.
@@ -29,7 +37,11 @@ impl Subject {
         let first = catalogue::exhibits()[0];
         let listed = image.function(first.path)?.address();
         let bias = address(first.entry).wrapping_sub(listed);
-        let subject = Self { image, bias };
+        let subject = Self {
+            image,
+            bias,
+            taken: RefCell::default(),
+        };
         for (name, entry) in catalogue::exhibits()
             .iter()
             .map(|exhibit| (exhibit.name, exhibit.entry))
@@ -49,7 +61,8 @@ impl Subject {
         Ok(subject)
     }
 
-    fn at(&self, name: &'static str, entry: *const ()) -> Result<Function<'_>, Error> {
+    /// The function whose first instruction runs at an address of the running program.
+    pub fn at(&self, name: &'static str, entry: *const ()) -> Result<Function<'_>, Error> {
         let at = address(entry).wrapping_sub(self.bias);
         let found = self
             .image

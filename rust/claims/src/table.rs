@@ -72,6 +72,10 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
         count(Verdict::DoesNotHold),
         count(Verdict::NotChecked)
     )?;
+    // Aloud, and once: every claim has the same reason.
+    if let Some(why) = claims.iter().find_map(|claim| claim.not_walked.as_ref()) {
+        writeln!(out, "not walked: {why}")?;
+    }
     writeln!(
         out,
         "n: instructions from the call to the C function's first; 1 is bare"

@@ -3,6 +3,7 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -26,10 +27,19 @@ fn every_claim_holds_here() {
     let output = run(&[]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     assert!(
-        stdout(&output).contains("4 of 4 claims hold"),
+        stdout(&output).contains("6 of 6 claims hold"),
         "{}",
         stdout(&output)
     );
+    for walked in [
+        "10 walked: 1 out, 0 back, same stack;",
+        "10 walked: to puts 1 and 2 out, 0 and 0 back",
+        "8 walked: 1 out, 0 back, same stack",
+        "19 of 19 calls walked: 0 stack switches",
+        "1 walked: 1 out, 0 back, same stack;",
+    ] {
+        assert!(stdout(&output).contains(walked), "{}", stdout(&output));
+    }
     assert_eq!(stdout(&output), stdout(&run(&["prove"])));
     assert!(
         !stdout(&output).contains('\u{1b}'),
@@ -43,7 +53,7 @@ fn json_has_the_same_facts() {
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(document["schema"], 1);
     let claims = document["claims"].as_array().expect("claims");
-    assert_eq!(claims.len(), 4);
+    assert_eq!(claims.len(), 6);
     for claim in claims {
         for field in [
             "id",
@@ -74,6 +84,16 @@ fn json_has_the_same_facts() {
     let two = &claims[2]["figures"];
     assert_eq!(two["to puts from Rust"]["value"], 1);
     assert_eq!(two["to puts from C"]["value"], 2);
+    assert_eq!(two["walked to puts from Rust"]["value"], 1);
+    assert_eq!(two["walked to puts from C"]["value"], 2);
+    for (claim, walked) in [(0, 10), (3, 8), (4, 19), (5, 1)] {
+        let figures = &claims[claim]["figures"];
+        assert_eq!(figures["walked"]["value"], walked, "{figures}");
+        assert_eq!(figures["walked out"]["value"], 1, "{figures}");
+        assert_eq!(figures["walked out"]["unit"], "instructions");
+        assert_eq!(figures["walked back"]["value"], 0, "{figures}");
+        assert_eq!(figures["stack switches"]["value"], 0, "{figures}");
+    }
 }
 
 #[test]
@@ -117,6 +137,116 @@ fn one_claim_and_its_evidence() {
             .as_str()
             .is_some_and(|call| call.contains("to puts"))
     }));
+}
+
+#[test]
+fn the_ladders_are_shown() {
+    let shown = stdout(&run(&["show", "callbacks-too"]));
+    for expected in [
+        "control/visit_through_shim",
+        "     1  claims::trampolines::visit_shim",
+        "by pointer, chosen at run time",
+        "back    0 instructions, same stack",
+    ] {
+        assert!(shown.contains(expected), "{expected} is not in:\n{shown}");
+    }
+    let document: Value =
+        serde_json::from_slice(&run(&["show", "callbacks-too", "--format", "json"]).stdout)
+            .expect("JSON");
+    let walk = &document["walks"][0];
+    assert_eq!(walk["act"], "rust/visit");
+    assert_eq!(walk["out"]["instructions"], 1);
+    assert_eq!(walk["out"]["steps"][0]["symbol"], "greet_for_each");
+}
+
+/// Where nothing can be walked the image's verdicts stand, with that condition; the walks' own are not checked.
+#[test]
+fn where_ptrace_is_forbidden_it_is_said() {
+    let forbidden = |required: Option<&str>, arguments: &[&str]| {
+        let mut command = Command::new(CLAIMS);
+        command.args(arguments).env_remove("BARECALL_REQUIRE");
+        if let Some(required) = required {
+            command.env("BARECALL_REQUIRE", required);
+        }
+        // SAFETY: prctl only, which is async-signal-safe.
+        unsafe { command.pre_exec(|| forbid(libc::SYS_ptrace)) };
+        command.output().expect("it runs")
+    };
+    let output = forbidden(None, &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for claim in document["claims"].as_array().expect("claims") {
+        let expected = match claim["id"].as_str().expect("an id") {
+            "same-stack" | "callbacks-too" => "not checked",
+            "every-opt-level" => continue,
+            _ => {
+                let first = claim["conditions"][0].as_str().expect("a condition");
+                assert!(
+                    first.starts_with("not walked, so by the image alone: the system forbids"),
+                    "{first}"
+                );
+                "holds with conditions"
+            }
+        };
+        assert_eq!(claim["verdict"], expected, "{claim}");
+        assert!(claim["not_walked"].as_str().is_some_and(|why| {
+            why.contains("ptrace_scope") || why.contains("--cap-add=SYS_PTRACE")
+        }));
+    }
+    let text = stdout(&forbidden(None, &[]));
+    assert!(
+        text.contains("2 not checked\nnot walked: the system forbids"),
+        "{text}"
+    );
+    for required in ["ptrace", "go, ptrace", "all"] {
+        let output = forbidden(Some(required), &["prove", "one-instruction"]);
+        assert_eq!(output.status.code(), Some(1), "{required}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("asks for ptrace"), "{stderr}");
+    }
+    let other = forbidden(Some("go"), &["prove", "one-instruction"]);
+    assert_eq!(other.status.code(), Some(0));
+}
+
+/// Makes a system call fail with EPERM in this process and all it starts, as the filters of containers do.
+fn forbid(syscall: libc::c_long) -> std::io::Result<()> {
+    let number = u32::try_from(syscall).unwrap_or(u32::MAX);
+    let statement = |code: u32, k| libc::sock_filter {
+        code: u16::try_from(code).unwrap_or(0),
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let mut filter = [
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+        libc::sock_filter {
+            jf: 1,
+            ..statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number)
+        },
+        statement(
+            libc::BPF_RET | libc::BPF_K,
+            libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned(),
+        ),
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: 4,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: the filter and its program live until the call returns.
+    let set = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            ) == 0
+    };
+    if set {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
 }
 
 #[test]

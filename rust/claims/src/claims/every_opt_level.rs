@@ -6,7 +6,7 @@ use std::path::Path;
 use barecall::Route;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
-use super::{Statement, Tally, reproduce};
+use super::{Rests, Statement, Tally, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
 use crate::subject::Subject;
 
@@ -52,7 +52,7 @@ fn judge(folder: &Path) -> Claim {
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: if on_file { tally.verdict(Verdict::HoldsWithConditions) } else { Verdict::NotChecked },
+        verdict: if on_file { tally.verdict(Verdict::HoldsWithConditions, Rests::OnImage) } else { Verdict::NotChecked },
         found: format!("{} calls in {} listings", tally.value("calls"), tally.value("listings")),
         conditions: vec![
             "recorded for the compiler and target named here; `cargo test` builds every level again and compares".into(),
@@ -61,6 +61,7 @@ fn judge(folder: &Path) -> Claim {
                 .into(),
             "at opt-level 0 the exhibit also calls Rust functions that are inlined above it".into(),
         ],
+        not_walked: None,
         findings: tally.findings,
         talk: Talk {
             quote: r#"unsafe { libc::puts("Hello\0".as_ptr() as *const i8) };"#,
@@ -71,6 +72,7 @@ fn judge(folder: &Path) -> Claim {
         figures: tally.figures,
         provenance,
         reproduce: format!("{}, and `cargo test --test listings`", reproduce(STATEMENT.id)),
+        walks: Vec::new(),
     }
 }
 

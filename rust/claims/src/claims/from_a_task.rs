@@ -1,8 +1,7 @@
 //! `from-a-task`: the same call, made by a future's `poll`, costs the same.
 
-use zero_cost_ffi::task;
-
-use super::{Statement, Tally, live, polled, reproduce};
+use super::{Rests, Statement, Tally, live, polled, reproduce};
+use crate::act::{Act, Runtime, Side};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
 use crate::subject::{Subject, words};
 
@@ -18,16 +17,9 @@ fn check(subject: &Subject) -> Claim {
         tally.bare(subject, &exhibit);
     }
     // Not only what could be executed: the call that a task did execute, found by where C was to return to.
-    for (runtime, returned) in [
-        (
-            "current_thread",
-            task::on_current_thread(task::return_address()),
-        ),
-        (
-            "multi_thread",
-            task::on_multi_thread(task::return_address()),
-        ),
-    ] {
+    for runtime in Runtime::BOTH {
+        let returned = runtime.return_address();
+        let runtime = runtime.word();
         let call = returned.map(|address| subject.call_returning_to(address as u64));
         match call {
             Ok(Some(call)) if call.route().is_bare() && call.reaches("greet_return_address") => {
@@ -46,21 +38,34 @@ fn check(subject: &Subject) -> Claim {
         }
     }
     tally.controls(subject);
+    let acts: Vec<Act> = polled()
+        .iter()
+        .flat_map(|exhibit| {
+            Runtime::BOTH.map(|runtime| Act::new(Side::Task(runtime), exhibit.name))
+        })
+        .collect();
+    tally.walk_bare(subject, &acts);
+    let rests = Rests::OnImage;
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::HoldsWithConditions),
+        verdict: tally.verdict(Verdict::HoldsWithConditions, rests),
         found: format!(
-            "{} of {} polls, {}; {} of 2 calls executed in tasks",
+            "{} of {} polls, {}; {} of 2 calls executed in tasks; {}",
             tally.value("exhibits"),
             polled().len(),
             tally.by_route(),
-            tally.value("executed in a task")
+            tally.value("executed in a task"),
+            tally.walked()
         ),
-        conditions: vec![
+        conditions: tally.conditions(rests, vec![
             "per call nothing; what a task costs it costs per poll and per wake, which is not counted here".into(),
-            "a call that waits blocks its worker: being cheap is not being allowed".into(),
-        ],
+            "walked: return_address spawned as it is, the others boxed, so that tokio polls the exhibit's own code and no \
+                 inlined copy"
+                    .into(),
+                "a call that waits blocks its worker: being cheap is not being allowed".into(),
+        ]),
+        not_walked: tally.not_walked,
         findings: tally.findings,
         talk: Talk {
             quote: "which precludes green threads: cannot afford runtime",
@@ -71,5 +76,6 @@ fn check(subject: &Subject) -> Claim {
         figures: tally.figures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
+        walks: tally.walks,
     }
 }

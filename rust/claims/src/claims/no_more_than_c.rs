@@ -2,7 +2,8 @@
 
 use zero_cost_ffi::catalogue;
 
-use super::{Statement, Tally, live, plain, reproduce};
+use super::{Rests, Statement, Tally, live, plain, reproduce};
+use crate::act::{Act, Side};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
 use crate::subject::{Subject, on_show, words};
 
@@ -15,6 +16,12 @@ pub const STATEMENT: Statement = Statement {
 fn check(subject: &Subject) -> Claim {
     let mut tally = Tally::default();
     let twins = catalogue::twins();
+    // All at once, which is faster than a pair at a time.
+    let acts: Vec<Act> = plain()
+        .iter()
+        .flat_map(|exhibit| [Side::Rust, Side::C].map(|side| Act::new(side, exhibit.name)))
+        .collect();
+    subject.walks(&acts);
     for exhibit in plain() {
         let rust = subject
             .exhibit(&exhibit)
@@ -56,19 +63,25 @@ fn check(subject: &Subject) -> Claim {
             }
         }
     }
+    for exhibit in plain() {
+        let [ours, theirs] = [Side::Rust, Side::C].map(|side| Act::new(side, exhibit.name));
+        tally.walk_pair(subject, ours, theirs, exhibit.calls[0]);
+    }
+    let rests = Rests::OnImage;
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::Holds),
+        verdict: tally.verdict(Verdict::Holds, rests),
         found: format!(
-            "{} pairs; to puts {} instruction(s) in Rust and {} in C, to a static library's function {} and {}",
+            "{} pairs; to puts {} instruction(s) in Rust and {} in C, to a static library's function {} and {}; {}",
             tally.value("pairs"),
             tally.value("to puts from Rust"),
             tally.value("to puts from C"),
             tally.value("to greet_add_one from Rust"),
             tally.value("to greet_add_one from C"),
+            walked(&tally),
         ),
-        conditions: vec![
+        conditions: tally.conditions(rests, vec![
             "C as this C compiler makes it by default: it calls a shared library's function through a PLT stub; with \
              -fno-plt it calls as Rust does"
                 .into(),
@@ -76,7 +89,8 @@ fn check(subject: &Subject) -> Claim {
              instruction each, but not the same one"
                 .into(),
             "the call is compared, not the loop around it".into(),
-        ],
+        ]),
+        not_walked: tally.not_walked,
         findings: tally.findings,
         talk: Talk {
             quote: "zero-cost abstractions: FFI-friendly + state machines",
@@ -87,5 +101,21 @@ fn check(subject: &Subject) -> Claim {
         figures: tally.figures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
+        walks: tally.walks,
     }
+}
+
+/// `walked: to puts 1 and 2 out, 0 and 0 back`
+fn walked(tally: &Tally) -> String {
+    if tally.value("walked pairs") == 0 {
+        return "not walked".to_owned();
+    }
+    format!(
+        "{} walked: to puts {} and {} out, {} and {} back",
+        tally.value("walked pairs"),
+        tally.value("walked to puts from Rust"),
+        tally.value("walked to puts from C"),
+        tally.value("walked back from puts to Rust"),
+        tally.value("walked back from puts to C"),
+    )
 }

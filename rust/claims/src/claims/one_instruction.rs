@@ -1,6 +1,7 @@
 //! `one-instruction`: a call from Rust into C executes one instruction.
 
-use super::{Statement, Tally, live, plain, reproduce};
+use super::{Rests, Statement, Tally, live, plain, reproduce};
+use crate::act::{Act, Side};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
 use crate::subject::Subject;
 
@@ -16,22 +17,30 @@ fn check(subject: &Subject) -> Claim {
         tally.bare(subject, &exhibit);
     }
     tally.controls(subject);
+    let acts: Vec<Act> = plain()
+        .iter()
+        .map(|exhibit| Act::new(Side::Rust, exhibit.name))
+        .collect();
+    tally.walk_bare(subject, &acts);
+    let rests = Rests::OnImage;
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::Holds),
+        verdict: tally.verdict(Verdict::Holds, rests),
         found: format!(
-            "{} of {} exhibits, {}; {} controls told apart",
+            "{} of {} exhibits, {}; {}; {} controls told apart",
             tally.value("exhibits"),
             plain().len(),
             tally.by_route(),
+            tally.walked(),
             tally.value("controls")
         ),
-        conditions: vec![
+        conditions: tally.conditions(rests, vec![
             "for this image: this compiler, its flags and this link; another image is another verdict".into(),
             "one instruction, not no cost: by `got` the call also loads the pointer that the loader bound".into(),
             "what is counted is the call; arguments are set up as for any call".into(),
-        ],
+        ]),
+        not_walked: tally.not_walked,
         findings: tally.findings,
         talk: Talk {
             quote: "Rust favors abstractions at no _additional_ costs … including FFI",
@@ -42,5 +51,6 @@ fn check(subject: &Subject) -> Claim {
         figures: tally.figures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
+        walks: tally.walks,
     }
 }

@@ -124,6 +124,7 @@ fn wait_at_gate(ends: &[AtomicI32; 3]) -> io::Result<()> {
         libc::close(parents);
         libc::write(ready, hello.as_ptr().cast(), hello.len()) == 5
             && libc::read(go, (&raw mut answer).cast(), 1) == 1
+            && answer == 1
     };
     if told {
         Ok(())
@@ -276,6 +277,11 @@ impl Tracee {
             if let Ok(tracee) = &seized {
                 deadline.watch(tracee.pid)?;
                 go.write_all(&[1])?;
+            } else {
+                // Said, not only closed: a child that another walk forked meanwhile holds
+                // this end too, and waits in its turn for one that this child holds. Where
+                // there is no child, there is nobody to tell.
+                let _ = go.write_all(&[0]);
             }
             drop(go);
             let spawned = spawning

@@ -1,0 +1,65 @@
+//! `callbacks-too`: C calling back into Rust executes one instruction as well.
+
+use zero_cost_ffi::ffi;
+
+use super::{Rests, Statement, Tally, live, reproduce};
+use crate::act::Act;
+use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
+use crate::subject::{Subject, words};
+
+pub const STATEMENT: Statement = Statement {
+    id: "callbacks-too",
+    says: "when C calls back into a Rust extern \"C\" fn, exactly one instruction executes in between: the call",
+    check,
+};
+
+fn check(subject: &Subject) -> Claim {
+    let mut tally = Tally::default();
+    // At rest it is a call through a pointer, which could be any function's. Only a walk sees where it goes.
+    let route = subject
+        .at("greet_for_each", ffi::greet_for_each as *const ())
+        .ok()
+        .and_then(|function| function.calls().first().map(words))
+        .unwrap_or_else(|| "no call".to_owned());
+    tally.walk_bare(subject, &[Act::VISIT]);
+    let mut pair = Tally::default();
+    let c = pair.walk_pair(subject, Act::VISIT, Act::ADD_TO, "the callback");
+    tally.figures.append(&mut pair.figures);
+    tally.findings.append(&mut pair.findings);
+    tally.walks.extend(pair.walks.pop());
+    let control = tally.walk_control(subject, Act::VISIT_THROUGH_SHIM, |walk| {
+        walk.out.instructions == 2
+    });
+    let rests = Rests::OnWalks;
+    Claim {
+        id: STATEMENT.id,
+        says: STATEMENT.says,
+        verdict: tally.verdict(Verdict::HoldsWithConditions, rests),
+        found: tally.found(format!(
+            "by {route} at rest; {}; C calling back C {c}; control with a shim {control}",
+            tally.walked()
+        )),
+        conditions: tally.conditions(
+            rests,
+            vec![
+                "by pointer, chosen at run time: the image alone cannot show where it goes, so no such call is bare \
+                 by its route; that it was is shown by the walk, for this call"
+                    .into(),
+                "the callback is an extern \"C\" fn itself; a closure is one call more, from such a function".into(),
+                "it must not unwind into C: a panic that would aborts the process".into(),
+            ],
+        ),
+        not_walked: tally.not_walked,
+        findings: tally.findings,
+        talk: Talk {
+            quote: "zero-cost abstractions: FFI-friendly + state machines",
+            assessment: Assessment::Simplified,
+            because: Some("the talk shows the way out into C only; the way in is one instruction too, but by pointer"),
+        },
+        evidence: Evidence::Live,
+        figures: tally.figures,
+        provenance: live(subject),
+        reproduce: reproduce(STATEMENT.id),
+        walks: tally.walks,
+    }
+}
