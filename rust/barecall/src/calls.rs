@@ -753,13 +753,12 @@ impl<'a> Scanner<'a> {
         sites: &mut Vec<Site>,
     ) {
         let entry = self.image.functions[whole].start;
-        let known = sites.len();
-        for (index, reached) in flow::reached(self.image, convention, &self.steps, entry) {
-            let step = self.steps[index];
-            let decided = sites[before..known]
-                .binary_search_by_key(&step.at, |site| site.at)
-                .is_ok();
-            if !decided && reached != Reached::Inside {
+        let decided = &sites[before..];
+        let wanted = |at| decided.binary_search_by_key(&at, |site| site.at).is_err();
+        let found = flow::reached(self.image, convention, &self.steps, entry, wanted);
+        for (index, reached) in found {
+            if reached != Reached::Inside {
+                let step = self.steps[index];
                 let tail = matches!(step.flow, Flow::JumpVia(_));
                 sites.push(self.site(step.at, whole, step.len.into(), tail, reached));
             }

@@ -16,6 +16,7 @@ const FP: Reg = 5;
 /// System V: a callee need not preserve rax, rcx, rdx, rsi, rdi, r8 to r11.
 pub(crate) const CONVENTION: Convention = Convention {
     sp: SP,
+    fp: FP,
     caller_saved: 0b0000_1111_1100_0111,
 };
 
