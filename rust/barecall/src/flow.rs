@@ -56,10 +56,40 @@ pub(crate) fn reached(
     steps: &[Step],
     entry: u64,
     wanted: impl Fn(u64) -> bool,
+    callees: &mut Callees,
 ) -> Vec<(usize, Reached)> {
-    let mut graph = Graph::new(image, convention, steps, entry);
+    let mut graph = Graph::new(image, convention, steps, entry, callees);
     graph.solve();
     graph.report(wanted)
+}
+
+/// What is known of called functions by their names; it holds for a whole image.
+#[derive(Default)]
+pub(crate) struct Callees {
+    /// Slots by their complement.
+    known: HashMap<u64, Manners, BuildHasherDefault<Mix>>,
+}
+
+#[derive(Clone, Copy)]
+struct Manners {
+    never_returns: bool,
+    returns_twice: bool,
+}
+
+impl Callees {
+    fn at(&mut self, image: &Image, address: u64) -> Manners {
+        *self.known.entry(address).or_insert_with(|| Manners {
+            never_returns: image.never_returns(address),
+            returns_twice: image.returns_twice(address),
+        })
+    }
+
+    fn through(&mut self, image: &Image, slot: u64) -> Manners {
+        *self.known.entry(!slot).or_insert_with(|| Manners {
+            never_returns: image.holds_what_never_returns(slot),
+            returns_twice: image.holds_what_returns_twice(slot),
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,6 +275,9 @@ struct Graph<'a> {
     convention: &'a Convention,
     steps: &'a [Step],
     entry: usize,
+    /// For every 16 bytes from the first step on, the first step that begins there or later; empty if the parts
+    /// lie far apart.
+    nearby: Vec<u32>,
     /// Which steps begin a block.
     leads: Vec<bool>,
     /// Jumps and branches with the step they go to.
@@ -254,6 +287,10 @@ struct Graph<'a> {
     block_of: Vec<u32>,
     /// Where each block's last step jumps to.
     exits: Vec<u32>,
+    /// Whether control falls out of the end of each block into the next.
+    falls: Vec<bool>,
+    /// Whether `leads` says something new.
+    stale: bool,
     /// Indirect jumps by step, with the steps they go to so far.
     jumps: BTreeMap<usize, Vec<u32>>,
     subroutines: Vec<u32>,
@@ -273,8 +310,7 @@ struct Graph<'a> {
     pending: Vec<(u32, Option<Value>)>,
     /// Whether a register may hold the address of a function that returns twice.
     twice_held: Option<bool>,
-    twice: HashMap<u64, bool, BuildHasherDefault<Mix>>,
-    never: HashMap<u64, bool, BuildHasherDefault<Mix>>,
+    callees: &'a mut Callees,
     /// Steps that may still be looked at.
     budget: usize,
     /// A jump within the function went who knows where: blocks are taken one by one, from nothing.
@@ -282,17 +318,26 @@ struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    fn new(image: &'a Image, convention: &'a Convention, steps: &'a [Step], entry: u64) -> Self {
+    fn new(
+        image: &'a Image,
+        convention: &'a Convention,
+        steps: &'a [Step],
+        entry: u64,
+        callees: &'a mut Callees,
+    ) -> Self {
         let mut graph = Self {
             image,
             convention,
             steps,
             entry: 0,
+            nearby: nearby(steps),
             leads: vec![false; steps.len() + 1],
             branches: Vec::new(),
             leaders: Vec::new(),
             block_of: Vec::new(),
             exits: Vec::new(),
+            falls: Vec::new(),
+            stale: true,
             jumps: BTreeMap::new(),
             subroutines: Vec::new(),
             entered: Vec::new(),
@@ -308,8 +353,7 @@ impl<'a> Graph<'a> {
             work: Vec::new(),
             pending: Vec::new(),
             twice_held: None,
-            twice: HashMap::default(),
-            never: HashMap::default(),
+            callees,
             budget: (1 << 16) + 64 * steps.len(),
             lost: false,
         };
@@ -321,7 +365,12 @@ impl<'a> Graph<'a> {
                 graph.leads[index] = true;
             }
             match step.flow {
-                Flow::Next | Flow::CallVia(_) => continue,
+                Flow::Next => continue,
+                Flow::CallVia(_) => {
+                    if !graph.never_returns(step.flow) {
+                        continue;
+                    }
+                }
                 Flow::Call(to) => {
                     // A subroutine within the function.
                     if let Some(target) = graph.index(to)
@@ -330,7 +379,7 @@ impl<'a> Graph<'a> {
                         graph.leads[target] = true;
                         graph.subroutines.push(word(target));
                     }
-                    if !graph.never_returns(to) {
+                    if !graph.never_returns(step.flow) {
                         continue;
                     }
                 }
@@ -357,7 +406,18 @@ impl<'a> Graph<'a> {
         if address < self.steps.first()?.at || address > self.steps.last()?.at {
             return None;
         }
-        let at = self.steps.partition_point(|step| step.at < address);
+        let at = match self
+            .nearby
+            .get(((address - self.steps[0].at) >> 4) as usize)
+        {
+            Some(&from) => {
+                let from = from as usize;
+                from + self.steps[from..]
+                    .iter()
+                    .position(|step| step.at >= address)?
+            }
+            None => self.steps.partition_point(|step| step.at < address),
+        };
         (self.steps.get(at)?.at == address).then_some(at)
     }
 
@@ -378,12 +438,20 @@ impl<'a> Graph<'a> {
         }
     }
 
-    fn never_returns(&mut self, to: u64) -> bool {
-        let image = self.image;
-        *self
-            .never
-            .entry(to)
-            .or_insert_with(|| image.never_returns(to))
+    /// Whether a step is a call that never comes back, as far as the callee's name tells.
+    fn never_returns(&mut self, flow: Flow) -> bool {
+        match flow {
+            Flow::Call(to) => self.callees.at(self.image, to).never_returns,
+            Flow::CallVia(Place::Mem(Mem {
+                base: None,
+                index: None,
+                disp,
+            })) => {
+                let slot = disp.cast_unsigned();
+                self.image.is_constant(slot) && self.callees.through(self.image, slot).never_returns
+            }
+            _ => false,
+        }
     }
 
     fn begin(&self, block: usize) -> usize {
@@ -419,6 +487,9 @@ impl<'a> Graph<'a> {
 
     /// Divides the steps into blocks.
     fn lay_out(&mut self) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
         self.leaders.clear();
         self.block_of.clear();
         for (index, &leads) in self.leads[..self.steps.len()].iter().enumerate() {
@@ -433,6 +504,11 @@ impl<'a> Graph<'a> {
             self.exits[self.block_of[step as usize] as usize] = self.block_of[target as usize];
         }
         self.masks = vec![0; blocks];
+        self.falls.clear();
+        for block in 0..blocks {
+            let falls = self.falls_through(block);
+            self.falls.push(falls);
+        }
     }
 
     /// Drops all answers.
@@ -444,26 +520,28 @@ impl<'a> Graph<'a> {
         self.frame = None;
     }
 
-    /// Whether control falls out of the end of a block into the next.
-    fn falls(&mut self, block: usize) -> bool {
+    fn falls_through(&mut self, block: usize) -> bool {
         let end = self.end(block);
         let goes_on = match self.steps[end - 1].flow {
             Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => false,
-            Flow::Call(to) => !self.never_returns(to),
-            Flow::Next | Flow::Branch(_) | Flow::CallVia(_) => true,
+            flow @ (Flow::Call(_) | Flow::CallVia(_)) => !self.never_returns(flow),
+            Flow::Next | Flow::Branch(_) => true,
         };
         goes_on && end < self.steps.len() && self.follows(end)
     }
 
-    fn successors(&mut self, block: usize, out: &mut Vec<usize>) {
+    fn successors(&self, block: usize, out: &mut Vec<usize>) {
         out.clear();
-        if self.falls(block) {
+        if self.falls[block] {
             out.push(block + 1);
         }
         if self.exits[block] != NONE {
             out.push(self.exits[block] as usize);
         }
-        if let Some(targets) = self.jumps.get(&(self.end(block) - 1)) {
+        let last = self.end(block) - 1;
+        if let Flow::JumpVia(_) = self.steps[last].flow
+            && let Some(targets) = self.jumps.get(&last)
+        {
             out.extend(
                 targets
                     .iter()
@@ -504,7 +582,7 @@ impl<'a> Graph<'a> {
                 if self.exits[block] != NONE {
                     has_predecessor[self.exits[block] as usize] = true;
                 }
-                if self.falls(block) {
+                if self.falls[block] {
                     has_predecessor[block + 1] = true;
                 }
             }
@@ -605,7 +683,7 @@ impl<'a> Graph<'a> {
             };
             if self.jumps.get(&step) != Some(&targets) {
                 for &target in &targets {
-                    self.leads[target as usize] = true;
+                    self.stale |= !std::mem::replace(&mut self.leads[target as usize], true);
                 }
                 self.jumps.insert(step, targets);
                 news = true;
@@ -660,11 +738,11 @@ impl<'a> Graph<'a> {
             let target = match self.steps[step].flow {
                 Flow::JumpVia(place) => match self.jump(step, value) {
                     Jump::Inside(_) => Reached::Inside,
-                    Jump::Out => self.target(place, value),
+                    Jump::Out => self.target(step, place, value, node),
                     Jump::Lost if self.framed(step) => Reached::Inside,
                     Jump::Lost => Reached::Undecided,
                 },
-                Flow::CallVia(place) => self.target(place, value),
+                Flow::CallVia(place) => self.target(step, place, value, node),
                 _ => continue,
             };
             reached.push((step, target));
@@ -681,18 +759,16 @@ impl<'a> Graph<'a> {
         }
     }
 
-    fn target(&self, place: Place, value: Value) -> Reached {
-        if let Place::Mem(Mem {
-            base: None,
-            index: None,
-            disp,
-        }) = place
+    fn target(&mut self, step: usize, place: Place, value: Value, node: u32) -> Reached {
+        if let Place::Mem(mem) = place
+            && let Some(Address::Const(at)) = self.address(step, mem, node)
         {
-            let at = disp.cast_unsigned();
-            return if self.image.is_constant(at) {
-                Reached::Slot(at)
-            } else {
+            return if !self.image.is_constant(at) {
                 Reached::Pointer
+            } else if mem.base.is_some() && (self.lost || value == Value::Unknown) {
+                Reached::Undecided
+            } else {
+                Reached::Slot(at)
             };
         }
         match value {
@@ -973,19 +1049,17 @@ impl<'a> Graph<'a> {
             // A subroutine within the function; a recursive call keeps to the convention.
             Flow::Call(to) => {
                 self.index(to).is_some_and(|step| step != self.entry)
-                    || *self
-                        .twice
-                        .entry(to)
-                        .or_insert_with(|| image.returns_twice(to))
+                    || self.callees.at(image, to).returns_twice
             }
             Flow::CallVia(Place::Mem(Mem {
                 base: None,
                 index: None,
                 disp,
-            })) => *self
-                .twice
-                .entry(!disp.cast_unsigned())
-                .or_insert_with(|| image.holds_what_returns_twice(disp.cast_unsigned())),
+            })) => {
+                self.callees
+                    .through(image, disp.cast_unsigned())
+                    .returns_twice
+            }
             // Only what the function itself loads is known to be such.
             Flow::CallVia(Place::Reg(_) | Place::Mem(_)) => {
                 *self.twice_held.get_or_insert_with(|| {
@@ -1541,6 +1615,24 @@ impl Frame {
             pending.push(block);
         }
     }
+}
+
+/// See [`Graph::nearby`].
+fn nearby(steps: &[Step]) -> Vec<u32> {
+    let mut nearby = Vec::new();
+    let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
+        return nearby;
+    };
+    if (last.at - first.at) >> 4 > 4 * steps.len() as u64 {
+        return nearby;
+    }
+    for (index, step) in steps.iter().enumerate() {
+        let line = ((step.at - first.at) >> 4) as usize;
+        while nearby.len() <= line {
+            nearby.push(word(index));
+        }
+    }
+    nearby
 }
 
 /// An index as it is stored: a function that has more steps than this is not followed at all.
