@@ -309,12 +309,17 @@ struct InOrder<'a> {
 }
 
 impl<'a> InOrder<'a> {
-    fn add(&mut self, first: usize, chunk: usize, image: &'a Image, sites: Vec<Site>) {
-        self.early.insert(first, sites);
+    fn add(&mut self, first: usize, chunk: usize, image: &'a Image, sites: &[Site]) {
+        if first != self.next {
+            self.early.insert(first, sites.to_vec());
+            return;
+        }
+        let call = |site: &Site| Call { image, site: *site };
+        self.calls.extend(sites.iter().map(call));
+        self.next += chunk;
         while let Some(sites) = self.early.remove(&self.next) {
+            self.calls.extend(sites.iter().map(call));
             self.next += chunk;
-            self.calls
-                .extend(sites.into_iter().map(|site| Call { image, site }));
         }
     }
 }
@@ -349,6 +354,7 @@ impl Image {
             for _ in 0..workers {
                 scope.spawn(|| {
                     let mut scanner = Scanner::new(self);
+                    let mut sites = Vec::new();
                     loop {
                         let first = next.fetch_add(chunk, Ordering::Relaxed);
                         if first >= wholes {
@@ -359,7 +365,7 @@ impl Image {
                             .iter()
                             .map(|piece| piece.end - piece.start)
                             .sum();
-                        let mut sites = Vec::new();
+                        sites.clear();
                         for piece in pieces.filter(|&piece| self.functions[piece].part_of.is_none())
                         {
                             scanner.function(piece, &mut sites);
@@ -368,7 +374,7 @@ impl Image {
                         found
                             .lock()
                             .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .add(first, chunk, self, sites);
+                            .add(first, chunk, self, &sites);
                     }
                 });
             }
@@ -975,6 +981,14 @@ impl<'a> Scanner<'a> {
 
     /// Whether a jump there leaves the function: a tail call.
     fn leaves(&self, pieces: &[usize], whole: usize, to: u64) -> bool {
+        // Nearly all jumps: no need to look among all pieces of the image.
+        let near = pieces.iter().take(8).any(|&piece| {
+            let piece = &self.image.functions[piece];
+            (piece.start..piece.end).contains(&to)
+        });
+        if near {
+            return false;
+        }
         match self.image.piece_at(to) {
             // In order; of a function that others cut into pieces there may be many.
             Some(piece) if pieces.binary_search(&piece).is_ok() => false,
