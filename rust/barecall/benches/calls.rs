@@ -14,6 +14,9 @@ use barecall::{Architecture, Image};
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 use object::{Object as _, ObjectSection as _};
 
+/// An address and the code there.
+type Code<'a> = (u64, &'a [u8]);
+
 const ROUNDS: usize = 7;
 /// Makes this program a child that only finds the calls of the file it names and prints its peak memory.
 const CHILD: &str = "BARECALL_BENCH_FILE";
@@ -134,7 +137,7 @@ fn toolchain() -> Result<PathBuf, Box<dyn Error>> {
 }
 
 /// The bytes of every function, each part by itself, with their addresses.
-fn functions<'a>(image: &Image, bytes: &'a [u8]) -> Result<Vec<(u64, &'a [u8])>, Box<dyn Error>> {
+fn functions<'a>(image: &Image, bytes: &'a [u8]) -> Result<Vec<Code<'a>>, Box<dyn Error>> {
     let file = object::File::parse(bytes)?;
     let mut sections = Vec::new();
     for section in file.sections() {
@@ -158,7 +161,7 @@ fn functions<'a>(image: &Image, bytes: &'a [u8]) -> Result<Vec<(u64, &'a [u8])>,
 }
 
 /// Decodes everything on all cores, and does nothing with it; how many instructions there were.
-fn decode(code: &[(u64, &[u8])]) -> usize {
+fn decode(code: &[Code<'_>]) -> usize {
     const CHUNK: usize = 1024;
     let (next, decoded) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
