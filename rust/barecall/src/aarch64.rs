@@ -17,6 +17,7 @@ const FP: Reg = 29;
 /// AAPCS64: a callee need not preserve x0 to x18, and a call writes x30.
 pub(crate) const CONVENTION: Convention = Convention {
     sp: SP,
+    fp: FP,
     caller_saved: 0x4007_ffff,
 };
 

@@ -112,11 +112,40 @@ pub struct Call<'a> {
 #[derive(Clone, Copy)]
 struct Site {
     at: u64,
+    /// The address or slot that it reaches; what kind of address it is, `through` says.
+    // Apart from each other they take half the space, and an image has millions.
+    target: u64,
     from: u32,
     len: u8,
     tail: bool,
-    reached: Reached,
+    through: Through,
     route: Route,
+}
+
+/// A [`Reached`] without its address.
+#[derive(Clone, Copy)]
+enum Through {
+    Address,
+    Held,
+    Slot,
+    Loaded,
+    Pointer,
+    Undecided,
+    Inside,
+}
+
+impl Site {
+    const fn reached(&self) -> Reached {
+        match self.through {
+            Through::Address => Reached::Address(self.target),
+            Through::Held => Reached::Held(self.target),
+            Through::Slot => Reached::Slot(self.target),
+            Through::Loaded => Reached::Loaded(self.target),
+            Through::Pointer => Reached::Pointer,
+            Through::Undecided => Reached::Undecided,
+            Through::Inside => Reached::Inside,
+        }
+    }
 }
 
 impl<'a> Call<'a> {
@@ -159,7 +188,7 @@ impl<'a> Call<'a> {
     /// The readable name of the function or symbol that finally gets control; none if that is not known.
     #[must_use]
     pub fn to(&self) -> Option<String> {
-        match self.image.follow(self.site.reached).end {
+        match self.image.follow(self.site.reached()).end {
             End::Symbol(name) => Some(names::demangle(self.image.text(name))),
             End::Address(to) => Some(self.image.label(to)),
             End::Unknown => None,
@@ -169,7 +198,7 @@ impl<'a> Call<'a> {
     /// Every name of the symbol that finally gets control, as the symbol table has them.
     #[must_use]
     pub fn to_mangled(&self) -> Vec<&'a str> {
-        match self.image.follow(self.site.reached).end {
+        match self.image.follow(self.site.reached()).end {
             End::Symbol(name) => vec![names::unversioned(self.image.text(name))],
             End::Address(to) => self.image.names_at(to).map(names::unversioned).collect(),
             End::Unknown => Vec::new(),
@@ -187,7 +216,7 @@ impl<'a> Call<'a> {
     /// The function of this image that finally gets control; none if it lies in another image, or is not known.
     #[must_use]
     pub fn target(&self) -> Option<Function<'a>> {
-        match self.image.follow(self.site.reached).end {
+        match self.image.follow(self.site.reached()).end {
             End::Address(to) => self.image.function_at(to),
             End::Symbol(_) | End::Unknown => None,
         }
@@ -197,7 +226,7 @@ impl<'a> Call<'a> {
     /// but past the linker's stubs, which are no functions.
     #[must_use]
     pub fn callee_mangled(&self) -> Vec<&'a str> {
-        let bound = match self.site.reached {
+        let bound = match self.site.reached() {
             Reached::Address(to) | Reached::Held(to) => {
                 Some(self.image.stub(to).unwrap_or(Bound::Address(to)))
             }
@@ -226,14 +255,14 @@ impl<'a> Call<'a> {
     /// What executes between this call and its target: stubs and thunks by name, in order.
     #[must_use]
     pub fn via(&self) -> Vec<String> {
-        self.image.follow(self.site.reached).via
+        self.image.follow(self.site.reached()).via
     }
 
     /// How many instructions execute from this one to the target's first, which is not counted: 1 is bare.
     /// None where the target is not known, or a resolver may run.
     #[must_use]
     pub fn instructions(&self) -> Option<u32> {
-        self.image.follow(self.site.reached).instructions
+        self.image.follow(self.site.reached()).instructions
     }
 }
 
@@ -269,6 +298,32 @@ pub(crate) enum End {
     Unknown,
 }
 
+/// The chunks of calls that the workers find, put together as they come in: all of them twice would take much
+/// memory.
+#[derive(Default)]
+struct InOrder<'a> {
+    calls: Vec<Call<'a>>,
+    /// The first piece of the next chunk.
+    next: usize,
+    early: std::collections::BTreeMap<usize, Vec<Site>>,
+}
+
+impl<'a> InOrder<'a> {
+    fn add(&mut self, first: usize, chunk: usize, image: &'a Image, sites: &[Site]) {
+        if first != self.next {
+            self.early.insert(first, sites.to_vec());
+            return;
+        }
+        let call = |site: &Site| Call { image, site: *site };
+        self.calls.extend(sites.iter().map(call));
+        self.next += chunk;
+        while let Some(sites) = self.early.remove(&self.next) {
+            self.calls.extend(sites.iter().map(call));
+            self.next += chunk;
+        }
+    }
+}
+
 /// A chain of stubs and thunks longer than this is taken for a cycle.
 const LONGEST_CHAIN: usize = 16;
 
@@ -284,14 +339,22 @@ impl Image {
             .sum();
         let wholes = self.functions.len();
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let chunk = (wholes / (workers * 16)).max(64);
+        let chunk = (wholes / (workers * 128)).max(64);
         let next = std::sync::atomic::AtomicUsize::new(0);
         let done = std::sync::atomic::AtomicU64::new(0);
-        let found = std::sync::Mutex::new(Vec::new());
+        let mut found = InOrder::default();
+        // A call in so many bytes is usual. Growing step by step would leave holes; memory not used is not taken.
+        found.calls.reserve_exact(
+            usize::try_from(total / 48)
+                .unwrap_or(0)
+                .min(self.bytes.len() / 48),
+        );
+        let found = std::sync::Mutex::new(found);
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
                     let mut scanner = Scanner::new(self);
+                    let mut sites = Vec::new();
                     loop {
                         let first = next.fetch_add(chunk, Ordering::Relaxed);
                         if first >= wholes {
@@ -302,7 +365,7 @@ impl Image {
                             .iter()
                             .map(|piece| piece.end - piece.start)
                             .sum();
-                        let mut sites = Vec::new();
+                        sites.clear();
                         for piece in pieces.filter(|&piece| self.functions[piece].part_of.is_none())
                         {
                             scanner.function(piece, &mut sites);
@@ -311,19 +374,16 @@ impl Image {
                         found
                             .lock()
                             .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .push((first, sites));
+                            .add(first, chunk, self, &sites);
                     }
                 });
             }
         });
-        let mut chunks = found
+        let mut calls = found
             .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        chunks.sort_unstable_by_key(|chunk| chunk.0);
-        let mut calls = Vec::with_capacity(chunks.iter().map(|chunk| chunk.1.len()).sum());
-        for (_, sites) in chunks {
-            calls.extend(sites.into_iter().map(|site| Call { image: self, site }));
-        }
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .calls;
+        calls.shrink_to_fit();
         calls
     }
 
@@ -608,6 +668,9 @@ struct Scanner<'a> {
     decoded: Vec<Instruction>,
     steps: Vec<Step>,
     info: InstructionInfoFactory,
+    callees: flow::Callees,
+    /// Routes found lately.
+    routes: Vec<Option<(Reached, Route)>>,
 }
 
 impl<'a> Scanner<'a> {
@@ -617,6 +680,8 @@ impl<'a> Scanner<'a> {
             decoded: Vec::new(),
             steps: Vec::new(),
             info: InstructionInfoFactory::new(),
+            callees: flow::Callees::default(),
+            routes: vec![None; 1 << 13],
         }
     }
 
@@ -641,7 +706,9 @@ impl<'a> Scanner<'a> {
             .fold(0, u64::saturating_add)
             > LARGEST_FOLLOWED;
         let mut windows = Windows::new(image, &pieces);
+        let mut decoded_windows = 0;
         while windows.decode(&mut self.decoded) {
+            decoded_windows += 1;
             for index in 0..self.decoded.len() {
                 let instruction = &self.decoded[index];
                 let (tail, reached) = match x86::flow(instruction) {
@@ -675,13 +742,23 @@ impl<'a> Scanner<'a> {
         }
         if undecided {
             self.steps.clear();
-            let mut windows = Windows::new(image, &pieces);
-            while windows.decode(&mut self.decoded) {
-                for instruction in &self.decoded {
-                    x86::lift(instruction, &mut self.info, &mut self.steps);
+            // A single window is still there, unless a further piece without contents has cleared it.
+            if decoded_windows == 1 && !self.decoded.is_empty() {
+                self.lift();
+            } else {
+                let mut windows = Windows::new(image, &pieces);
+                while windows.decode(&mut self.decoded) {
+                    self.lift();
                 }
             }
             self.follow(whole, &x86::CONVENTION, before, sites);
+        }
+    }
+
+    /// Appends the steps of what is decoded.
+    fn lift(&mut self) {
+        for instruction in &self.decoded {
+            x86::lift(instruction, &mut self.info, &mut self.steps);
         }
     }
 
@@ -707,7 +784,8 @@ impl<'a> Scanner<'a> {
                 aarch64::lift(at, moved.unwrap_or(word), &mut self.steps);
             }
         }
-        for step in &self.steps {
+        for index in 0..self.steps.len() {
+            let step = self.steps[index];
             let (tail, reached) = match step.flow {
                 Flow::Next | Flow::Stop => continue,
                 Flow::Call(to) => (false, Reached::Address(to)),
@@ -756,13 +834,19 @@ impl<'a> Scanner<'a> {
         sites: &mut Vec<Site>,
     ) {
         let entry = self.image.functions[whole].start;
-        let known = sites.len();
-        for (index, reached) in flow::reached(self.image, convention, &self.steps, entry) {
-            let step = self.steps[index];
-            let decided = sites[before..known]
-                .binary_search_by_key(&step.at, |site| site.at)
-                .is_ok();
-            if !decided && reached != Reached::Inside {
+        let decided = &sites[before..];
+        let wanted = |at| decided.binary_search_by_key(&at, |site| site.at).is_err();
+        let found = flow::reached(
+            self.image,
+            convention,
+            &self.steps,
+            entry,
+            wanted,
+            &mut self.callees,
+        );
+        for (index, reached) in found {
+            if reached != Reached::Inside {
+                let step = self.steps[index];
                 let tail = matches!(step.flow, Flow::JumpVia(_));
                 sites.push(self.site(step.at, whole, step.len.into(), tail, reached));
             }
@@ -835,18 +919,46 @@ impl<'a> Scanner<'a> {
         None
     }
 
-    fn site(&self, at: u64, whole: usize, len: usize, tail: bool, reached: Reached) -> Site {
+    fn site(&mut self, at: u64, whole: usize, len: usize, tail: bool, reached: Reached) -> Site {
         let (from, len) = (
             u32::try_from(whole).unwrap_or(u32::MAX),
             u8::try_from(len).unwrap_or(u8::MAX),
         );
+        let (through, target) = match reached {
+            Reached::Address(to) => (Through::Address, to),
+            Reached::Held(to) => (Through::Held, to),
+            Reached::Slot(slot) => (Through::Slot, slot),
+            Reached::Loaded(slot) => (Through::Loaded, slot),
+            Reached::Pointer => (Through::Pointer, 0),
+            Reached::Undecided => (Through::Undecided, 0),
+            Reached::Inside => (Through::Inside, 0),
+        };
         Site {
             at,
+            target,
             from,
             len,
             tail,
-            reached,
-            route: self.image.route(reached),
+            through,
+            route: self.route(reached),
+        }
+    }
+
+    /// The route; few functions and slots are what most calls go to.
+    fn route(&mut self, reached: Reached) -> Route {
+        // Fibonacci hashing: the product's upper bits.
+        let line = |address: u64| (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as usize;
+        let (Reached::Address(address) | Reached::Slot(address)) = reached else {
+            return self.image.route(reached);
+        };
+        let line = &mut self.routes[line(address)];
+        match *line {
+            Some((known, route)) if known == reached => route,
+            _ => {
+                let route = self.image.route(reached);
+                *line = Some((reached, route));
+                route
+            }
         }
     }
 
@@ -872,6 +984,14 @@ impl<'a> Scanner<'a> {
 
     /// Whether a jump there leaves the function: a tail call.
     fn leaves(&self, pieces: &[usize], whole: usize, to: u64) -> bool {
+        // Nearly all jumps: no need to look among all pieces of the image.
+        let near = pieces.iter().take(8).any(|&piece| {
+            let piece = &self.image.functions[piece];
+            (piece.start..piece.end).contains(&to)
+        });
+        if near {
+            return false;
+        }
         match self.image.piece_at(to) {
             // In order; of a function that others cut into pieces there may be many.
             Some(piece) if pieces.binary_search(&piece).is_ok() => false,

@@ -487,6 +487,17 @@ impl Image {
         }
     }
 
+    /// Whether a call through the slot at this address never comes back, as far as its name tells.
+    pub(crate) fn holds_what_never_returns(&self, address: u64) -> bool {
+        match self.bound(address) {
+            Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
+                names::never_returns(self.beginning(name))
+            }
+            Some(Bound::Address(to)) => self.never_returns(to),
+            _ => false,
+        }
+    }
+
     /// Whether a piece begins here that is what another function inside it left of its own.
     pub(crate) fn is_remainder(&self, address: u64) -> bool {
         self.piece_from(address).is_some_and(|piece| {

@@ -16,6 +16,7 @@ const FP: Reg = 5;
 /// System V: a callee need not preserve rax, rcx, rdx, rsi, rdi, r8 to r11.
 pub(crate) const CONVENTION: Convention = Convention {
     sp: SP,
+    fp: FP,
     caller_saved: 0b0000_1111_1100_0111,
 };
 
@@ -30,16 +31,18 @@ pub(crate) fn decode(code: &[u8], address: u64, most: usize, out: &mut Vec<Instr
     out.clear();
     let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
     while out.len() < most && decoder.can_decode() {
-        let mut instruction = Instruction::default();
+        out.push(Instruction::default());
+        let Some(instruction) = out.last_mut() else {
+            break;
+        };
         let (position, ip) = (decoder.position(), decoder.ip());
-        decoder.decode_out(&mut instruction);
+        decoder.decode_out(instruction);
         // The decoder takes as many bytes as it looked at: the next instruction's first among them.
         if instruction.is_invalid() && decoder.set_position(position + 1).is_ok() {
             decoder.set_ip(ip.wrapping_add(1));
             instruction.set_len(1);
             instruction.set_next_ip(ip.wrapping_add(1));
         }
-        out.push(instruction);
     }
 }
 
