@@ -38,7 +38,6 @@ pub fn for_each(items: &[i64]) -> i64 {
 ///
 /// # Safety
 /// `user_data` points to an `i64` that nothing else uses during the call.
-#[inline(never)]
 pub unsafe extern "C" fn visit(item: i64, user_data: *mut c_void) -> c_int {
     // SAFETY: the caller's promise.
     let total = unsafe { &mut *user_data.cast::<i64>() };

@@ -36,11 +36,11 @@ pub struct Exhibit {
     /// What runs its future as a task of the current-thread and of the multi-thread
     /// runtime, for a poll: boxed as a `dyn Future`, so that what tokio polls is the
     /// code at `entry`, and no copy of it inlined elsewhere.
-    pub tasks: Option<[Spawn; 2]>,
+    pub tasks: Option<[RunsTask; 2]>,
 }
 
-/// Builds a runtime, runs an exhibit as a task on it, and returns when that is done.
-pub type Spawn = fn() -> io::Result<()>;
+/// Runs a task to its end. An error when there is no runtime to be had.
+pub type RunsTask = fn() -> io::Result<()>;
 
 /// A function of C that does what the exhibit of its name does.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! What is walked: the judge starts itself once more, to perform one exhibit, twin or control a few times.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::CStr;
 use std::hint::black_box;
 use std::{fmt, io};
 
@@ -150,8 +150,10 @@ fn rust(name: &str) -> io::Result<()> {
         "add_one_times" => drop(black_box(calls::add_one_times(black_box(2), 40))),
         "sum" => drop(black_box(calls::sum(&ITEMS))),
         "midpoint" => drop(black_box(calls::midpoint(ORIGIN, ORIGIN))),
-        "for_each" => drop(black_box(callback::for_each(&ITEMS))),
-        "visit" => for_each(callback::visit),
+        // Either way: what is walked of it is told by the caller.
+        "for_each" | "visit" => {
+            black_box(callback::for_each(&ITEMS));
+        }
         _ => return Err(unknown(name)),
     }
     Ok(())
@@ -170,7 +172,6 @@ fn c(name: &str) -> io::Result<()> {
             "add_one_times" => drop(black_box(twins::add_one_times(black_box(2), 40))),
             "sum" => drop(black_box(twins::sum(ITEMS.as_ptr(), ITEMS.len()))),
             "midpoint" => drop(black_box(twins::midpoint(ORIGIN, ORIGIN))),
-            // Either way: what is walked of it is told by the caller.
             "for_each" | "add_to" => {
                 black_box(twins::for_each(ITEMS.as_ptr(), ITEMS.len()));
             }
@@ -202,7 +203,7 @@ fn control(name: &str) -> io::Result<()> {
         "other_stack" => drop(black_box(crate::trampolines::through_other_stack(
             black_box(41),
         ))),
-        "visit_through_shim" => for_each(crate::trampolines::visit_shim),
+        "visit_through_shim" => for_each_through_shim(),
         _ => return Err(unknown(name)),
     }
     Ok(())
@@ -213,16 +214,17 @@ fn control(name: &str) -> io::Result<()> {
     Err(unknown(name))
 }
 
-/// The exhibit [`callback::for_each`], but with another function to call back.
-fn for_each(visitor: unsafe extern "C" fn(i64, *mut c_void) -> c_int) {
+/// The exhibit [`callback::for_each`], but with a shim for C to call back.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn for_each_through_shim() {
     let mut total = 0_i64;
-    // SAFETY: the pointer is valid for `len` items; either visitor is `visit`, which expects an `i64` that lives
-    // until the call returns.
+    // SAFETY: the pointer is valid for `len` items; the shim expects an `i64`, and `total` lives until the call
+    // returns.
     unsafe {
-        ffi::greet_for_each(
+        zero_cost_ffi::ffi::greet_for_each(
             ITEMS.as_ptr(),
             ITEMS.len(),
-            Some(black_box(visitor)),
+            Some(crate::trampolines::visit_shim),
             (&raw mut total).cast(),
         );
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use barecall::Function;
 use barecall::walk::{Walk, WalkError, Walker};
-use zero_cost_ffi::{callback, catalogue, ffi};
+use zero_cost_ffi::{catalogue, ffi};
 
 use crate::act::{Act, Side};
 use crate::subject::Subject;
@@ -93,15 +93,16 @@ impl Subject {
             self.at("greet_for_each", ffi::greet_for_each as *const ())
                 .ok()
         };
-        let visit = || self.at("visit", callback::visit as *const ()).ok();
-        if [Act::VISIT, Act::VISIT_THROUGH_SHIM].contains(&act) {
-            return Some((self.exactly(&visits()?), self.exactly(&visit()?)));
+        if act == Act::VISIT {
+            // By name: its address, taken here, could be that of a copy made here.
+            let visit = self.image.function("zero_cost_ffi::callback::visit").ok()?;
+            return Some((self.exactly(&visits()?), self.exactly(&visit)));
         }
         if act == Act::ADD_TO {
             return Some((self.exactly(&visits()?), "add_to".to_owned()));
         }
         if act.side == Side::Control {
-            return self.control_call(act);
+            return self.control_call(act, visits()?);
         }
         let exhibit = catalogue::exhibits()
             .into_iter()
@@ -124,14 +125,18 @@ impl Subject {
     }
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    fn control_call(&self, act: Act) -> Option<(String, String)> {
-        let entry = crate::trampolines::through_other_stack as *const ();
-        let from = self.at(act.name, entry).ok()?;
+    fn control_call(&self, act: Act, visits: Function<'_>) -> Option<(String, String)> {
+        use crate::trampolines::{through_other_stack, visited};
+        if act == Act::VISIT_THROUGH_SHIM {
+            let visited = self.at(act.name, visited as *const ()).ok()?;
+            return Some((self.exactly(&visits), self.exactly(&visited)));
+        }
+        let from = self.at(act.name, through_other_stack as *const ()).ok()?;
         Some((self.exactly(&from), "greet_add_one".to_owned()))
     }
 
     #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-    fn control_call(&self, _: Act) -> Option<(String, String)> {
+    fn control_call(&self, _: Act, _: Function<'_>) -> Option<(String, String)> {
         None
     }
 
