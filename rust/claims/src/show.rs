@@ -159,7 +159,7 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
             }
         }
         if !exhibit.c.is_empty() {
-            writeln!(out, "{BOLD}  {:<COLUMN$}  C{BOLD:#}", "Rust")?;
+            writeln!(out, "{BOLD}  {:<COLUMN$}    C{BOLD:#}", "Rust")?;
         }
         for row in 0..exhibit.rust.len().max(exhibit.c.len()) {
             let (rust, rust_marked) = cell(exhibit.rust.get(row));

@@ -54,10 +54,17 @@ fn check(subject: &Subject) -> Claim {
                 let shown = |calls: &[barecall::Call<'_>]| {
                     calls.iter().map(words).collect::<Vec<_>>().join("; ")
                 };
+                let count = |count: Option<u32>| match count {
+                    None => "makes no such call".to_owned(),
+                    Some(u32::MAX) => "executes it is not known how many instructions".to_owned(),
+                    Some(count) => format!("executes {count}"),
+                };
                 tally.findings.push(format!(
-                    "{}: Rust {ours:?} instructions ({}), C {theirs:?} ({})",
+                    "{}: Rust {} ({}), C {} ({})",
                     exhibit.name,
+                    count(ours),
                     shown(&rust),
+                    count(theirs),
                     shown(&c)
                 ));
             }
