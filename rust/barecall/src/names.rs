@@ -63,7 +63,6 @@ pub fn is_rust(name: &str) -> bool {
 }
 
 /// A call that the compiler itself put in: memory primitives, unwinding, allocation shims, stack probes.
-#[allow(dead_code, reason = "for the summary of `calls`")]
 pub(crate) fn is_compiler_inserted(name: &str) -> bool {
     const NAMES: [&str; 19] = [
         "memcpy",

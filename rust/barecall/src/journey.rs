@@ -1,0 +1,253 @@
+//! Where a call ends up: through slots, stubs and thunks to the symbol that finally gets control.
+
+use std::sync::atomic::Ordering;
+
+use crate::aarch64;
+use crate::flow::Reached;
+use crate::image::{Architecture, Bound, Image, Name};
+use crate::names;
+use crate::route::Route;
+use crate::x86;
+
+/// Where a call ends up, and through what.
+pub(crate) struct Journey {
+    pub end: End,
+    pub via: Vec<String>,
+    pub instructions: Option<u32>,
+    stub: bool,
+    thunk: bool,
+    /// It is not decided what lies before the end.
+    open: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Symbol(Name),
+    Address(u64),
+    Unknown,
+}
+
+/// A chain of stubs and thunks longer than this is taken for a cycle.
+const LONGEST_CHAIN: usize = 16;
+
+impl Image {
+    /// What an address is called: a function, or a distance into one.
+    pub(crate) fn label(&self, address: u64) -> String {
+        if let Some(name) = self.name_at(address) {
+            return names::demangle(self.text(name));
+        }
+        match self.function_at(address) {
+            Some(function) if function.mangled().is_some() => {
+                format!(
+                    "{}+{:#x}",
+                    function.name(),
+                    address.wrapping_sub(function.address())
+                )
+            }
+            _ => format!("{address:#x}"),
+        }
+    }
+
+    /// Follows a call through stubs and thunks to its end.
+    pub(crate) fn follow(&self, reached: Reached) -> Journey {
+        let mut journey = Journey {
+            end: End::Unknown,
+            via: Vec::new(),
+            instructions: Some(1),
+            stub: false,
+            thunk: false,
+            open: false,
+        };
+        let mut next = match reached {
+            Reached::Address(to) | Reached::Held(to) => self.arrive(to),
+            Reached::Slot(at) | Reached::Loaded(at) => self
+                .bound(at)
+                .map_or(Next::Nowhere, |bound| self.through(bound)),
+            Reached::Pointer | Reached::Undecided | Reached::Inside => Next::Nowhere,
+        };
+        loop {
+            match next {
+                Next::Nowhere => {
+                    journey.instructions = None;
+                    return journey;
+                }
+                Next::End(end) => {
+                    journey.end = end;
+                    return journey;
+                }
+                Next::Lazy(name) => {
+                    // The first call goes through the dynamic linker's resolver.
+                    journey.instructions = None;
+                    journey.stub = true;
+                    journey.end = End::Symbol(name);
+                    return journey;
+                }
+                Next::Undefined(name) => {
+                    // The linker decides what lies between.
+                    journey.instructions = None;
+                    journey.open = true;
+                    journey.end = End::Symbol(name);
+                    return journey;
+                }
+                Next::Stub {
+                    at,
+                    instructions,
+                    bound,
+                } => {
+                    if journey.via.len() >= LONGEST_CHAIN {
+                        return Journey {
+                            end: End::Unknown,
+                            instructions: None,
+                            ..journey
+                        };
+                    }
+                    journey.stub = true;
+                    journey.instructions = journey.instructions.map(|known| known + instructions);
+                    journey.via.push(match bound {
+                        Bound::Symbol(name) | Bound::Lazily(name) => {
+                            format!("{}@plt", names::demangle(self.text(name)))
+                        }
+                        _ => self.label(at),
+                    });
+                    next = self.through(bound);
+                }
+                Next::Thunk {
+                    at,
+                    instructions,
+                    to,
+                } => {
+                    if journey.via.len() >= LONGEST_CHAIN {
+                        return Journey {
+                            end: End::Unknown,
+                            instructions: None,
+                            ..journey
+                        };
+                    }
+                    journey.thunk = true;
+                    journey.instructions = journey.instructions.map(|known| known + instructions);
+                    journey.via.push(self.label(at));
+                    next = match to {
+                        Reached::Address(to) => self.arrive(to),
+                        Reached::Slot(slot) => self
+                            .bound(slot)
+                            .map_or(Next::Nowhere, |bound| self.through(bound)),
+                        _ => Next::Nowhere,
+                    };
+                }
+            }
+        }
+    }
+
+    fn through(&self, bound: Bound) -> Next {
+        match bound {
+            Bound::Symbol(name) => Next::End(End::Symbol(name)),
+            Bound::Lazily(name) => Next::Lazy(name),
+            Bound::Address(to) => self.arrive(to),
+            // An ifunc: the loader asks its resolver before the program starts.
+            Bound::Resolved(resolver) => Next::End(End::Address(resolver)),
+            Bound::Other => Next::Nowhere,
+        }
+    }
+
+    fn arrive(&self, to: u64) -> Next {
+        if let Some(name) = self.undefined(to) {
+            return Next::Undefined(name);
+        }
+        let Some(section) = self.section_at(to).filter(|section| section.executable) else {
+            return Next::Nowhere;
+        };
+        if section.stubs {
+            return match self.decode_stub(to) {
+                Some((slot, instructions)) => match self.bound(slot) {
+                    Some(bound) => Next::Stub {
+                        at: to,
+                        instructions,
+                        bound,
+                    },
+                    None => Next::Nowhere,
+                },
+                None => Next::Nowhere,
+            };
+        }
+        match self.thunk(to) {
+            Some((reached, instructions)) => Next::Thunk {
+                at: to,
+                instructions,
+                to: reached,
+            },
+            None => Next::End(End::Address(to)),
+        }
+    }
+
+    /// What the linker's stub at this address jumps through.
+    pub(crate) fn stub(&self, address: u64) -> Option<Bound> {
+        self.section_at(address).filter(|section| section.stubs)?;
+        self.bound(self.decode_stub(address)?.0)
+    }
+
+    fn decode_stub(&self, address: u64) -> Option<(u64, u32)> {
+        match self.architecture {
+            Architecture::X86_64 => x86::stub(self.contents(address, 32), address),
+            Architecture::Aarch64 => aarch64::stub(self.contents(address, 32), address),
+        }
+    }
+
+    /// Where the function at this address passes control on to, if it does nothing else.
+    fn thunk(&self, address: u64) -> Option<(Reached, u32)> {
+        const LARGEST: u64 = 96;
+        let piece = self.piece_from(address)?;
+        let size = self.functions[piece].end - address;
+        if size > LARGEST || self.thunks[piece].load(Ordering::Relaxed) == 1 {
+            return None;
+        }
+        let code = self.contents(address, usize::try_from(size).ok()?);
+        let found = match self.architecture {
+            Architecture::X86_64 => x86::thunk(code, address),
+            Architecture::Aarch64 => aarch64::thunk(code, address),
+        };
+        let found = found.filter(|found| match found.0 {
+            Reached::Slot(slot) => self.is_constant(slot),
+            // A function that jumps to itself passes nothing on.
+            Reached::Address(to) => self.piece_at(to) != Some(piece),
+            _ => false,
+        });
+        self.thunks[piece].store(if found.is_some() { 2 } else { 1 }, Ordering::Relaxed);
+        found
+    }
+
+    pub(crate) fn route(&self, reached: Reached) -> Route {
+        let plain = match reached {
+            Reached::Address(_) => Route::Direct,
+            Reached::Slot(_) => Route::Got,
+            Reached::Held(_) | Reached::Loaded(_) => Route::Register,
+            Reached::Pointer => return Route::Pointer,
+            Reached::Undecided | Reached::Inside => return Route::Unresolved,
+        };
+        let journey = self.follow(reached);
+        match (journey.end, journey.thunk, journey.stub) {
+            (End::Unknown, ..) => Route::Unresolved,
+            (_, true, _) => Route::Thunk,
+            _ if journey.open => Route::Unresolved,
+            (_, false, true) => Route::Plt,
+            _ => plain,
+        }
+    }
+}
+
+enum Next {
+    Nowhere,
+    End(End),
+    Lazy(Name),
+    /// To a symbol that this object leaves undefined.
+    Undefined(Name),
+    Stub {
+        at: u64,
+        instructions: u32,
+        bound: Bound,
+    },
+    Thunk {
+        at: u64,
+        instructions: u32,
+        to: Reached,
+    },
+}
