@@ -60,12 +60,13 @@ impl Image {
         };
         let mut next = match reached {
             Reached::Address(to) | Reached::Held(to) => self.arrive(to),
-            Reached::Slot(at) | Reached::Loaded(at) => self
-                .bound(at)
-                .map_or(Next::Nowhere, |bound| self.through(bound)),
+            Reached::Slot(at) | Reached::Loaded(at) => self.through_slot(at),
             Reached::Pointer | Reached::Undecided | Reached::Inside => Next::Nowhere,
         };
         loop {
+            if journey.via.len() > LONGEST_CHAIN {
+                next = Next::Nowhere;
+            }
             match next {
                 Next::Nowhere => {
                     journey.instructions = None;
@@ -94,13 +95,6 @@ impl Image {
                     instructions,
                     bound,
                 } => {
-                    if journey.via.len() >= LONGEST_CHAIN {
-                        return Journey {
-                            end: End::Unknown,
-                            instructions: None,
-                            ..journey
-                        };
-                    }
                     journey.stub = true;
                     journey.instructions = journey.instructions.map(|known| known + instructions);
                     journey.via.push(match bound {
@@ -116,26 +110,22 @@ impl Image {
                     instructions,
                     to,
                 } => {
-                    if journey.via.len() >= LONGEST_CHAIN {
-                        return Journey {
-                            end: End::Unknown,
-                            instructions: None,
-                            ..journey
-                        };
-                    }
                     journey.thunk = true;
                     journey.instructions = journey.instructions.map(|known| known + instructions);
                     journey.via.push(self.label(at));
                     next = match to {
                         Reached::Address(to) => self.arrive(to),
-                        Reached::Slot(slot) => self
-                            .bound(slot)
-                            .map_or(Next::Nowhere, |bound| self.through(bound)),
+                        Reached::Slot(slot) => self.through_slot(slot),
                         _ => Next::Nowhere,
                     };
                 }
             }
         }
+    }
+
+    fn through_slot(&self, slot: u64) -> Next {
+        self.bound(slot)
+            .map_or(Next::Nowhere, |bound| self.through(bound))
     }
 
     fn through(&self, bound: Bound) -> Next {

@@ -1,7 +1,11 @@
 //! Whatever cannot be walked: an error with a text of its own, and no process left.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+#[path = "support/forbid.rs"]
+mod forbid;
 mod walking;
+
+use forbid::forbid;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +16,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use barecall::walk::{Ending, Walk, WalkError, Walker};
-use nix::libc;
 
 use walking::{Marker, build, calls};
 
@@ -486,49 +489,4 @@ fn a_system_that_forbids_to_fix_addresses_is_no_obstacle() {
         said.contains("3 of 3 walks identical, addresses randomised"),
         "{run:?}"
     );
-}
-
-/// Makes a system call fail with EPERM in this process and all it starts, as the
-/// filters of containers do.
-fn forbid(syscall: libc::c_long) -> std::io::Result<()> {
-    let number = u32::try_from(syscall).unwrap_or(u32::MAX);
-    let code = |code: u32| u16::try_from(code).unwrap_or(0);
-    let statement = |c, k| libc::sock_filter {
-        code: code(c),
-        jt: 0,
-        jf: 0,
-        k,
-    };
-    let mut filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-        libc::sock_filter {
-            code: code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K),
-            jt: 0,
-            jf: 1,
-            k: number,
-        },
-        statement(
-            libc::BPF_RET | libc::BPF_K,
-            libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned(),
-        ),
-        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog {
-        len: 4,
-        filter: filter.as_mut_ptr(),
-    };
-    // SAFETY: the filter and its program live until the call returns.
-    let set = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(
-                libc::PR_SET_SECCOMP,
-                libc::SECCOMP_MODE_FILTER,
-                &raw const program,
-            ) == 0
-    };
-    if set {
-        Ok(())
-    } else {
-        Err(std::io::Error::last_os_error())
-    }
 }

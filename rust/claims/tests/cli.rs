@@ -2,10 +2,14 @@
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
+#[path = "../../barecall/tests/support/forbid.rs"]
+mod forbid;
+
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 
+use forbid::forbid;
 use serde_json::Value;
 
 const CLAIMS: &str = env!("CARGO_BIN_EXE_claims");
@@ -206,47 +210,6 @@ fn where_ptrace_is_forbidden_it_is_said() {
     }
     let other = forbidden(Some("go"), &["prove", "one-instruction"]);
     assert_eq!(other.status.code(), Some(0));
-}
-
-/// Makes a system call fail with EPERM in this process and all it starts, as the filters of containers do.
-fn forbid(syscall: libc::c_long) -> std::io::Result<()> {
-    let number = u32::try_from(syscall).unwrap_or(u32::MAX);
-    let statement = |code: u32, k| libc::sock_filter {
-        code: u16::try_from(code).unwrap_or(0),
-        jt: 0,
-        jf: 0,
-        k,
-    };
-    let mut filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-        libc::sock_filter {
-            jf: 1,
-            ..statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number)
-        },
-        statement(
-            libc::BPF_RET | libc::BPF_K,
-            libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned(),
-        ),
-        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog {
-        len: 4,
-        filter: filter.as_mut_ptr(),
-    };
-    // SAFETY: the filter and its program live until the call returns.
-    let set = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(
-                libc::PR_SET_SECCOMP,
-                libc::SECCOMP_MODE_FILTER,
-                &raw const program,
-            ) == 0
-    };
-    if set {
-        Ok(())
-    } else {
-        Err(std::io::Error::last_os_error())
-    }
 }
 
 #[test]
