@@ -70,11 +70,31 @@ pub enum Evidence {
     Recorded,
 }
 
-/// A counted value.
+/// A counted value: exact, the same in every run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Figure {
     pub value: u64,
     pub unit: &'static str,
+}
+
+/// A measured value: of this run, on this machine. No verdict rests on it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// The median, where it was measured several times.
+    pub value: f64,
+    /// The least and the greatest of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<[f64; 2]>,
+    pub unit: &'static str,
+}
+
+/// What was missing, so that something could not be checked or rests on what is on file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Missing {
+    /// As `BARECALL_REQUIRE` names it: `ptrace`, `go`, `valgrind`.
+    pub what: &'static str,
+    /// Why, and how to get it.
+    pub why: String,
 }
 
 /// One claim, checked.
@@ -90,12 +110,15 @@ pub struct Claim {
     /// What speaks against it, with the evidence; or why it was not checked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
-    /// Why nothing was walked, where that is part of the check.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_walked: Option<String>,
+    /// What was missing; a failure where `BARECALL_REQUIRE` names it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     pub talk: Talk,
     pub evidence: Evidence,
     pub figures: BTreeMap<String, Figure>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<String, Measured>,
+    pub pictures: Pictures,
     pub provenance: BTreeMap<&'static str, String>,
     pub reproduce: String,
     /// The walks it rests on; `show` has them, the list of all claims has their counts.
@@ -119,4 +142,75 @@ impl Walked {
             walk: walk.clone(),
         }
     }
+}
+
+/// What can be drawn of a claim.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Pictures {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<Chart>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layouts: Vec<Layout>,
+}
+
+/// One chart's data.
+#[derive(Clone, Debug, Serialize)]
+pub struct Chart {
+    /// Unique within its claim: `bytes-per-task`.
+    pub id: &'static str,
+    pub title: &'static str,
+    /// None where the points are categories, named by their label.
+    pub x: Option<Axis>,
+    pub y: Axis,
+    pub series: Vec<Series>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Axis {
+    pub name: &'static str,
+    pub unit: &'static str,
+    /// Whether it is drawn on a logarithmic scale.
+    pub log: bool,
+}
+
+/// One line, or one set of bars.
+#[derive(Clone, Debug, Serialize)]
+pub struct Series {
+    pub name: String,
+    /// Whether it was counted (exact) or measured.
+    pub exact: bool,
+    pub evidence: Evidence,
+    pub points: Vec<Point>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Point {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x: Option<f64>,
+    pub y: f64,
+    /// The least and the greatest, where it was measured several times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<[f64; 2]>,
+}
+
+/// Where the bytes of a value are.
+#[derive(Clone, Debug, Serialize)]
+pub struct Layout {
+    pub name: String,
+    pub bytes: u64,
+    /// By offset; what lies in the same bytes at different times overlaps.
+    pub parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    /// The local, or `tag`, or `padding`.
+    pub name: String,
+    pub offset: u64,
+    pub bytes: u64,
+    /// The states in which it is alive: `across the first await`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alive: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! The table: what was found of each exhibit and each control, then a line a claim.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -23,9 +24,10 @@ pub fn style(verdict: Verdict) -> Style {
 
 pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::Result<()> {
     routes(out, subject)?;
+    let width = widest(claims.iter().map(|claim| claim.id));
     writeln!(
         out,
-        "{BOLD}{:<15}  {:<21}  evidence{BOLD:#}",
+        "{BOLD}{:<width$}  {:<21}  evidence{BOLD:#}",
         "claim", "verdict"
     )?;
     for claim in claims {
@@ -45,7 +47,7 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
         };
         writeln!(
             out,
-            "{:<15}  {style}{:<21}{style:#}  {kind}: {}{DIM}{recorded}{DIM:#}",
+            "{:<width$}  {style}{:<21}{style:#}  {kind}: {}{DIM}{recorded}{DIM:#}",
             claim.id,
             claim.verdict.words(),
             claim.found
@@ -72,9 +74,10 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
         count(Verdict::DoesNotHold),
         count(Verdict::NotChecked)
     )?;
-    // Aloud, and once: every claim has the same reason.
-    if let Some(why) = claims.iter().find_map(|claim| claim.not_walked.as_ref()) {
-        writeln!(out, "not walked: {why}")?;
+    // Aloud, and once: several claims have the same reason.
+    let missing: BTreeSet<_> = claims.iter().flat_map(|claim| &claim.missing).collect();
+    for missing in missing {
+        writeln!(out, "missing: {}: {}", missing.what, missing.why)?;
     }
     writeln!(
         out,
@@ -85,6 +88,11 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
         "{DIM}conditions, source and listings: cargo run --release -- show {}{DIM:#}",
         claims.first().map_or("ID", |claim| claim.id)
     )
+}
+
+/// The width of a column that has these texts.
+pub fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+    texts.map(str::len).max().unwrap_or_default()
 }
 
 /// Each exhibit beside its twin, each control: as this image has them.

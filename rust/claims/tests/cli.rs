@@ -193,13 +193,13 @@ fn where_ptrace_is_forbidden_it_is_said() {
             }
         };
         assert_eq!(claim["verdict"], expected, "{claim}");
-        assert!(claim["not_walked"].as_str().is_some_and(|why| {
+        assert!(claim["missing"][0]["why"].as_str().is_some_and(|why| {
             why.contains("ptrace_scope") || why.contains("--cap-add=SYS_PTRACE")
         }));
     }
     let text = stdout(&forbidden(None, &[]));
     assert!(
-        text.contains("2 not checked\nnot walked: the system forbids"),
+        text.contains("2 not checked\nmissing: ptrace: the system forbids"),
         "{text}"
     );
     for required in ["ptrace", "go, ptrace", "all"] {

@@ -65,7 +65,7 @@ mod steps;
 use std::process::Command;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use error::{Ending, Lost, WalkError, Wanted};
 
@@ -100,7 +100,7 @@ pub use error::{Ending, Lost, WalkError, Wanted};
 /// # #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 /// # fn main() {}
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Walk {
     /// The caller's full name, demangled.
@@ -129,7 +129,7 @@ pub struct Walk {
 }
 
 /// One way of the walk: [out](Walk::out) or [back](Walk::back).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Leg {
     /// Instructions executed.
@@ -146,7 +146,7 @@ pub struct Leg {
 }
 
 /// A stretch of instructions executed in one function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
     /// The function's name, demangled. A linker's stub is `puts@plt`. Code
@@ -165,7 +165,7 @@ pub struct Step {
 }
 
 /// The callee's own part of the walk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Callee {
     /// Instructions executed, those of all it calls included.
@@ -173,7 +173,7 @@ pub struct Callee {
 }
 
 /// How often the walk was taken, each time in a new process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Repeats {
     /// Walks taken; the first is the one shown.

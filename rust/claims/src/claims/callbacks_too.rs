@@ -49,7 +49,7 @@ fn check(subject: &Subject) -> Claim {
                 "it must not unwind into C: a panic that would aborts the process".into(),
             ],
         ),
-        not_walked: tally.not_walked,
+        missing: tally.missing(),
         findings: tally.findings,
         talk: Talk {
             quote: "zero-cost abstractions: FFI-friendly + state machines",
@@ -58,6 +58,8 @@ fn check(subject: &Subject) -> Claim {
         },
         evidence: Evidence::Live,
         figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
         walks: tally.walks,

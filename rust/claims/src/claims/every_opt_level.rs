@@ -61,7 +61,7 @@ fn judge(folder: &Path) -> Claim {
                 .into(),
             "at opt-level 0 the exhibit also calls Rust functions that are inlined above it".into(),
         ],
-        not_walked: None,
+        missing: Vec::new(),
         findings: tally.findings,
         talk: Talk {
             quote: r#"unsafe { libc::puts("Hello\0".as_ptr() as *const i8) };"#,
@@ -70,6 +70,8 @@ fn judge(folder: &Path) -> Claim {
         },
         evidence: Evidence::Recorded,
         figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
         provenance,
         reproduce: format!("{}, and `cargo test --test listings`", reproduce(STATEMENT.id)),
         walks: Vec::new(),

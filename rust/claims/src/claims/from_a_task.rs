@@ -65,7 +65,7 @@ fn check(subject: &Subject) -> Claim {
                     .into(),
                 "a call that waits blocks its worker: being cheap is not being allowed".into(),
         ]),
-        not_walked: tally.not_walked,
+        missing: tally.missing(),
         findings: tally.findings,
         talk: Talk {
             quote: "which precludes green threads: cannot afford runtime",
@@ -74,6 +74,8 @@ fn check(subject: &Subject) -> Claim {
         },
         evidence: Evidence::Live,
         figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
         walks: tally.walks,

@@ -14,7 +14,7 @@ use barecall::walk::Walk;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
 use crate::act::Act;
-use crate::claim::{Claim, Figure, Verdict, Walked};
+use crate::claim::{Claim, Figure, Measured, Missing, Pictures, Verdict, Walked};
 use crate::subject::Subject;
 use crate::walks::NotWalked;
 
@@ -55,6 +55,8 @@ fn polled() -> Vec<Exhibit> {
 #[derive(Default)]
 struct Tally {
     figures: BTreeMap<String, Figure>,
+    measured: BTreeMap<String, Measured>,
+    pictures: Pictures,
     findings: Vec<String>,
     walks: Vec<Walked>,
     /// Why no program can be walked here.
@@ -220,6 +222,14 @@ impl Tally {
             self.findings
                 .push(format!("{act} could not be walked: {error}"));
         }
+    }
+
+    fn missing(&self) -> Vec<Missing> {
+        let ptrace = self.not_walked.clone().map(|why| Missing {
+            what: "ptrace",
+            why,
+        });
+        ptrace.into_iter().collect()
     }
 
     /// `10 walked: 1 out, 0 back, same stack`

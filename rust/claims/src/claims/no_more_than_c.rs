@@ -97,7 +97,7 @@ fn check(subject: &Subject) -> Claim {
                 .into(),
             "the call is compared, not the loop around it".into(),
         ]),
-        not_walked: tally.not_walked,
+        missing: tally.missing(),
         findings: tally.findings,
         talk: Talk {
             quote: "zero-cost abstractions: FFI-friendly + state machines",
@@ -106,6 +106,8 @@ fn check(subject: &Subject) -> Claim {
         },
         evidence: Evidence::Live,
         figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
         walks: tally.walks,

@@ -40,7 +40,7 @@ fn check(subject: &Subject) -> Claim {
             "one instruction, not no cost: by `got` the call also loads the pointer that the loader bound".into(),
             "what is counted is the call; arguments are set up as for any call".into(),
         ]),
-        not_walked: tally.not_walked,
+        missing: tally.missing(),
         findings: tally.findings,
         talk: Talk {
             quote: "Rust favors abstractions at no _additional_ costs … including FFI",
@@ -49,6 +49,8 @@ fn check(subject: &Subject) -> Claim {
         },
         evidence: Evidence::Live,
         figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
         walks: tally.walks,

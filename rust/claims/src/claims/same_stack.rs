@@ -43,7 +43,7 @@ fn check(subject: &Subject) -> Claim {
                 "walked by ptrace, one call of each; a signal handler may have a stack of its own".into(),
             ],
         ),
-        not_walked: tally.not_walked,
+        missing: tally.missing(),
         findings: tally.findings,
         talk: Talk {
             quote: "cf. Cgo with its C-incompatible stack",
@@ -52,6 +52,8 @@ fn check(subject: &Subject) -> Claim {
         },
         evidence: Evidence::Live,
         figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
         walks: tally.walks,
