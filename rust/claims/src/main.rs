@@ -111,7 +111,7 @@ fn main() -> ExitCode {
 /// Why nothing was judged.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("no claim {wanted}; the claims are: {}", claims::ALL.map(|known| known.id).join(", "))]
+    #[error("no claim {wanted}; the claims are: {}", claims::ids().join(", "))]
     NoSuchClaim { wanted: String },
     #[error("no act {name}")]
     NoSuchAct { name: String },
@@ -124,8 +124,8 @@ enum Failure {
 }
 
 fn named(id: &str) -> Result<&'static Statement, Failure> {
-    static ALL: [Statement; claims::ALL.len()] = claims::ALL;
-    ALL.iter()
+    claims::ALL
+        .iter()
         .find(|known| known.id == id)
         .ok_or_else(|| Failure::NoSuchClaim {
             wanted: id.to_owned(),
@@ -134,7 +134,7 @@ fn named(id: &str) -> Result<&'static Statement, Failure> {
 
 fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
     let ids = if prove.ids.is_empty() {
-        claims::ALL.map(|known| known.id.to_owned()).to_vec()
+        claims::ids().into_iter().map(str::to_owned).collect()
     } else {
         prove.ids.clone()
     };
@@ -205,8 +205,10 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
             }
         }
         Format::Json => {
-            let claims =
-                claims::ALL.map(|claim| serde_json::json!({ "id": claim.id, "says": claim.says }));
+            let claims = claims::ALL
+                .iter()
+                .map(|claim| serde_json::json!({ "id": claim.id, "says": claim.says }))
+                .collect::<Vec<_>>();
             serde_json::to_writer_pretty(
                 &mut out,
                 &serde_json::json!({ "schema": 1, "claims": claims }),

@@ -26,7 +26,7 @@ pub struct Statement {
 }
 
 /// Every claim, in the order of the argument.
-pub const ALL: [Statement; 6] = [
+pub const ALL: &[Statement] = &[
     one_instruction::STATEMENT,
     every_opt_level::STATEMENT,
     no_more_than_c::STATEMENT,
@@ -34,6 +34,11 @@ pub const ALL: [Statement; 6] = [
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
 ];
+
+/// The claims' names, in that order.
+pub fn ids() -> Vec<&'static str> {
+    ALL.iter().map(|claim| claim.id).collect()
+}
 
 /// The exhibits that are calls from ordinary functions.
 fn plain() -> Vec<Exhibit> {
