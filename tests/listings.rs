@@ -481,12 +481,15 @@ fn machine_facts(out: &mut String, target: &Target, machine: &Machine, poll: &Fu
     if target.triple == X86_64.triple {
         let _ = writeln!(out, "# bytes     {}", machine.bytes);
     }
-    let _ = writeln!(
-        out,
-        "# poll      {} instructions, {} calls",
-        poll.listing().instructions().len(),
-        poll.calls().len()
-    );
+    let listing = poll.listing();
+    let instructions = listing.instructions();
+    let is_call = |text: &str| {
+        let op = text.split_whitespace().next();
+        op.is_some_and(|op| ["call", "bl", "blr"].contains(&op))
+    };
+    let calls = instructions.iter().filter(|found| is_call(&found.text()));
+    let (long, calls) = (instructions.len(), calls.count());
+    let _ = writeln!(out, "# poll      {long} instructions, {calls} calls");
 }
 
 /// The function's labels and instructions, without directives.

@@ -98,9 +98,9 @@ pub struct Machine {
     pub bytes: usize,
     /// The address of the machine code of its `poll`.
     pub entry: *const (),
-    /// Where its buffer lies while it waits, by running it: see
-    /// [`kept::buffer_offset`].
-    pub buffer_offset: fn() -> Option<usize>,
+    /// Where its buffer lies while it waits, by running it, for those that have one:
+    /// see [`kept::buffer_offset`].
+    pub buffer_offset: Option<fn() -> Option<usize>>,
 }
 
 /// The file of a module, and its text.
@@ -195,8 +195,14 @@ macro_rules! machine {
             begins: $begins,
             bytes: bytes_of(|| $made),
             entry: poll_of(|| $made),
-            buffer_offset: || kept::buffer_offset($made),
+            buffer_offset: machine!(@ $module $made),
         }
+    };
+    (@ machine $made:expr) => {
+        None
+    };
+    (@ kept $made:expr) => {
+        Some(|| kept::buffer_offset($made))
     };
     (kept::$name:ident($($argument:expr)?), $says:literal) => {
         machine!(

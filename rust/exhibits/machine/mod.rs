@@ -6,9 +6,11 @@
 //! "Hi!" and never "Bye!". That is the contract of [`Future::poll`]: whoever returns
 //! `Pending` has seen to it that the waker will be called.
 //!
-//! [`kept`] shows what else a future keeps while it waits.
+//! [`kept`] shows what else a future keeps while it waits, [`nap`] the task of which
+//! there are a million.
 
 pub mod kept;
+pub mod nap;
 
 use std::future::Future;
 use std::pin::Pin;
