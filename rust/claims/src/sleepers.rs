@@ -48,12 +48,13 @@ impl Kind {
     /// # Errors
     /// When there is no runtime, or not as many threads, to be had.
     pub fn perform(self, count: u64) -> io::Result<()> {
-        let taken = match self {
-            Self::Tasks => serde_json::to_string(&tasks(count)?),
-            Self::Threads => serde_json::to_string(&threads(count)?),
-            Self::Cells => serde_json::to_string(&cells()?),
-        };
-        writeln!(io::stdout(), "{}", taken?)
+        let mut out = io::stdout();
+        match self {
+            Self::Tasks => serde_json::to_writer(&mut out, &tasks(count)?)?,
+            Self::Threads => serde_json::to_writer(&mut out, &threads(count)?)?,
+            Self::Cells => serde_json::to_writer(&mut out, &cells()?)?,
+        }
+        writeln!(out)
     }
 }
 

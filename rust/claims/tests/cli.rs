@@ -4,6 +4,8 @@
 
 #[path = "../../barecall/tests/support/forbid.rs"]
 mod forbid;
+#[path = "../../barecall/tests/support/mod.rs"]
+mod support;
 
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
@@ -282,6 +284,41 @@ fn the_limit_that_is_too_low_is_named() {
     assert!(
         stderr.contains("`ulimit -v unlimited` raises it") && stderr.contains("`--tasks 2097152`"),
         "{stderr}"
+    );
+}
+
+/// An independent tool counts as many allocations, and as many bytes, for two thousand tasks more.
+#[test]
+fn valgrind_counts_as_many_allocations() {
+    let heap = |tasks: &str| -> std::io::Result<(u64, u64)> {
+        let output = Command::new("valgrind")
+            .args([CLAIMS, "errand", "sleep", "tasks", tasks])
+            .output()?;
+        assert!(output.status.success(), "{output:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let line = stderr
+            .split("total heap usage:")
+            .nth(1)
+            .expect("memcheck says so");
+        let line = line.lines().next().expect("a line").replace(',', "");
+        let numbers: Vec<u64> = line
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        Ok((numbers[0], numbers[2]))
+    };
+    let (few, many) = match (heap("1000"), heap("3000")) {
+        (Ok(few), Ok(many)) => (few, many),
+        (Err(error), _) | (_, Err(error)) => {
+            return support::missing("valgrind", &format!("`apt-get install valgrind`: {error}"));
+        }
+    };
+    let (allocations, bytes) = (many.0 - few.0, many.1 - few.1);
+    // When all wake at once, the runtime's queue grows: by doubling, 8 bytes each.
+    assert!((2000..2010).contains(&allocations), "{allocations}");
+    assert!(
+        (2000 * 256..2000 * 256 + 65_536).contains(&bytes),
+        "{bytes}"
     );
 }
 

@@ -29,6 +29,8 @@ const TASKS: u64 = 10_000;
 const THREADS: u64 = 1000;
 /// Bytes a task may take of the machine's memory: twice its cell, for what the allocator takes beside it.
 const PER_TASK: u64 = 512;
+/// The same for a goroutine: its stack, and what belongs to it.
+const PER_GOROUTINE: u64 = 4096;
 
 /// Whether so many tasks, and the threads that they are compared with, can be had here.
 ///
@@ -132,7 +134,10 @@ fn goroutines(found: &mut Found, asked: Option<u64>) {
         if most >= MANY {
             let _ = writeln!(io::stderr(), "million-tasks: {most} goroutines");
         }
-        goroutines::live(&sizes(1000, most))
+        // As many as there is memory for, which is fewer than of tasks.
+        let fits = |count: &u64| limits::memory(limits::of_memory(), *count, PER_GOROUTINE).is_ok();
+        let counts: Vec<u64> = sizes(1000, most).into_iter().filter(fits).collect();
+        goroutines::live(&counts)
     });
     match counted {
         Some(Ok(taken)) => found.goroutines = taken,
@@ -180,6 +185,9 @@ fn judge(subject: &Subject, found: &Found, not_counted: Option<String>) -> Claim
     tally.pictures.charts = charts(found);
     let mut provenance = live(subject);
     if let Ok(on_file) = OnFile::of("nap_cell") {
+        if on_file.is_of(subject.image.producers()) {
+            as_recorded(&mut tally, &on_file);
+        }
         provenance.insert(
             "layouts",
             format!("{}, {}", crate::layouts::FOLDER, on_file.compiler),
@@ -322,6 +330,16 @@ fn flat(tally: &mut Tally, taken: &[Taken]) {
         tally.findings.push(format!(
             "a task of {per_task} bytes cannot hold its future of {}",
             nap::bytes()
+        ));
+    }
+}
+
+/// What is allocated is what the compiler says that a cell is.
+fn as_recorded(tally: &mut Tally, on_file: &OnFile) {
+    let (counted, said) = (tally.value("bytes a task"), on_file.layout.bytes);
+    if counted != said && counted > 0 {
+        tally.findings.push(format!(
+            "a task takes {counted} bytes, and its cell has {said} on file"
         ));
     }
 }
@@ -661,7 +679,7 @@ mod tests {
     fn what_is_planted_is_seen() {
         assert_eq!(judged(|_| {}).verdict, Verdict::Holds);
         type Plant = fn(&mut Found);
-        let plants: [(Plant, &str); 7] = [
+        let mut plants: Vec<(Plant, &str)> = vec![
             (
                 |found| found.tasks[1].allocations += 1,
                 "10001 allocations, not 10000",
@@ -693,6 +711,18 @@ mod tests {
                 "2 allocations of 128 bytes",
             ),
         ];
+        // Only under the compiler that the cell is on file for.
+        if OnFile::of("nap_cell").is_ok_and(|on_file| on_file.is_of(subject().image.producers())) {
+            plants.push((
+                |found| {
+                    found
+                        .tasks
+                        .iter_mut()
+                        .for_each(|taken| taken.bytes = 512 * taken.count)
+                },
+                "its cell has 256 on file",
+            ));
+        }
         for (plant, named) in plants {
             let claim = judged(plant);
             assert_eq!(claim.verdict, Verdict::DoesNotHold, "{named}");

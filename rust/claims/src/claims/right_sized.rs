@@ -6,7 +6,7 @@ use zero_cost_ffi::catalogue::{self, Machine};
 use zero_cost_ffi::machine::kept::KIB;
 
 use super::{Rests, Statement, Tally, live, reproduce};
-use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
+use crate::claim::{Assessment, Axis, Chart, Claim, Evidence, Point, Series, Talk, Verdict};
 use crate::layouts::{FOLDER, OnFile};
 use crate::subject::Subject;
 
@@ -163,6 +163,7 @@ fn judge(subject: &Subject, futures: &[Machine]) -> Claim {
             ),
         );
     }
+    tally.pictures.charts.push(chart(futures));
     let rests = Rests::OnImage;
     let bytes = |name: &str| tally.value(&format!("bytes of {name}"));
     let kept: Vec<String> = futures
@@ -197,6 +198,36 @@ fn judge(subject: &Subject, futures: &[Machine]) -> Claim {
         provenance,
         reproduce: reproduce(STATEMENT.id),
         walks: tally.walks,
+    }
+}
+
+/// The futures that have a buffer, side by side.
+fn chart(futures: &[Machine]) -> Chart {
+    let kept = futures
+        .iter()
+        .filter(|future| future.buffer_offset.is_some());
+    #[expect(clippy::cast_precision_loss, reason = "no future is that large")]
+    let point = |future: &Machine| Point {
+        label: Some(future.name.to_owned()),
+        x: None,
+        y: future.bytes as f64,
+        spread: None,
+    };
+    Chart {
+        id: "bytes-per-future",
+        title: "Futures that use a buffer of 1,024 bytes",
+        x: None,
+        y: Axis {
+            name: "size",
+            unit: "bytes",
+            log: false,
+        },
+        series: vec![Series {
+            name: "future".to_owned(),
+            exact: true,
+            evidence: Evidence::Live,
+            points: kept.map(point).collect(),
+        }],
     }
 }
 
