@@ -213,53 +213,57 @@ fn when(variant: &str) -> String {
     }
 }
 
-/// tokio's cell of a task of [`nap::nap`], with what its fields are made of in their place.
+/// tokio's cell of a task of [`nap::nap`]: what it is made of, and what that is made of, down to the sleep.
 fn cell(types: &BTreeMap<String, Type>) -> (u64, Vec<Part>) {
     let future = "{async fn body of machine::nap::nap()}";
     let scheduler = "std::sync::Arc<tokio::runtime::scheduler::current_thread::Handle>";
-    let of = |name: String| types.get(&name).unwrap_or_else(|| panic!("no type {name}"));
-    let cell = of(format!(
-        "tokio::runtime::task::core::Cell<{future}, {scheduler}>"
-    ));
-    let core = layout(of(format!(
-        "tokio::runtime::task::core::Core<{future}, {scheduler}>"
-    )));
-    let stage = layout(of(format!("tokio::runtime::task::core::Stage<{future}>")));
-    let parts = in_place(in_place(layout(cell), "core", &core), "stage", &stage);
-    let parts = parts.into_iter().map(|part| match part.name.as_str() {
-        "Running.0" => Part {
-            name: "future nap".to_owned(),
-            alive: "until it is done".to_owned(),
-            ..part
-        },
-        "Finished.0" => Part {
-            name: "output".to_owned(),
-            alive: "when it is done".to_owned(),
-            ..part
-        },
-        "tag" => Part {
-            name: "tag of the stage".to_owned(),
-            ..part
-        },
-        _ => part,
-    });
-    (cell.bytes, parts.collect())
+    let task = "tokio::runtime::task::core";
+    let of = |name: &str| types.get(name).unwrap_or_else(|| panic!("no type {name}"));
+    let cell = of(&format!("{task}::Cell<{future}, {scheduler}>"));
+    let mut parts = layout(cell);
+    for (field, name, is) in [
+        ("header", format!("{task}::Header"), "header"),
+        ("core", format!("{task}::Core<{future}, {scheduler}>"), ""),
+        ("stage", format!("{task}::Stage<{future}>"), "stage"),
+        ("stage Running.0", future.to_owned(), "nap"),
+        (
+            "nap awaited Sleep",
+            "tokio::time::Sleep".to_owned(),
+            "nap sleep",
+        ),
+        ("trailer", format!("{task}::Trailer"), "trailer"),
+    ] {
+        parts = in_place(parts, field, &layout(of(&name)), is);
+    }
+    (cell.bytes, parts)
 }
 
-/// With the parts of one field in the place of the whole.
-fn in_place(parts: Vec<Part>, field: &str, of_it: &[Part]) -> Vec<Part> {
+/// With the parts of one field in the place of the whole, and its name before theirs.
+fn in_place(parts: Vec<Part>, field: &str, of_it: &[Part], is: &str) -> Vec<Part> {
+    assert!(
+        parts.iter().any(|part| part.name == field),
+        "no {field} among {parts:?}"
+    );
     let expanded = parts.into_iter().flat_map(|part| {
-        if part.name == field {
-            of_it
-                .iter()
-                .map(|inner| Part {
-                    offset: part.offset + inner.offset,
-                    ..inner.clone()
-                })
-                .collect()
-        } else {
-            vec![part]
+        if part.name != field {
+            return vec![part];
         }
+        let within = |inner: &Part| Part {
+            name: format!("{is} {}", inner.name).trim().to_owned(),
+            offset: part.offset + inner.offset,
+            // As long as the whole is, if it is not said.
+            alive: if inner.alive.is_empty() {
+                part.alive.clone()
+            } else {
+                inner.alive.clone()
+            },
+            ..inner.clone()
+        };
+        of_it
+            .iter()
+            .filter(|inner| inner.bytes > 0)
+            .map(within)
+            .collect()
     });
     expanded.collect()
 }
@@ -390,8 +394,16 @@ fn the_layouts() {
         ));
     }
     let (bytes, parts) = cell(&types);
-    if !is_whole(bytes, &parts) || !parts.iter().any(|part| part.bytes == nap::bytes() as u64) {
-        failures.push(format!("nap_cell: {bytes} bytes, {parts:?}"));
+    let of_the_future = |part: &&Part| part.name.starts_with("nap ");
+    let future: u64 = parts
+        .iter()
+        .filter(of_the_future)
+        .map(|part| part.bytes)
+        .sum();
+    if !is_whole(bytes, &parts) || future != nap::bytes() as u64 {
+        failures.push(format!(
+            "nap_cell: {bytes} bytes, {future} of the future, {parts:?}"
+        ));
     }
     let of = "tokio::runtime::task::core::Cell<nap, Arc<current_thread::Handle>>";
     files.push((

@@ -287,6 +287,47 @@ fn the_limit_that_is_too_low_is_named() {
     );
 }
 
+/// Fewer threads than are asked for, as a user who is not root: refused where they were asked for, else said.
+#[test]
+fn too_few_threads_are_named() {
+    let limited = |arguments: &[&str]| {
+        let mut command = Command::new(CLAIMS);
+        command.args(arguments).env_remove("BARECALL_REQUIRE");
+        let limit = libc::rlimit {
+            rlim_cur: 50,
+            rlim_max: 50,
+        };
+        // SAFETY: system calls only, which are async-signal-safe; setrlimit reads a value of its own.
+        unsafe {
+            command.pre_exec(move || {
+                let limited = libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit) == 0;
+                // Root has no such limit.
+                if limited && (libc::geteuid() != 0 || libc::setuid(65_534) == 0) {
+                    return Ok(());
+                }
+                Err(std::io::Error::last_os_error())
+            });
+        }
+        command.output()
+    };
+    let output = match limited(&["prove", "million-tasks", "--tasks", "5000"]) {
+        Ok(output) => output,
+        Err(error) => {
+            return support::missing("threads", &format!("no judge for another user: {error}"));
+        }
+    };
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let said = "1000 threads are more than the 50 that the user's processes (`ulimit -u`) leaves; `ulimit -u 100000` raises it";
+    assert!(stderr.contains(said), "{stderr}");
+    let output = limited(&["prove", "million-tasks"]).expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(
+        stdout(&output).contains("missing: threads: 100 threads are more than the 50"),
+        "{output:?}"
+    );
+}
+
 /// An independent tool counts as many allocations, and as many bytes, for two thousand tasks more.
 #[test]
 fn valgrind_counts_as_many_allocations() {

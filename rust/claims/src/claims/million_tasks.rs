@@ -257,11 +257,11 @@ fn judge(subject: &Subject, found: &Found, not_counted: Option<String>) -> Claim
 fn conditions(found: &Found) -> Vec<String> {
     let mut conditions = vec![
         "counted by the judge's allocator, on tokio's current-thread runtime, in the thread that runs them all; the \
-          tasks are polled as they come, or the runtime's queue would grow by 8 bytes a task"
+         tasks are polled as they come, or the runtime's queue would grow by 8 bytes a task"
             .to_owned(),
-        "flat, since nothing is shared that grows: the cell holds the future, and the future holds its timer, which \
-         is linked into the timer wheel where it lies. Time per task is not flat: the more memory, the more of it is \
-         in no cache"
+        "bytes are flat, since nothing is shared that grows: the cell holds the future, and the future holds its timer, \
+         which is linked into the timer wheel where it lies. Time per task is measured, once for each number, and not \
+         flat: memory that is used for the first time, and outgrows the caches, takes longer"
             .to_owned(),
         "exact is what is asked of the allocator; resident is what it takes for that, glibc's aligned allocation \
          nearly twice as much"
