@@ -51,12 +51,17 @@ func main() {
 		Seconds: time.Since(start).Seconds(),
 		// Without this one.
 		Asleep:     runtime.NumGoroutine() - 1,
-		StackBytes: stackBytes() - stacks,
-		Resident:   memory("VmRSS:") - resident,
+		StackBytes: grown(stackBytes(), stacks),
+		Resident:   grown(memory("VmRSS:"), resident),
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(taken); err != nil {
 		fail(err.Error())
 	}
+}
+
+// grown is by how much more after is than before: a few may fit in what was there.
+func grown(after, before uint64) uint64 {
+	return max(after, before) - before
 }
 
 func fail(why string) {

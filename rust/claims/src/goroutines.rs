@@ -153,8 +153,8 @@ mod tests {
         assert_eq!(on_file.schema, 1);
         for taken in &on_file.taken {
             assert_eq!(taken.asleep, taken.count);
-            // A span of Go's heap has room for 16 stacks: hardly more than as many as there are goroutines.
-            assert!((2048..2200).contains(&stack(taken)), "{taken:?}");
+            // A span of Go's heap has room for 16 stacks, and some may be there already.
+            assert!((2000..2200).contains(&stack(taken)), "{taken:?}");
         }
     }
 
@@ -176,7 +176,7 @@ mod tests {
         };
         for taken in &taken {
             assert_eq!(taken.asleep, taken.count);
-            assert!((2048..8192).contains(&stack(taken)), "{taken:?}");
+            assert!((2000..8192).contains(&stack(taken)), "{taken:?}");
         }
         if record {
             let file = OnFile {
