@@ -6,6 +6,7 @@
 mod act;
 mod claim;
 mod claims;
+mod phase;
 mod show;
 mod subject;
 mod table;
