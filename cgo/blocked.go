@@ -21,8 +21,8 @@ import (
 type waiting struct {
 	Processors int `json:"processors"` // GOMAXPROCS: how many goroutines may run Go code at once
 	Calls      int `json:"calls"`
-	InC        int `json:"in_c"`   // threads of this process that the system has waiting in that very call
-	Ticks      int `json:"ticks"`  // what another goroutine did meanwhile, of as many asked for
+	InC        int `json:"in_c"`  // threads of this process that the system has waiting in that very call
+	Ticks      int `json:"ticks"` // what another goroutine did meanwhile, of as many asked for
 	Before     int `json:"threads_before"`
 	Threads    int `json:"threads"` // of this process, while they waited
 }

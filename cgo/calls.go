@@ -2,10 +2,10 @@
 
 package main
 
-// #cgo CFLAGS: -I${SRCDIR}/../c -std=c11 -O3
+// #cgo CFLAGS: -std=c11 -O3
 // #include <stdio.h>
 // #include <stdlib.h>
-// #include "callers.h"
+// #include "../c/callers.h"
 //
 // // An annotation holds for a name, so the annotated call has a name of its own for the same function: what follows
 // // __asm__ is the symbol that is called.
@@ -62,6 +62,17 @@ func sumLocalAnnotated(value int64) int64 {
 	return int64(C.annotated_sum(&local, 1))
 }
 
+// These call what is walked as a whole, with all that it does beside the call.
+
+//go:noinline
+func callSumLocal(value int64) int64 { return sumLocal(value) }
+
+//go:noinline
+func callSumLocalAnnotated(value int64) int64 { return sumLocalAnnotated(value) }
+
+//go:noinline
+func callSayString(text string) int32 { return sayString(text) }
+
 // sayCstr is the twin of say_cstr: the text is a C string already.
 //
 //go:noinline
@@ -76,11 +87,6 @@ func sayString(text string) int32 {
 	C.free(unsafe.Pointer(copied))
 	return int32(written)
 }
-
-// callSayString is where the whole of it is walked from.
-//
-//go:noinline
-func callSayString(text string) int32 { return sayString(text) }
 
 // addOneThousand has C repeat it a thousand times: one crossing for all of them.
 //

@@ -4,10 +4,14 @@
 //! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 
 mod act;
+#[cfg(target_os = "linux")]
+mod blocked;
+mod cgo;
 mod claim;
 mod claims;
 mod phase;
 mod show;
+mod side_by_side;
 mod subject;
 mod table;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

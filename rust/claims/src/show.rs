@@ -8,6 +8,7 @@ use serde::Serialize;
 use zero_cost_ffi::catalogue;
 
 use crate::claim::{Claim, TALK};
+use crate::side_by_side;
 use crate::subject::{Subject, words};
 use crate::table::style;
 
@@ -50,6 +51,9 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
         .into_iter()
         .filter(|exhibit| match id {
             "every-opt-level" | "same-stack" => true,
+            // The two that the walks of Go are beside.
+            "cgo-crosses-its-runtime" => ["add_one", "say_cstr"].contains(&exhibit.name),
+            "cgo-buys-something" => false,
             "callbacks-too" => exhibit.calls == ["greet_for_each"],
             _ => exhibit.poll == (id == "from-a-task"),
         })
@@ -140,7 +144,11 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
         writeln!(out, "  {name}: {value}")?;
     }
     writeln!(out, "  reproduce: {}", claim.reproduce)?;
-    for walked in &claim.walks {
+    let (pairs, alone) = side_by_side::pairs(&claim.walks);
+    for (ours, theirs) in pairs {
+        side_by_side::print(out, ours, theirs)?;
+    }
+    for walked in alone {
         writeln!(out, "\n{BOLD}{}{BOLD:#}", walked.act)?;
         for line in walked.walk.to_text().lines() {
             writeln!(out, "{}", format!("  {line}").trim_end())?;
