@@ -82,6 +82,24 @@ func blocked(calls int) error {
 	return json.NewEncoder(os.Stdout).Encode(found)
 }
 
+// sleeping prints how many nanoseconds it takes until so many goroutines, on one processor, have each slept in C for
+// a second.
+func sleeping(calls int) {
+	runtime.GOMAXPROCS(1)
+	done := make(chan struct{}, calls)
+	start := time.Now()
+	for range calls {
+		go func() {
+			C.sleep(1)
+			done <- struct{}{}
+		}()
+	}
+	for range calls {
+		<-done
+	}
+	fmt.Println(time.Since(start).Nanoseconds())
+}
+
 // inRead counts the threads of this process that are in read(2) of that file.
 func inRead(fd int) (int, error) {
 	files, err := filepath.Glob("/proc/self/task/*/syscall")

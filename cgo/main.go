@@ -3,6 +3,7 @@
 //	zcffi-go ACT               performs an act a few times, for a debugger or a walk
 //	zcffi-go bench ACT TIMES   performs it that many times and prints the nanoseconds they took
 //	zcffi-go blocked CALLS     has that many goroutines wait in C at once, and prints what else could run
+//	zcffi-go sleeping CALLS    has that many goroutines sleep in C for a second, and prints the nanoseconds until all have
 //	zcffi-go list              names the acts
 //
 // Exit codes: 0 done; 2 usage or environment.
@@ -27,18 +28,21 @@ func main() {
 }
 
 func run(args []string) error {
-	const usage = "usage: zcffi-go ACT | bench ACT TIMES | blocked CALLS | list"
+	const usage = "usage: zcffi-go ACT | bench ACT TIMES | blocked CALLS | sleeping CALLS | list"
 	switch {
 	case len(args) == 1 && args[0] == "list":
 		for _, act := range acts {
 			fmt.Println(act.name)
 		}
-	case len(args) == 2 && args[0] == "blocked":
+	case len(args) == 2 && (args[0] == "blocked" || args[0] == "sleeping"):
 		calls, err := number(args[1], 1000)
 		if err != nil {
 			return err
 		}
-		return blocked(calls)
+		if args[0] == "blocked" {
+			return blocked(calls)
+		}
+		sleeping(calls)
 	case len(args) == 3 && args[0] == "bench":
 		act := named(args[1])
 		if act == nil {

@@ -125,7 +125,7 @@ pub fn instructions(walk: &Walk, phase: Phase) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Phase;
 
     #[test]
     fn each_function_of_the_chain_has_its_phase() {

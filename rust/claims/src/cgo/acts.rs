@@ -166,6 +166,10 @@ impl GoAct {
                         switches.0, switches.1
                     ));
                 }
+                let syscalls = walk.out.syscalls + walk.back.syscalls;
+                if syscalls > 0 {
+                    faults.push(format!("{syscalls} system calls on the way"));
+                }
                 let phases = Phases::of(walk);
                 for (steps, way) in [(&phases.out, "out"), (&phases.back, "back")] {
                     let mut wanted = [

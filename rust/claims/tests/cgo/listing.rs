@@ -47,23 +47,28 @@ pub fn listing(image: &Image, function: &Function<'_>) -> String {
     let (start, end) = function.parts().next().expect("it has a first part");
     for instruction in function.listing().instructions() {
         let text = instruction.text();
+        let call = instruction.call();
+        let via = call.as_ref().map(barecall::Call::via).unwrap_or_default();
         let text = match target(&text) {
             Some(to) if (start..end).contains(&to) => {
                 text.replace(&format!("{to:#x}"), &format!("+{:#x}", to - start))
             }
-            Some(to) => text.replace(&format!("{to:#x}"), &name(image, to)),
-            None => without_data_address(&text),
+            Some(to) => {
+                let name = via.first().cloned().or_else(|| name(image, to));
+                text.replace(&format!("{to:#x}"), &name.unwrap_or_else(|| "…".to_owned()))
+            }
+            None => without_addresses(&text, |at| name(image, at)),
         };
         // Writing to a string cannot fail.
         let _ = write!(out, "{:6x}  {text}", instruction.address() - start);
-        if let Some(call) = instruction.call() {
+        if let Some(call) = call {
             let _ = write!(out, "  ; {}", call.route());
-            if call.via().len() > 1 || call.to().is_some_and(|to| !text.contains(&to)) {
+            if via.len() > 1 || call.to().is_some_and(|to| !text.contains(&to)) {
                 let _ = write!(
                     out,
                     " -> {}, via {}",
                     call.to().unwrap_or_default(),
-                    call.via().join(", ")
+                    via.join(", ")
                 );
             }
         }
@@ -81,14 +86,14 @@ fn target(text: &str) -> Option<u64> {
     u64::from_str_radix(last.strip_prefix("0x")?, 16).ok()
 }
 
-fn name(image: &Image, at: u64) -> String {
+fn name(image: &Image, at: u64) -> Option<String> {
     let function = image.function_at(at);
     let function = function.filter(|function| function.address() == at);
-    function.map_or_else(|| format!("{at:#x}"), |function| function.name())
+    function.map(|function| function.name())
 }
 
-/// `[rip + 0xb4fdf]` as `[rip + …]`.
-fn without_data_address(text: &str) -> String {
+/// `[rip + 0xb4fdf]` as `[rip + …]`; an address of the image as a value by name, or as `…`.
+fn without_addresses(text: &str, name: impl Fn(u64) -> Option<String>) -> String {
     for sign in ["[rip + ", "[rip - "] {
         if let Some(at) = text.find(sign) {
             let (before, after) = text.split_at(at);
@@ -97,7 +102,18 @@ fn without_data_address(text: &str) -> String {
             }
         }
     }
-    text.to_owned()
+    // Where the linker puts a program that cannot be moved; no number that Go's runtime reckons with lies there.
+    const IMAGE: std::ops::Range<u64> = 0x40_0000..0x100_0000;
+    let value = text.rsplit_once(", 0x").and_then(|(before, digits)| {
+        let at = u64::from_str_radix(digits, 16).ok()?;
+        IMAGE.contains(&at).then_some((before, at))
+    });
+    match value {
+        Some((before, at)) => {
+            format!("{before}, {}", name(at).unwrap_or_else(|| "…".to_owned()))
+        }
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -123,16 +139,24 @@ mod tests {
 
     #[test]
     fn only_addresses_are_left_out_of_instructions() {
-        assert_eq!(
-            without_data_address("mov rax, qword ptr [rip + 0xb4fdf]"),
-            "mov rax, qword ptr [rip + …]"
-        );
-        assert_eq!(
-            without_data_address("cmp byte ptr [rip - 0x18], 0"),
-            "cmp byte ptr [rip + …], 0"
-        );
-        let untouched = "mov r14, qword ptr fs:[0xfffffffffffffff8]";
-        assert_eq!(without_data_address(untouched), untouched);
+        let without = |text| without_addresses(text, |at| (at == 0x48_5000).then(|| "f".into()));
+        for (text, expected) in [
+            (
+                "mov rax, qword ptr [rip + 0xb4fdf]",
+                "mov rax, qword ptr [rip + …]",
+            ),
+            ("cmp byte ptr [rip - 0x18], 0", "cmp byte ptr [rip + …], 0"),
+            ("mov rdi, 0x485000", "mov rdi, f"),
+            ("mov rbp, 0x6b3608", "mov rbp, …"),
+        ] {
+            assert_eq!(without(text), expected);
+        }
+        for untouched in [
+            "mov r14, qword ptr fs:[0xfffffffffffffff8]",
+            "sub rsp, 0x20",
+        ] {
+            assert_eq!(without(untouched), untouched);
+        }
         assert_eq!(target("jbe short 0x48522b"), Some(0x48_522b));
         assert_eq!(target("call rax"), None);
         assert_eq!(target("cmp rdi, 0x10"), None);

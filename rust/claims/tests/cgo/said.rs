@@ -26,24 +26,32 @@ fn judge(claims: &Path, variables: &[(&str, &str)]) -> Output {
 
 /// The claim holds by what is on file, and says why so; where Go is asked for, that is a failure.
 fn falls_back(variables: &[(&str, &str)], why: &str) {
-    let output = judge(CLAIMS.as_ref(), variables);
+    let required = [variables, &[("BARECALL_REQUIRE", "valgrind, go")]].concat();
+    let output = judge(CLAIMS.as_ref(), &required);
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let claim = &document["claims"][0];
-    assert_eq!(output.status.code(), Some(0), "{variables:?}: {claim}");
     assert_eq!(claim["evidence"], "recorded", "{variables:?}: {claim}");
     assert_eq!(claim["verdict"], "holds with conditions");
     assert_eq!(claim["missing"][0]["what"], "go");
     let said = claim["missing"][0]["why"].as_str().expect("a reason");
     assert!(said.contains(why), "{variables:?}: {said}");
-
-    let required = [variables, &[("BARECALL_REQUIRE", "valgrind, go")]].concat();
-    let output = judge(CLAIMS.as_ref(), &required);
     assert_eq!(output.status.code(), Some(1), "{variables:?}");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
         stderr.contains("asks for go: ") && stderr.contains(why),
         "{stderr}"
     );
+}
+
+#[test]
+fn where_go_is_not_asked_for_its_absence_is_no_failure() {
+    for required in ["", "valgrind"] {
+        let output = judge(
+            CLAIMS.as_ref(),
+            &[("GO", "/no/such/go"), ("BARECALL_REQUIRE", required)],
+        );
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
 }
 
 /// A `go` that says that of itself.
