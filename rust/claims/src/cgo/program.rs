@@ -157,7 +157,6 @@ fn compile(
     output: &Path,
     temporary: &Path,
 ) -> Result<(), NoGo> {
-    // Neither where it was built nor from which commit is in it.
     let arguments = ["build", "-trimpath", "-buildvcs=false"];
     let shown = format!(
         "{} {} -o {}",
@@ -173,7 +172,11 @@ fn compile(
     let file = fs::File::create(&said).map_err(room)?;
     let mut build = command(&toolchain.go);
     build
+        // Neither where it was built nor from which commit is in it.
         .args(arguments)
+        // Nor whatever GOFLAGS says of these: without symbols there would be nothing to find.
+        .args(["-buildmode=exe", "-race=false"])
+        .args(["-gcflags=", "-ldflags=", "-asmflags=", "-tags="])
         .args([OsString::from("-o"), output.into(), ".".into()])
         .current_dir(sources)
         .stdin(Stdio::null())

@@ -170,6 +170,9 @@ pub fn command(go: &OsString) -> Command {
     command
         .env("GOTOOLCHAIN", "local")
         .env("GOWORK", "off")
+        .env("GO111MODULE", "on")
+        // The instructions of any amd64, as by default.
+        .env("GOAMD64", "v1")
         .env("LC_ALL", "C");
     command
 }

@@ -274,7 +274,9 @@ fn count(tally: &mut Tally, act: &GoAct, walk: &Walk) {
 fn by_phase(walk: &Walk) -> String {
     let mut phases = Phase::ALL.map(|phase| (phase::instructions(walk, phase), phase.word()));
     phases.sort_by(|a, b| b.cmp(a));
-    let parts = phases.iter().filter(|(count, _)| *count > 0);
+    // The caller's own instruction is none of these.
+    let between = |(count, word): &&(u64, &str)| *count > 0 && *word != Phase::Call.word();
+    let parts = phases.iter().filter(between);
     let parts: Vec<String> = parts
         .map(|(count, word)| format!("{word} {count}"))
         .collect();
