@@ -280,7 +280,7 @@ fn median(found: &[f64]) -> (f64, f64, f64) {
 
 fn table(program: &Program, rows: &[Row]) -> String {
     let mut text = format!(
-        "{}, {}, {}, {}: the median of {ROUNDS} rounds, in which each takes its turn, and the least and the most.\n",
+        "{}, {}, {}, {}: the median of {ROUNDS} rounds, in\nwhich each takes its turn, and the least and the most.\n",
         time::UtcDateTime::now().date(),
         processor(),
         program.toolchain.version,

@@ -149,7 +149,7 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
         side_by_side::print(out, ours, theirs)?;
     }
     for walked in alone {
-        writeln!(out, "\n{BOLD}{}{BOLD:#}", walked.act)?;
+        writeln!(out, "\n{BOLD}{}{BOLD:#}", side_by_side::title(walked))?;
         for line in walked.walk.to_text().lines() {
             writeln!(out, "{}", format!("  {line}").trim_end())?;
         }

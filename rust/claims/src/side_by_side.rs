@@ -33,10 +33,6 @@ pub fn pairs(walks: &[Walked]) -> (Vec<(&Walked, &Walked)>, Vec<&Walked>) {
 }
 
 pub fn print(out: &mut impl Write, ours: &Walked, theirs: &Walked) -> io::Result<()> {
-    let title = |walked: &Walked| match walked.evidence {
-        Evidence::Live => walked.act.clone(),
-        Evidence::Recorded => format!("{} (recorded)", walked.act),
-    };
     let (left, right) = (column(ours), column(theirs));
     let lines = left.iter().flatten();
     let width = lines.map(|line| line.text.chars().count()).max();
@@ -60,6 +56,14 @@ pub fn print(out: &mut impl Write, ours: &Walked, theirs: &Walked) -> io::Result
         }
     }
     Ok(())
+}
+
+/// Whose walk it is, and whether it is one on file.
+pub fn title(walked: &Walked) -> String {
+    match walked.evidence {
+        Evidence::Live => walked.act.clone(),
+        Evidence::Recorded => format!("{} (recorded)", walked.act),
+    }
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use barecall::walk::{Walk, WalkError};
 use barecall::{Image, Route};
 
-use super::{Rests, Statement, Tally, reproduce};
+use super::{Rests, Statement, Tally, plain, reproduce};
 use crate::act::{Act, Side};
 use crate::cgo::acts::{self, ACTS, GoAct, Kind};
 use crate::cgo::program::Program;
@@ -154,6 +154,11 @@ fn judge(subject: &Subject, gone: Gone) -> Claim {
     let mut tally = Tally::default();
     let rust = ["add_one", "say_cstr", "visit"].map(|name| Act::new(Side::Rust, name));
     tally.walk_bare(subject, &rust);
+    for exhibit in plain() {
+        if rust.iter().any(|act| act.name == exhibit.name) {
+            tally.bare(subject, &exhibit);
+        }
+    }
     tally.findings.extend(gone.findings);
     for (act, walk) in &gone.walks {
         for fault in act.faults(walk) {
@@ -182,7 +187,7 @@ fn judge(subject: &Subject, gone: Gone) -> Claim {
     let found = match (walked("add_one"), walked("say_cstr"), walked("visit")) {
         (Some(add_one), Some(puts), Some(visit)) => format!(
             "{go}: {} and {} instructions out and back around C's {} ({}), {} stack switches; to puts {} and {}; a callback \
-             {} and {}; Rust 1 and 0; control Go to Go {}",
+             {} and {}; Rust {}; control Go to Go {}",
             add_one.out.instructions,
             add_one.back.instructions,
             add_one.callee.instructions,
@@ -192,6 +197,7 @@ fn judge(subject: &Subject, gone: Gone) -> Claim {
             puts.back.instructions,
             visit.out.instructions,
             visit.back.instructions,
+            tally.walked(),
             walked("add_one_in_go").map_or_else(
                 || "not walked".to_owned(),
                 |walk| format!("{} and {}", walk.out.instructions, walk.back.instructions)
