@@ -4,6 +4,9 @@
 //! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 
 mod act;
+#[cfg(target_os = "linux")]
+mod blocked;
+mod cgo;
 mod child;
 mod claim;
 mod claims;
@@ -12,8 +15,10 @@ mod goroutines;
 mod layouts;
 mod limits;
 mod machines;
+mod phase;
 mod pictures;
 mod show;
+mod side_by_side;
 mod sleepers;
 mod subject;
 mod table;
