@@ -5,9 +5,12 @@ mod cgo_buys_something;
 mod cgo_crosses_its_runtime;
 mod every_opt_level;
 mod from_a_task;
+pub mod million_tasks;
 mod no_more_than_c;
 mod one_instruction;
+mod right_sized;
 mod same_stack;
+mod state_machine;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +38,9 @@ pub const ALL: &[Statement] = &[
     from_a_task::STATEMENT,
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
+    state_machine::STATEMENT,
+    right_sized::STATEMENT,
+    million_tasks::STATEMENT,
     cgo_crosses_its_runtime::STATEMENT,
     cgo_buys_something::STATEMENT,
 ];
