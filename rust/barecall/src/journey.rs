@@ -99,7 +99,11 @@ impl Image {
                     journey.instructions = journey.instructions.map(|known| known + instructions);
                     journey.via.push(match bound {
                         Bound::Symbol(name) | Bound::Lazily(name) => {
-                            format!("{}@plt", names::demangle(self.text(name)))
+                            format!(
+                                "{}@{}",
+                                names::demangle(self.text(name)),
+                                self.format.stub()
+                            )
                         }
                         _ => self.label(at),
                     });

@@ -9,7 +9,7 @@ use object::read::elf::{
 use object::{LittleEndian, SectionIndex, SymbolIndex};
 
 use super::pieces::{self, Candidate};
-use super::{Architecture, Bound, Image, Name, Piece, Section, Slot, Symbol, section_of};
+use super::{Architecture, Bound, Format, Image, Name, Piece, Section, Slot, Symbol, section_of};
 use crate::error::Error;
 
 pub(super) type Header = FileHeader64<LittleEndian>;
@@ -134,6 +134,7 @@ impl<'a> File<'a> {
             path: PathBuf::new(),
             bytes: Vec::new(),
             architecture,
+            format: Format::Elf,
             sections,
             relro,
             slots,
@@ -394,7 +395,8 @@ impl<'a> File<'a> {
             ),
             None => (0, &[][..]),
         };
-        Ok(pieces::of(self.bytes, sections, candidates, unwind))
+        let known = pieces::unwound(sections, unwind.0, unwind.1);
+        Ok(pieces::of(self.bytes, sections, candidates, known))
     }
 
     /// Data between the code: from each mapping symbol `$d` to the next `$x`.

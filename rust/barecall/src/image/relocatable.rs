@@ -20,7 +20,7 @@ use object::{SectionIndex, SymbolIndex};
 
 use super::elf::{LE, Table, header, without_conflicts};
 use super::pieces::{self, Candidate};
-use super::{Architecture, Bound, Image, Name, Section, Slot, Symbol};
+use super::{Architecture, Bound, Format, Image, Name, Section, Slot, Symbol};
 use crate::error::Error;
 
 /// The first invented address; less than this is a number, not an address.
@@ -32,6 +32,11 @@ const MOST_AARCH64: u64 = 120 << 20;
 const OUTSIDE_STEP: u64 = 16;
 /// The symbol that stands for the GOT itself.
 const GOT: &[u8] = b"_GLOBAL_OFFSET_TABLE_";
+
+/// Whether this is a COFF object for a machine that this crate reads, or ARM64EC, which it names.
+pub(super) fn is_coff(bytes: &[u8]) -> bool {
+    matches!(bytes.get(..2), Some([0x64, 0x86] | [0x64, 0xaa] | [0x41, 0xa6]))
+}
 
 /// Reads one relocatable object.
 pub(super) fn object(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
@@ -202,6 +207,7 @@ struct Laid {
 #[derive(Default)]
 struct Linker<'a> {
     architecture: Option<Architecture>,
+    format: Format,
     members: Vec<Member<'a>>,
     /// The image's bytes: sections one after another, names in between.
     out: Vec<u8>,
@@ -489,7 +495,8 @@ impl<'a> Linker<'a> {
         }
         without_conflicts(&mut slots);
         let candidates = std::mem::take(&mut self.candidates);
-        let (functions, mut symbols) = pieces::of(&self.out, &self.sections, candidates, (0, &[]));
+        let (functions, mut symbols) =
+            pieces::of(&self.out, &self.sections, candidates, Vec::new());
         // Behind all others, so that the order holds.
         symbols.extend((0u64..).zip(&self.undefined).map(|(n, &name)| Symbol {
             address: self.outside + n * OUTSIDE_STEP,
@@ -499,6 +506,7 @@ impl<'a> Linker<'a> {
             path: PathBuf::new(),
             bytes: self.out,
             architecture,
+            format: self.format,
             sections: self.sections,
             relro: Vec::new(),
             slots,
