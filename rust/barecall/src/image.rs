@@ -151,6 +151,8 @@ impl Image {
     /// direct in a static image and goes through a PLT stub to a shared library, so only the linked image can
     /// tell. It still names its target.
     ///
+    /// The formats are ELF, Mach-O and PE/COFF, each for x86-64 and AArch64.
+    ///
     /// # Errors
     /// When the file cannot be read, is not an object file, is damaged, or is of a kind that is not supported.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {

@@ -863,7 +863,9 @@ fn real_files_cut_off_anywhere() {
             if let Err(error) = inspect(name, cut) {
                 assert!(error.to_string().starts_with(name.as_str()), "{error}");
             } else {
-                assert!(name.ends_with(".a"), "{name} cut off at {n}/64");
+                // So is a Mach-O image without what follows its symbols: a signature, padding.
+                let whole = name.ends_with(".a") || (name.ends_with(".dylib") && n > 32);
+                assert!(whole, "{name} cut off at {n}/64");
             }
         }
     }

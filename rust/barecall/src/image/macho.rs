@@ -229,9 +229,8 @@ impl<'a> Reader<'a> {
             })?;
             let have = self.file.bytes.len() as u64;
             if !zeroes && at.checked_add(size).is_none_or(|end| end > have) {
-                let detail = format!(
-                    "section {shown} claims {size} bytes here; the file has {have} in all"
-                );
+                let detail =
+                    format!("section {shown} claims {size} bytes here; the file has {have} in all");
                 return Err(self.file.damaged(at, detail));
             }
             let (executable, stubs) = is_code(section);
@@ -239,11 +238,16 @@ impl<'a> Reader<'a> {
             let slots = matches!(
                 kind,
                 macho::S_NON_LAZY_SYMBOL_POINTERS | macho::S_LAZY_SYMBOL_POINTERS
-            ) || [&b"__got"[..], b"__auth_got", b"__la_symbol_ptr"].contains(&section.name());
+            ) || [&b"__got"[..], b"__auth_got", b"__la_symbol_ptr"]
+                .contains(&section.name());
             sections.push(Section {
                 start,
                 end,
-                offset: if zeroes { None } else { usize::try_from(at).ok() },
+                offset: if zeroes {
+                    None
+                } else {
+                    usize::try_from(at).ok()
+                },
                 executable,
                 constant: !writable || protected || slots,
                 stubs,
@@ -377,8 +381,10 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let name = symbol.name(LE, symbols.strings()).map_err(|_| {
-                let detail =
-                    format!("the name of symbol {} is not within the string table", index.0);
+                let detail = format!(
+                    "the name of symbol {} is not within the string table",
+                    index.0
+                );
                 self.file.damaged(strings_at, detail)
             })?;
             self.file.read_name(name, strings_at)?;

@@ -7,10 +7,10 @@
 
 use std::path::PathBuf;
 
+use object::LittleEndian as LE;
 use object::pe;
 use object::read::coff::{Symbol as _, SymbolTable};
 use object::read::pe::{ImageNtHeaders as _, ImageOptionalHeader as _, Import, PeFile64};
-use object::LittleEndian as LE;
 
 use super::elf::without_conflicts;
 use super::linked::{File, word};
@@ -21,10 +21,7 @@ use crate::{aarch64, x86};
 
 /// Whether these are the first bytes of a PE image for 64 bits.
 pub(super) fn is_pe(bytes: &[u8]) -> bool {
-    matches!(
-        object::FileKind::parse(bytes),
-        Ok(object::FileKind::Pe64)
-    )
+    matches!(object::FileKind::parse(bytes), Ok(object::FileKind::Pe64))
 }
 
 /// The instruction set, if it is one that this crate reads.
@@ -75,9 +72,10 @@ struct Loaded {
 impl<'a> Reader<'a> {
     fn new(file: File<'a>) -> Result<Self, Error> {
         let pe = PeFile64::parse(file.bytes).map_err(|error| {
-            let at = file.bytes.get(60..64).map_or(0, |at| {
-                u32::from_le_bytes([at[0], at[1], at[2], at[3]])
-            });
+            let at = file
+                .bytes
+                .get(60..64)
+                .map_or(0, |at| u32::from_le_bytes([at[0], at[1], at[2], at[3]]));
             file.damaged(at.into(), error)
         })?;
         let machine = pe.nt_headers().file_header().machine.get(LE);
@@ -133,7 +131,9 @@ impl<'a> Reader<'a> {
         let have = self.file.bytes.len() as u64;
         for header in self.pe.section_table().iter() {
             let flags = header.characteristics.get(LE);
-            let start = self.base.wrapping_add(header.virtual_address.get(LE).into());
+            let start = self
+                .base
+                .wrapping_add(header.virtual_address.get(LE).into());
             let size = u64::from(header.virtual_size.get(LE));
             let raw = u64::from(header.size_of_raw_data.get(LE)).min(size);
             let at = u64::from(header.pointer_to_raw_data.get(LE));
@@ -162,7 +162,11 @@ impl<'a> Reader<'a> {
                 offset: None,
                 ..section
             };
-            sections.extend([section, zeroes].into_iter().filter(|part| part.start < part.end));
+            sections.extend(
+                [section, zeroes]
+                    .into_iter()
+                    .filter(|part| part.start < part.end),
+            );
         }
         self.file.in_order(&mut sections)?;
         Ok(sections)
@@ -171,7 +175,9 @@ impl<'a> Reader<'a> {
     /// Where a data directory's contents lie in the file.
     fn directory(&self, index: usize) -> Option<(u64, &'a [u8])> {
         let directory = self.pe.data_directory(index)?;
-        let data = directory.data(self.file.bytes, &self.pe.section_table()).ok()?;
+        let data = directory
+            .data(self.file.bytes, &self.pe.section_table())
+            .ok()?;
         Some((self.file.offset_of(data)? as u64, data))
     }
 
@@ -199,11 +205,10 @@ impl<'a> Reader<'a> {
                 };
                 let mut thunks = table.thunks(names).map_err(damaged)?;
                 let mut slot = self.base.wrapping_add(first.into());
-                while let Some(thunk) = thunks
-                    .next::<pe::ImageNtHeaders64>()
-                    .map_err(damaged)?
-                {
-                    let import = table.import::<pe::ImageNtHeaders64>(thunk).map_err(damaged)?;
+                while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>().map_err(damaged)? {
+                    let import = table
+                        .import::<pe::ImageNtHeaders64>(thunk)
+                        .map_err(damaged)?;
                     let name = imported(&self.file, &mut self.names, library, import, at)?;
                     slots.push(Slot {
                         at: slot,
@@ -229,11 +234,10 @@ impl<'a> Reader<'a> {
                     .map_err(damaged)?;
                 let first = descriptor.import_address_table_rva.get(LE);
                 let mut slot = self.base.wrapping_add(first.into());
-                while let Some(thunk) = thunks
-                    .next::<pe::ImageNtHeaders64>()
-                    .map_err(damaged)?
-                {
-                    let import = table.import::<pe::ImageNtHeaders64>(thunk).map_err(damaged)?;
+                while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>().map_err(damaged)? {
+                    let import = table
+                        .import::<pe::ImageNtHeaders64>(thunk)
+                        .map_err(damaged)?;
                     let name = imported(&self.file, &mut self.names, library, import, delayed_at)?;
                     slots.push(Slot {
                         at: slot,
@@ -303,7 +307,10 @@ impl<'a> Reader<'a> {
         // GuardCFCheckFunctionPointer, GuardCFDispatchFunctionPointer, GuardRFFailureRoutineFunctionPointer,
         // GuardRFVerifyStackPointerFunctionPointer, GuardXFGCheck-, -Dispatch- and -TableDispatchFunctionPointer,
         // GuardMemcpyFunctionPointer
-        for slot in [112, 120, 216, 232, 280, 288, 296, 312].into_iter().filter_map(field) {
+        for slot in [112, 120, 216, 232, 280, 288, 296, 312]
+            .into_iter()
+            .filter_map(field)
+        {
             if section_of(sections, slot).is_some() {
                 slots.retain(|known| known.at != slot);
                 slots.push(Slot {
@@ -430,7 +437,8 @@ impl<'a> Reader<'a> {
     /// Symbols, of the symbol table and of the export table.
     fn candidates(&mut self, sections: &[Section]) -> Result<Vec<Candidate>, Error> {
         let is_function = |address| {
-            section_of(sections, address).is_some_and(|section| section.executable && !section.stubs)
+            section_of(sections, address)
+                .is_some_and(|section| section.executable && !section.stubs)
         };
         let mut candidates = Vec::new();
         let header = self.pe.nt_headers().file_header();
@@ -442,7 +450,11 @@ impl<'a> Reader<'a> {
             let Ok(section) = usize::try_from(number.0) else {
                 continue;
             };
-            let Ok(section) = self.pe.section_table().section(object::SectionIndex(section)) else {
+            let Ok(section) = self
+                .pe
+                .section_table()
+                .section(object::SectionIndex(section))
+            else {
                 continue;
             };
             let address = self
@@ -456,7 +468,8 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let name = symbol.name(symbols.strings()).map_err(|error| {
-                self.file.damaged(at, format!("the name of symbol {}: {error}", index.0))
+                self.file
+                    .damaged(at, format!("the name of symbol {}: {error}", index.0))
             })?;
             self.file.read_name(name, at)?;
             // A section's own symbol names no function.
@@ -515,7 +528,9 @@ fn imported(
     match import {
         Import::Name(_, name) => {
             file.read_name(name, at)?;
-            Ok(file.name(name, 0).unwrap_or_else(|| keep(file, names, name)))
+            Ok(file
+                .name(name, 0)
+                .unwrap_or_else(|| keep(file, names, name)))
         }
         Import::Ordinal(number) => {
             file.read_name(library, at)?;

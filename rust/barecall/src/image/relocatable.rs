@@ -40,7 +40,10 @@ const GOT: &[u8] = b"_GLOBAL_OFFSET_TABLE_";
 
 /// Whether this is a COFF object for a machine that this crate reads, or ARM64EC, which it names.
 pub(super) fn is_coff(bytes: &[u8]) -> bool {
-    matches!(bytes.get(..2), Some([0x64, 0x86] | [0x64, 0xaa] | [0x41, 0xa6]))
+    matches!(
+        bytes.get(..2),
+        Some([0x64, 0x86] | [0x64, 0xaa] | [0x41, 0xa6])
+    )
 }
 
 /// Reads one relocatable object.
@@ -644,11 +647,7 @@ impl<'a> Linker<'a> {
             if !matches!(kind, elf::SHT_RELA | elf::SHT_REL | elf::SHT_CREL) {
                 continue;
             }
-            let Some(laid) = laid
-                .get(section.sh_info(LE) as usize)
-                .copied()
-                .flatten()
-            else {
+            let Some(laid) = laid.get(section.sh_info(LE) as usize).copied().flatten() else {
                 continue;
             };
             let at = section.sh_offset(LE);
@@ -700,7 +699,11 @@ impl<'a> Linker<'a> {
         architecture: Architecture,
     ) -> Result<(), Error> {
         let Relocation {
-            laid, offset, kind, at, ..
+            laid,
+            offset,
+            kind,
+            at,
+            ..
         } = *relocation;
         let Some(begin) = laid.offset else {
             return Err(place.damaged(at, "relocations for a section without contents"));

@@ -19,7 +19,9 @@ use crate::error::Error;
 impl<'a> Linker<'a> {
     pub(super) fn add_coff(&mut self, place: Place<'a>, bytes: &'a [u8]) -> Result<(), Error> {
         let damaged = |error| place.damaged(0, error);
-        let machine = bytes.get(..2).map_or(0, |two| u16::from_le_bytes([two[0], two[1]]));
+        let machine = bytes
+            .get(..2)
+            .map_or(0, |two| u16::from_le_bytes([two[0], two[1]]));
         let architecture =
             architecture(pe::Machine(machine)).map_err(|detail| place.unsupported(detail))?;
         let file = CoffFile::<&'a [u8]>::parse(bytes).map_err(damaged)?;
@@ -131,9 +133,11 @@ impl<'a> Linker<'a> {
         let mut found = vec![Local::Is(Target::Nowhere); symbols.len()];
         for (index, symbol) in symbols.iter() {
             let class = symbol.storage_class();
-            let external = class == pe::IMAGE_SYM_CLASS_EXTERNAL
-                || class == pe::IMAGE_SYM_CLASS_WEAK_EXTERNAL;
-            if !external && class != pe::IMAGE_SYM_CLASS_STATIC && class != pe::IMAGE_SYM_CLASS_LABEL
+            let external =
+                class == pe::IMAGE_SYM_CLASS_EXTERNAL || class == pe::IMAGE_SYM_CLASS_WEAK_EXTERNAL;
+            if !external
+                && class != pe::IMAGE_SYM_CLASS_STATIC
+                && class != pe::IMAGE_SYM_CLASS_LABEL
             {
                 continue;
             }

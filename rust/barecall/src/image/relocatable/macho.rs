@@ -22,8 +22,7 @@ type MachSection = macho::Section64<LittleEndian>;
 impl<'a> Linker<'a> {
     pub(super) fn add_macho(&mut self, place: Place<'a>, bytes: &'a [u8]) -> Result<(), Error> {
         let header = Header::parse(bytes, 0).map_err(|error| place.damaged(0, error))?;
-        let architecture =
-            architecture(place.path, header).map_err(|error| place.moved(error))?;
+        let architecture = architecture(place.path, header).map_err(|error| place.moved(error))?;
         if header.filetype(LE) != macho::MH_OBJECT {
             return Err(linked_within(&place));
         }
@@ -51,8 +50,13 @@ impl<'a> Linker<'a> {
             }
         }
         // What would be read twice would cost twice.
-        let claimed = sections.iter().zip(&laid).filter(|section| section.1.is_some());
-        let claimed = claimed.fold(0, |sum: u64, section| sum.saturating_add(section.0.size(LE)));
+        let claimed = sections
+            .iter()
+            .zip(&laid)
+            .filter(|section| section.1.is_some());
+        let claimed = claimed.fold(0, |sum: u64, section| {
+            sum.saturating_add(section.0.size(LE))
+        });
         let zeroes: u64 = laid
             .iter()
             .flatten()
@@ -159,7 +163,8 @@ impl<'a> Linker<'a> {
             constant: segment == b"__TEXT" || section.name() == b"__const",
         };
         let align = 1u64.checked_shl(section.align(LE)).unwrap_or(0);
-        self.lay_section(place, section.name(), align, &new).map(Some)
+        self.lay_section(place, section.name(), align, &new)
+            .map(Some)
     }
 
     fn macho_symbols(
@@ -184,8 +189,10 @@ impl<'a> Linker<'a> {
                 continue;
             }
             let name = symbol.name(LE, symbols.strings()).map_err(|_| {
-                let detail =
-                    format!("the name of symbol {} is not within the string table", index.0);
+                let detail = format!(
+                    "the name of symbol {} is not within the string table",
+                    index.0
+                );
                 place.damaged(strings_at, detail)
             })?;
             budget = budget.checked_sub(name.len()).ok_or_else(|| {
@@ -201,27 +208,25 @@ impl<'a> Linker<'a> {
                 .filter(|_| symbol.is_definition())
                 .and_then(|n| Some((*sections.get(n)?, (*laid.get(n)?)?)));
             let target = match of {
-                Some((section, laid)) => {
-                    match symbol.n_value(LE).checked_sub(section.addr(LE)) {
-                        Some(within) if within <= laid.size => {
-                            let address = laid.start + within;
-                            if laid.executable && within < laid.size && !is_no_name(name) {
-                                let text = self.name(name);
-                                self.candidates.push(Candidate {
-                                    address,
-                                    untyped: symbol.n_desc(LE).0 & macho::N_ALT_ENTRY.0 != 0,
-                                    local: !external,
-                                    underscored: name[0] == b'_',
-                                    length: name.len(),
-                                    name: text,
-                                    size: 0,
-                                });
-                            }
-                            Target::Defined(address)
+                Some((section, laid)) => match symbol.n_value(LE).checked_sub(section.addr(LE)) {
+                    Some(within) if within <= laid.size => {
+                        let address = laid.start + within;
+                        if laid.executable && within < laid.size && !is_no_name(name) {
+                            let text = self.name(name);
+                            self.candidates.push(Candidate {
+                                address,
+                                untyped: symbol.n_desc(LE).0 & macho::N_ALT_ENTRY.0 != 0,
+                                local: !external,
+                                underscored: name[0] == b'_',
+                                length: name.len(),
+                                name: text,
+                                size: 0,
+                            });
                         }
-                        _ => Target::Nowhere,
+                        Target::Defined(address)
                     }
-                }
+                    _ => Target::Nowhere,
+                },
                 None => Target::Nowhere,
             };
             if !external || name.is_empty() {
@@ -310,8 +315,10 @@ impl<'a> Reader<'_, 'a> {
         let symbol = if entry.r_extern {
             *self.symbols.get(number).ok_or_else(|| {
                 let have = self.symbols.len();
-                self.place
-                    .damaged(at, format!("a relocation uses symbol {number}; there are {have}"))
+                self.place.damaged(
+                    at,
+                    format!("a relocation uses symbol {number}; there are {have}"),
+                )
             })?
         } else if matches!(kind, 1 | 257) {
             // A section's number; the field has the address that the object gave it.
