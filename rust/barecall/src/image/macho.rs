@@ -281,7 +281,11 @@ impl<'a> Reader<'a> {
         let binds = command.binds(LE, bytes, 8).map_err(damaged)?;
         let weak = command.weak_binds(LE, bytes, 8).map_err(damaged)?;
         let lazy = command.lazy_binds(LE, bytes, 8).map_err(damaged)?;
-        for (rank, mut binds) in [(BIND, binds), (WEAK, weak), (LAZY, lazy)] {
+        for (rank, lazily, mut binds) in [
+            (BIND, false, binds),
+            (WEAK, false, weak),
+            (BIND, true, lazy),
+        ] {
             while let Some(bind) = binds.next().map_err(damaged)? {
                 self.file.count_slot(offset)?;
                 let Some(at) = self.place(bind.segment_index.into(), bind.segment_offset) else {
@@ -290,7 +294,7 @@ impl<'a> Reader<'a> {
                 let name = self.name(bind.symbol);
                 let bound = match name {
                     Some(name) if bind.addend == 0 && bind.kind == macho::BIND_TYPE_POINTER => {
-                        if rank == LAZY {
+                        if lazily {
                             Bound::Lazily(name)
                         } else {
                             Bound::Symbol(name)
@@ -435,7 +439,6 @@ type Ranked = (u8, Slot);
 
 const REBASE: u8 = 0;
 const BIND: u8 = 1;
-const LAZY: u8 = 1;
 /// A definition elsewhere takes the place of one here.
 const WEAK: u8 = 2;
 
