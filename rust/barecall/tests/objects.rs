@@ -687,6 +687,28 @@ fn aarch64_is_linked_too_where_an_assembler_for_it_is_installed() {
 }
 
 #[test]
+fn data_between_the_code_of_an_aarch64_object_is_no_call() {
+    // `bl` to itself, twice: as data, and as the control, as instructions.
+    let source = |words: &str| {
+        format!(
+            ".globl f\n.type f, %function\nf: ldr x0, 1f\n ret\n .balign 8\n1: {words}\n.size f, . - f\n"
+        )
+    };
+    let folder = folder("literals");
+    for (name, words, expected) in [
+        ("data", ".quad 0x9400000094000000", 0),
+        ("code", ".inst 0x94000000, 0x94000000", 2),
+    ] {
+        let Some(object) = assemble_aarch64(&folder, name, &source(words)) else {
+            return;
+        };
+        let image = Image::open(object).unwrap();
+        let calls = image.function("f").unwrap().calls();
+        assert_eq!(calls.len(), expected, "{name}: {calls:?}");
+    }
+}
+
+#[test]
 fn formats_that_are_not_read_are_named() {
     // A universal file, ARM64EC, ARMv7 on Apple's, a dyld of it, and others.
     let cases: [(&[u8], &str); 7] = [

@@ -107,6 +107,15 @@ impl Toolchain {
         image
     }
 
+    /// Puts objects into an archive.
+    #[allow(dead_code, reason = "each test uses what it needs")]
+    pub fn archive(&self, objects: &[&Path], name: &str) -> PathBuf {
+        let archive = self.folder.join(name);
+        let _ = std::fs::remove_file(&archive);
+        self.run(Command::new("ar").arg("rcS").arg(&archive).args(objects));
+        archive
+    }
+
     /// A library to link against that has the functions of `source`, as `flags` for [`Toolchain::link`].
     pub fn import_library(
         &self,
