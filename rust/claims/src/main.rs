@@ -4,10 +4,14 @@
 //! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 
 mod act;
+#[cfg(target_os = "linux")]
+mod brigades;
 mod claim;
 mod claims;
+mod options;
 mod show;
 mod subject;
+mod syscalls;
 mod table;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod trampolines;
@@ -22,6 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use act::Act;
 use claim::{Claim, Verdict};
 use claims::Statement;
+use options::Options;
 use subject::Subject;
 
 /// Checks every claim of this workspace by running code, and prints a verdict with the evidence.
@@ -58,6 +63,8 @@ enum Command {
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
         output: Output,
     },
     /// Perform an exhibit, for the judge to walk
@@ -66,6 +73,13 @@ enum Command {
         /// `rust/say`, `c/say`, `multi_thread/say_ready`, …
         name: String,
     },
+    /// Run a brigade, for the judge to count its system calls
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Brigade {
+        /// `tokio 8 1 17 64`: variant, stages, messages in flight, hops of each, bytes of buffer
+        words: Vec<String>,
+    },
 }
 
 #[derive(Args)]
@@ -73,6 +87,8 @@ struct Prove {
     /// The claims to check; all, if none is named
     #[arg(value_name = "ID")]
     ids: Vec<String>,
+    #[command(flatten)]
+    options: Options,
     #[command(flatten)]
     output: Output,
 }
@@ -95,8 +111,14 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Prove(cli.prove)) {
         Command::Prove(prove) => run_prove(&prove),
         Command::List(output) => run_list(output.format),
-        Command::Show { id, output } => run_show(&id, output.format),
+        Command::Show {
+            id,
+            options,
+            output,
+        } => run_show(&id, options, output.format),
         Command::Act { name } => run_act(name),
+        #[cfg(target_os = "linux")]
+        Command::Brigade { words } => run_brigade(&words),
     };
     done.unwrap_or_else(|failure| match failure {
         // Whoever read has read enough.
@@ -115,6 +137,12 @@ enum Failure {
     NoSuchClaim { wanted: String },
     #[error("no act {name}")]
     NoSuchAct { name: String },
+    #[cfg(target_os = "linux")]
+    #[error("no brigade {words}")]
+    NoSuchBrigade { words: String },
+    #[cfg(target_os = "linux")]
+    #[error("{0}")]
+    Brigade(#[from] zero_cost_ffi::brigade::Error),
     #[error("nothing to judge: {0}")]
     Subject(#[from] subject::Error),
     #[error("the output cannot be written: {0}")]
@@ -142,7 +170,13 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         .iter()
         .map(|id| named(id))
         .collect::<Result<Vec<_>, _>>()?;
-    let subject = Subject::current()?;
+    // Before anything starts. Without names, what cannot be run is said beside what can.
+    #[cfg(target_os = "linux")]
+    for id in &prove.ids {
+        brigades::check(id, &prove.options)?;
+    }
+    let mut subject = Subject::current()?;
+    subject.options = prove.options.clone();
     let checked: Vec<Claim> = statements
         .iter()
         .map(|statement| (statement.check)(&subject))
@@ -219,9 +253,10 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_show(id: &str, format: Format) -> Result<ExitCode, Failure> {
+fn run_show(id: &str, options: Options, format: Format) -> Result<ExitCode, Failure> {
     let statement = named(id)?;
-    let subject = Subject::current()?;
+    let mut subject = Subject::current()?;
+    subject.options = options;
     let claim = (statement.check)(&subject);
     let mut out = anstream::stdout().lock();
     match format {
@@ -240,6 +275,15 @@ fn run_show(id: &str, format: Format) -> Result<ExitCode, Failure> {
 fn run_act(name: String) -> Result<ExitCode, Failure> {
     let act = Act::named(&name).ok_or(Failure::NoSuchAct { name })?;
     act.perform()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(target_os = "linux")]
+fn run_brigade(words: &[String]) -> Result<ExitCode, Failure> {
+    let (variant, plan) = brigades::told(words).ok_or_else(|| Failure::NoSuchBrigade {
+        words: words.join(" "),
+    })?;
+    plan.run(variant)?;
     Ok(ExitCode::SUCCESS)
 }
 

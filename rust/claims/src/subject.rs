@@ -9,12 +9,15 @@ use barecall::{Call, Function, Image};
 use zero_cost_ffi::catalogue::{self, Control, Exhibit, Twin};
 
 use crate::act::Act;
+use crate::options::Options;
 use crate::walks::Taken;
 
 /// The image, and how far the loader moved it.
 pub struct Subject {
     pub image: Image,
     bias: u64,
+    /// How large the runs are.
+    pub options: Options,
     /// The walks taken so far.
     pub taken: RefCell<HashMap<Act, Taken>>,
 }
@@ -40,6 +43,7 @@ impl Subject {
         let subject = Self {
             image,
             bias,
+            options: Options::default(),
             taken: RefCell::default(),
         };
         for (name, entry) in catalogue::exhibits()

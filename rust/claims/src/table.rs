@@ -7,6 +7,8 @@ use anstyle::{AnsiColor, Style};
 use zero_cost_ffi::catalogue;
 
 use crate::claim::{Claim, Evidence, Verdict};
+use crate::claims::ALL;
+use crate::show;
 use crate::subject::{Subject, on_show, words};
 
 const BOLD: Style = Style::new().bold();
@@ -56,6 +58,12 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
             for line in finding.lines() {
                 writeln!(out, "    {line}")?;
             }
+        }
+    }
+    // They differ from run to run, which the table of all claims does not.
+    if claims.len() < ALL.len() {
+        for claim in claims {
+            show::measured(out, claim)?;
         }
     }
     writeln!(out)?;

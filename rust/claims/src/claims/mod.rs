@@ -5,7 +5,11 @@ mod every_opt_level;
 mod from_a_task;
 mod no_more_than_c;
 mod one_instruction;
+#[cfg(target_os = "linux")]
+pub mod reads_per_message;
 mod same_stack;
+#[cfg(target_os = "linux")]
+pub mod switch_cost;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +37,11 @@ pub const ALL: &[Statement] = &[
     from_a_task::STATEMENT,
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
+    // A brigade is Linux's: pipes that epoll and io_uring wait for.
+    #[cfg(target_os = "linux")]
+    reads_per_message::STATEMENT,
+    #[cfg(target_os = "linux")]
+    switch_cost::STATEMENT,
 ];
 
 /// The claims' names, in that order.
