@@ -12,6 +12,7 @@
 //! | [`callback`] | C calling back into Rust |
 //! | [`task`] | the same calls, made inside `async` code |
 //! | [`brigade`] | messages handed on by threads, tasks, epoll and io_uring (Linux): what waiting costs |
+//! | [`machine`] | the talk's `greet()` as a state machine, and what else a future keeps |
 //! | [`controls`] | the opposite: calls with something in the way |
 //! | [`twins`] | the exhibits once more, in C |
 //! | [`catalogue`] | the list of them all, for the judge |
@@ -38,5 +39,6 @@ pub mod catalogue;
 pub mod controls;
 pub mod ffi;
 pub mod greet;
+pub mod machine;
 pub mod task;
 pub mod twins;

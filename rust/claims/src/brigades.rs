@@ -10,7 +10,6 @@ use std::thread;
 use zero_cost_ffi::brigade::processor;
 use zero_cost_ffi::brigade::{Error, Plan, Variant};
 
-use crate::options::Options;
 use crate::syscalls::{self, Counts, NotCounted};
 
 /// The hops over which system calls are counted: those that the longer of two runs makes more.
@@ -162,10 +161,10 @@ fn program(variant: Variant, plan: &Plan) -> io::Result<Command> {
 ///
 /// # Errors
 /// What it takes, and what raises the limit.
-pub fn check(claim: &str, options: &Options) -> Result<(), Error> {
+pub fn check(claim: &str, hops: Option<u64>) -> Result<(), Error> {
     match claim {
         "reads-per-message" => crate::claims::reads_per_message::check_limits(),
-        "switch-cost" => crate::claims::switch_cost::check_limits(options),
+        "switch-cost" => crate::claims::switch_cost::check_limits(hops),
         _ => Ok(()),
     }
 }

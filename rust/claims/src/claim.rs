@@ -38,6 +38,8 @@ pub enum Assessment {
     AsSaid,
     #[serde(rename = "simplified")]
     Simplified,
+    #[serde(rename = "out of date")]
+    OutOfDate,
 }
 
 impl Assessment {
@@ -45,6 +47,7 @@ impl Assessment {
         match self {
             Self::AsSaid => "as said",
             Self::Simplified => "simplified",
+            Self::OutOfDate => "out of date",
         }
     }
 }

@@ -6,10 +6,17 @@
 mod act;
 #[cfg(target_os = "linux")]
 mod brigades;
+mod child;
 mod claim;
 mod claims;
-mod options;
+mod count;
+mod goroutines;
+mod layouts;
+mod limits;
+mod machines;
+mod pictures;
 mod show;
+mod sleepers;
 mod subject;
 mod syscalls;
 mod table;
@@ -24,9 +31,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use act::Act;
+use child::Errand;
 use claim::{Claim, Verdict};
 use claims::Statement;
-use options::Options;
 use subject::Subject;
 
 /// Checks every claim of this workspace by running code, and prints a verdict with the evidence.
@@ -44,6 +51,8 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   cargo run --release                                   prove every claim, print the table
   cargo run --release -- prove one-instruction          one claim
+  cargo run --release -- prove million-tasks --tasks 1000000
+                                                        a million of them, not the few that there is always time for
   cargo run --release -- --format json                  the same facts for a program
   cargo run --release -- list                           the claims
   cargo run --release -- show one-instruction           source, Rust and C side by side, calls marked
@@ -63,7 +72,7 @@ enum Command {
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
-        options: Options,
+        sizes: Sizes,
         #[command(flatten)]
         output: Output,
     },
@@ -80,6 +89,9 @@ enum Command {
         /// `tokio 8 1 17 64`: variant, stages, messages in flight, hops of each, bytes of buffer
         words: Vec<String>,
     },
+    /// What the judge has a child do
+    #[command(hide = true)]
+    Errand { words: Vec<String> },
 }
 
 #[derive(Args)]
@@ -88,9 +100,39 @@ struct Prove {
     #[arg(value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
-    options: Options,
+    sizes: Sizes,
     #[command(flatten)]
     output: Output,
+}
+
+#[derive(Args)]
+struct Sizes {
+    /// How many tasks million-tasks has asleep at once [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    tasks: Option<u64>,
+    /// Over how many hops switch-cost times each brigade [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    hops: Option<u64>,
+}
+
+impl Sizes {
+    /// Before anything starts: whether that many can be had, and whether a claim asks for them.
+    fn check(&self, ids: &[String]) -> Result<(), Failure> {
+        let asked = |flag, id: &'static str| {
+            let asked = ids.iter().any(|wanted| wanted == id);
+            asked
+                .then_some(())
+                .ok_or(Failure::NothingToSize { flag, id })
+        };
+        if self.hops.is_some() {
+            asked("hops", "switch-cost")?;
+        }
+        if let Some(tasks) = self.tasks {
+            asked("tasks", claims::million_tasks::STATEMENT.id)?;
+            claims::million_tasks::can_be_had(tasks)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Args)]
@@ -111,12 +153,9 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Prove(cli.prove)) {
         Command::Prove(prove) => run_prove(&prove),
         Command::List(output) => run_list(output.format),
-        Command::Show {
-            id,
-            options,
-            output,
-        } => run_show(&id, options, output.format),
+        Command::Show { id, sizes, output } => run_show(&id, &sizes, output.format),
         Command::Act { name } => run_act(name),
+        Command::Errand { words } => run_errand(&words),
         #[cfg(target_os = "linux")]
         Command::Brigade { words } => run_brigade(&words),
     };
@@ -137,11 +176,20 @@ enum Failure {
     NoSuchClaim { wanted: String },
     #[error("no act {name}")]
     NoSuchAct { name: String },
+    #[error("no errand {words}")]
+    NoSuchErrand { words: String },
+    #[error("--{flag} is for {id}, which is not among the claims to check")]
+    NothingToSize {
+        flag: &'static str,
+        id: &'static str,
+    },
+    #[error(transparent)]
+    Limits(#[from] limits::Error),
     #[cfg(target_os = "linux")]
     #[error("no brigade {words}")]
     NoSuchBrigade { words: String },
     #[cfg(target_os = "linux")]
-    #[error("{0}")]
+    #[error(transparent)]
     Brigade(#[from] zero_cost_ffi::brigade::Error),
     #[error("nothing to judge: {0}")]
     Subject(#[from] subject::Error),
@@ -170,13 +218,15 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         .iter()
         .map(|id| named(id))
         .collect::<Result<Vec<_>, _>>()?;
+    prove.sizes.check(&ids)?;
     // Before anything starts. Without names, what cannot be run is said beside what can.
     #[cfg(target_os = "linux")]
     for id in &prove.ids {
-        brigades::check(id, &prove.options)?;
+        brigades::check(id, prove.sizes.hops)?;
     }
     let mut subject = Subject::current()?;
-    subject.options = prove.options.clone();
+    subject.tasks = prove.sizes.tasks;
+    subject.hops = prove.sizes.hops;
     let checked: Vec<Claim> = statements
         .iter()
         .map(|statement| (statement.check)(&subject))
@@ -253,10 +303,12 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_show(id: &str, options: Options, format: Format) -> Result<ExitCode, Failure> {
+fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure> {
     let statement = named(id)?;
+    sizes.check(&[id.to_owned()])?;
     let mut subject = Subject::current()?;
-    subject.options = options;
+    subject.tasks = sizes.tasks;
+    subject.hops = sizes.hops;
     let claim = (statement.check)(&subject);
     let mut out = anstream::stdout().lock();
     match format {
@@ -278,6 +330,14 @@ fn run_act(name: String) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn run_errand(words: &[String]) -> Result<ExitCode, Failure> {
+    let errand = Errand::named(words).ok_or_else(|| Failure::NoSuchErrand {
+        words: words.join(" "),
+    })?;
+    errand.perform()?;
+    Ok(ExitCode::SUCCESS)
+}
+
 #[cfg(target_os = "linux")]
 fn run_brigade(words: &[String]) -> Result<ExitCode, Failure> {
     let (variant, plan) = brigades::told(words).ok_or_else(|| Failure::NoSuchBrigade {
@@ -291,3 +351,7 @@ fn run_brigade(words: &[String]) -> Result<ExitCode, Failure> {
 fn today() -> String {
     time::UtcDateTime::now().date().to_string()
 }
+
+#[cfg(test)]
+#[path = "../../barecall/tests/support/mod.rs"]
+mod support;

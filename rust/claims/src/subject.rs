@@ -9,15 +9,16 @@ use barecall::{Call, Function, Image};
 use zero_cost_ffi::catalogue::{self, Control, Exhibit, Twin};
 
 use crate::act::Act;
-use crate::options::Options;
 use crate::walks::Taken;
 
 /// The image, and how far the loader moved it.
 pub struct Subject {
     pub image: Image,
     bias: u64,
-    /// How large the runs are.
-    pub options: Options,
+    /// How many tasks `million-tasks` has, where that was said.
+    pub tasks: Option<u64>,
+    /// Over how many hops `switch-cost` is timed, where that was said.
+    pub hops: Option<u64>,
     /// The walks taken so far.
     pub taken: RefCell<HashMap<Act, Taken>>,
 }
@@ -43,7 +44,8 @@ impl Subject {
         let subject = Self {
             image,
             bias,
-            options: Options::default(),
+            tasks: None,
+            hops: None,
             taken: RefCell::default(),
         };
         for (name, entry) in catalogue::exhibits()

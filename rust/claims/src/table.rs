@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use zero_cost_ffi::catalogue;
 
 use crate::claim::{Claim, Evidence, Verdict};
-use crate::claims::ALL;
+use crate::pictures;
 use crate::show;
 use crate::subject::{Subject, on_show, words};
 
@@ -60,11 +60,10 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
             }
         }
     }
-    // They differ from run to run, which the table of all claims does not.
-    if claims.len() < ALL.len() {
-        for claim in claims {
-            show::measured(out, claim)?;
-        }
+    // Of one that was asked for by name; of all they would bury the verdicts.
+    if let [claim] = claims {
+        pictures::charts(out, &claim.pictures.charts)?;
+        show::measured(out, claim)?;
     }
     writeln!(out)?;
     let count = |verdict| {

@@ -3,11 +3,14 @@
 mod callbacks_too;
 mod every_opt_level;
 mod from_a_task;
+pub mod million_tasks;
 mod no_more_than_c;
 mod one_instruction;
 #[cfg(target_os = "linux")]
 pub mod reads_per_message;
+mod right_sized;
 mod same_stack;
+mod state_machine;
 #[cfg(target_os = "linux")]
 pub mod switch_cost;
 
@@ -37,6 +40,9 @@ pub const ALL: &[Statement] = &[
     from_a_task::STATEMENT,
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
+    state_machine::STATEMENT,
+    right_sized::STATEMENT,
+    million_tasks::STATEMENT,
     // A brigade is Linux's: pipes that epoll and io_uring wait for.
     #[cfg(target_os = "linux")]
     reads_per_message::STATEMENT,

@@ -10,7 +10,6 @@ use crate::brigades::{self, Case};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Talk, Verdict,
 };
-use crate::options::Options;
 use crate::subject::Subject;
 
 pub const STATEMENT: Statement = Statement {
@@ -81,11 +80,11 @@ fn check(subject: &Subject) -> Claim {
             }
             Ok::<_, Error>(())
         });
-    let timed = counted.and_then(|()| time(&subject.options, there));
+    let timed = counted.and_then(|()| time(subject.hops, there));
     let mut conditions = Vec::new();
     match timed {
         Ok(times) => {
-            conditions.extend(plainly(&times, subject.options.hops));
+            conditions.extend(plainly(&times, subject.hops));
             measure(&mut tally, &times);
         }
         Err(error) => missing.push(Missing {
@@ -246,8 +245,8 @@ const fn place(pinned: bool) -> &'static str {
 }
 
 /// As many hops as asked for, rounded up to whole ones of every stage.
-fn timed_plan(case: &Case, options: &Options) -> Plan {
-    let hops = usize::try_from(options.hops.unwrap_or(FEW_HOPS)).unwrap_or(usize::MAX);
+fn timed_plan(case: &Case, hops: Option<u64>) -> Plan {
+    let hops = usize::try_from(hops.unwrap_or(FEW_HOPS)).unwrap_or(usize::MAX);
     case.plan(hops.div_ceil(case.plan(1).stages))
 }
 
@@ -265,17 +264,17 @@ fn timed_cases() -> impl Iterator<Item = Case> {
 ///
 /// # Errors
 /// What it takes.
-pub fn check_limits(options: &Options) -> Result<(), Error> {
-    brigades::possible(timed_cases().map(|case| (case.variant, timed_plan(&case, options))))
+pub fn check_limits(hops: Option<u64>) -> Result<(), Error> {
+    brigades::possible(timed_cases().map(|case| (case.variant, timed_plan(&case, hops))))
 }
 
 /// Times all of them in turn, then all again: what changes meanwhile changes for all.
-fn time(options: &Options, there: impl Fn(&Variant) -> bool) -> Result<Vec<Timed>, Error> {
-    check_limits(options)?;
-    let hops = timed_cases()
+fn time(hops: Option<u64>, there: impl Fn(&Variant) -> bool) -> Result<Vec<Timed>, Error> {
+    check_limits(hops)?;
+    let by_hop = timed_cases()
         .filter(|case| there(&case.variant))
         .flat_map(|case| [true, false].map(|pinned| What::Hop { case, pinned }));
-    let mut timed: Vec<Timed> = hops
+    let mut timed: Vec<Timed> = by_hop
         .chain([What::Thread, What::Task])
         .map(|what| Timed {
             what,
@@ -283,10 +282,10 @@ fn time(options: &Options, there: impl Fn(&Variant) -> bool) -> Result<Vec<Timed
         })
         .collect();
     let start = Instant::now();
-    let rounds = ROUNDS[usize::from(options.hops.is_some())];
+    let rounds = ROUNDS[usize::from(hops.is_some())];
     for round in 1..=rounds {
         for timed in &mut timed {
-            timed.rounds.push(once(timed.what, options)?);
+            timed.rounds.push(once(timed.what, hops)?);
         }
         if start.elapsed() > Duration::from_secs(1) {
             // Nobody to tell where it cannot be written.
@@ -296,12 +295,12 @@ fn time(options: &Options, there: impl Fn(&Variant) -> bool) -> Result<Vec<Timed
     Ok(timed)
 }
 
-fn once(what: What, options: &Options) -> Result<f64, Error> {
+fn once(what: What, hops: Option<u64>) -> Result<f64, Error> {
     const THREADS: usize = 32;
     const TASKS: usize = 1_000;
     let (elapsed, count) = match what {
         What::Hop { case, pinned } => {
-            let plan = timed_plan(&case, options);
+            let plan = timed_plan(&case, hops);
             let run: Run = if pinned {
                 processor::on_one(|| plan.run(case.variant))?
             } else {
