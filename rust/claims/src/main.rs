@@ -5,7 +5,10 @@
 
 mod act;
 #[cfg(target_os = "linux")]
+mod blocked;
+#[cfg(target_os = "linux")]
 mod brigades;
+mod cgo;
 mod child;
 mod claim;
 mod claims;
@@ -14,8 +17,10 @@ mod goroutines;
 mod layouts;
 mod limits;
 mod machines;
+mod phase;
 mod pictures;
 mod show;
+mod side_by_side;
 mod sleepers;
 mod subject;
 mod syscalls;
