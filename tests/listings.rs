@@ -111,6 +111,10 @@ fn what_is_normalised() {
     assert_eq!(names.normalise("[rip + .LJTI12_0]"), "[rip + .LJTI_0]");
     assert_eq!(names.normalise("rip + .Lanon.0f1e.7"), "rip + .Lanon.0");
     assert_eq!(names.normalise("rip + .Lanon.0f1e.9"), "rip + .Lanon.1");
+    for (counted, normalised) in [("113", "0"), ("59", "1"), ("113", "0")] {
+        let [counted, normalised] = [counted, normalised].map(|n| format!("OUTLINED_FUNCTION_{n}"));
+        assert_eq!(names.normalise(&counted), normalised);
+    }
     for untouched in [
         "qword ptr [rip + puts@GOTPCREL]",
         "rsp, 24",
@@ -523,7 +527,7 @@ fn c_listing(text: &str, function: &str) -> String {
 /// the whole crate.
 #[derive(Default)]
 struct Names {
-    constants: Vec<String>,
+    counted: Vec<String>,
 }
 
 impl Names {
@@ -548,13 +552,18 @@ impl Names {
         if let Some(table) = word.strip_prefix(".LJTI") {
             return format!(".LJTI_{}", table.rsplit('_').next().unwrap_or(table));
         }
-        if word.starts_with(".Lanon.") {
-            let known = self.constants.iter().position(|known| known == word);
-            let number = known.unwrap_or_else(|| {
-                self.constants.push(word.to_owned());
-                self.constants.len() - 1
-            });
-            return format!(".Lanon.{number}");
+        // The second: code that `-Oz` shares between functions, wherever in the crate they are.
+        for counted in [".Lanon.", "OUTLINED_FUNCTION_"] {
+            if word.starts_with(counted) {
+                let names = &mut self.counted;
+                let same = |known: &&String| known.starts_with(counted);
+                let known = names.iter().filter(same).position(|known| known == word);
+                let number = known.unwrap_or_else(|| {
+                    names.push(word.to_owned());
+                    names.iter().filter(same).count() - 1
+                });
+                return format!("{counted}{number}");
+            }
         }
         if barecall::is_rust(word) {
             barecall::demangle(word)

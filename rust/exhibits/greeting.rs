@@ -117,7 +117,7 @@ pub fn counts() -> Counts {
 /// # Errors
 /// [`Error::Pending`] while any greeting is not over, and on C's own thread.
 ///
-/// ```
+/// ```standalone_crate
 /// use zero_cost_ffi::greeting;
 ///
 /// greeting::shutdown()?;
