@@ -6,6 +6,8 @@
 mod act;
 mod claim;
 mod claims;
+#[cfg(target_os = "linux")]
+mod ledger;
 mod show;
 mod subject;
 mod table;

@@ -50,6 +50,7 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
         .into_iter()
         .filter(|exhibit| match id {
             "every-opt-level" | "same-stack" => true,
+            "drop-cancels" => false,
             "callbacks-too" => exhibit.calls == ["greet_for_each"],
             _ => exhibit.poll == (id == "from-a-task"),
         })

@@ -1,6 +1,8 @@
 //! The claims, one file each.
 
 mod callbacks_too;
+#[cfg(target_os = "linux")]
+mod drop_cancels;
 mod every_opt_level;
 mod from_a_task;
 mod no_more_than_c;
@@ -33,6 +35,8 @@ pub const ALL: &[Statement] = &[
     from_a_task::STATEMENT,
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
+    #[cfg(target_os = "linux")]
+    drop_cancels::STATEMENT,
 ];
 
 /// The claims' names, in that order.
