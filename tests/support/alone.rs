@@ -4,7 +4,8 @@
 use std::process::Command;
 
 /// Names the test that the process is for.
-const ALONE: &str = "TEST_ALONE";
+#[allow(dead_code, reason = "each test uses what it needs")]
+pub const ALONE: &str = "TEST_ALONE";
 
 /// Runs `test`, the body of the test of that name, in a process of its own, and
 /// fails as it does.

@@ -10,6 +10,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
@@ -26,8 +27,10 @@ mod alone;
 mod ledger;
 #[path = "../../../tests/support/limit.rs"]
 mod limit;
+#[path = "../../barecall/tests/support/mod.rs"]
+mod support;
 
-use alone::alone;
+use alone::{ALONE, alone};
 use ledger::{Balance, Ledger};
 
 /// The system's, counted.
@@ -214,6 +217,38 @@ async fn submit(ledger: Arc<Ledger>, share: usize, mut rng: Rng) -> Result<(), E
 /// Polls it once. True when it was ready.
 async fn once<F: Future + Unpin>(future: &mut F) -> bool {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_ready())).await
+}
+
+/// Neither an invalid access nor a definite leak; that valgrind sees those is shown in tests/greeting_valgrind.rs.
+#[test]
+fn valgrind_has_nothing_to_say() {
+    let _limit = limit::seconds(60);
+    let version = Command::new("valgrind").arg("--version").output();
+    if !version.is_ok_and(|output| output.status.success()) {
+        return support::missing("valgrind", "`apt-get install valgrind`");
+    }
+    let output = Command::new("valgrind")
+        .args([
+            "--quiet",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite",
+        ])
+        .args([
+            "--show-leak-kinds=definite",
+            "--fair-sched=yes",
+            "--error-exitcode=77",
+        ])
+        .arg(std::env::current_exe().expect("the test's own path"))
+        .args(["--exact", "on_2_threads", "--nocapture"])
+        .envs([(ALONE, "on_2_threads"), ("STRESS", "500")])
+        .output()
+        .expect("valgrind runs");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && stdout.contains("500 submissions, 500 callbacks"),
+        "{}{stdout}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// The control: with a block that is not freed the count of Rust's is not level.
