@@ -8,6 +8,7 @@ mod claim;
 mod claims;
 #[cfg(target_os = "linux")]
 mod ledger;
+mod polls;
 mod show;
 mod subject;
 mod table;
@@ -240,6 +241,10 @@ fn run_show(id: &str, format: Format) -> Result<ExitCode, Failure> {
 }
 
 fn run_act(name: String) -> Result<ExitCode, Failure> {
+    if let Some(polls) = polls::Polls::named(&name) {
+        polls.perform()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let act = Act::named(&name).ok_or(Failure::NoSuchAct { name })?;
     act.perform()?;
     Ok(ExitCode::SUCCESS)
