@@ -259,11 +259,8 @@ impl Busy {
             thread::yield_now();
         }
         // SAFETY: it has no precondition.
-        assert_eq!(
-            unsafe { greeting_shutdown() },
-            GREETING_PENDING,
-            "in a callback"
-        );
+        let refused = unsafe { greeting_shutdown() };
+        assert_eq!(refused, GREETING_PENDING, "in a callback");
     }
 }
 
@@ -456,10 +453,8 @@ fn where_descriptors_run_out_it_is_an_error_and_nothing_is_lost() {
                 rlim_max: 32,
             };
             // SAFETY: the limit is read during the call.
-            assert_eq!(
-                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) },
-                0
-            );
+            let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+            assert_eq!(set, 0);
             for buffer in &mut buffers {
                 match open(buffer, 20_000_000) {
                     (GREETING_OK, descriptor, handle) => open_ones.push((descriptor, handle)),
@@ -514,10 +509,8 @@ fn where_memory_is_short_it_is_an_error_and_nothing_leaks() {
                 rlim_max: most,
             };
             // SAFETY: the limit is read during the call.
-            assert_eq!(
-                unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) },
-                0
-            );
+            let set = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
+            assert_eq!(set, 0);
             let told = Told::default();
             let (mut descriptor, mut handle) = (-1, 0);
             let (name, b, size) = (
