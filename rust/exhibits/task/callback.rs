@@ -6,10 +6,10 @@
 //!
 //! What has to be right, and where it is:
 //! - What C borrows must outlive the future, which may be dropped at any time: the
-//!   buffer is in a box that C owns ([`Lent`]) from the start until its callback.
+//!   buffer is in a box that C owns (`Lent`) from the start until its callback.
 //! - The callback may run before the first poll, inside the start, while the task is
-//!   polled elsewhere, or after the future is gone: [`Exchange`].
-//! - A panic must not cross C: it is caught in the callback ([`over`]) and goes on
+//!   polled elsewhere, or after the future is gone: `Exchange`.
+//! - A panic must not cross C: it is caught in the callback (`over`) and goes on
 //!   where the task awaits.
 
 use std::any::Any;
