@@ -1,4 +1,4 @@
-//! Compiles the C side, and sees to it that the bindings are those of its header.
+//! Compiles the C side, and sees to it that the bindings are those of its headers.
 
 use std::fs;
 
@@ -8,24 +8,27 @@ mod fingerprint;
 #[path = "rust/exhibits/ffi/generate.rs"]
 mod generate;
 
-const HEADER: &str = "c/greet.h";
-const BINDINGS: &str = "rust/exhibits/ffi/bindings.rs";
+use fingerprint::Bound;
+
+const BOUND: [Bound; 2] = [fingerprint::GREET, fingerprint::GREETING];
 
 /// What the results depend on. `cc` adds the variables it reads (`CC`, `CFLAGS`).
-const INPUTS: [&str; 9] = [
+const INPUTS: [&str; 8] = [
     "build.rs",
     "c/greet.c",
+    "c/greeting.c",
     "c/callers.h",
     "c/callers.c",
     "c/controls.h",
     "c/controls.c",
     "rust/exhibits/ffi/fingerprint.rs",
-    HEADER,
-    BINDINGS,
 ];
 
 fn main() {
-    for input in INPUTS {
+    let bound = BOUND
+        .iter()
+        .flat_map(|bound| [bound.header, bound.bindings]);
+    for input in INPUTS.into_iter().chain(bound) {
         println!("cargo::rerun-if-changed={input}");
     }
     if let Err(error) = bind().and_then(|()| compile()) {
@@ -48,6 +51,10 @@ fn compile() -> Result<(), String> {
         .file("c/controls.c")
         .try_compile_intermediates()
         .map_err(|error| install(&error))?;
+    // Threads and eventfd: on Linux, where it is tested.
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+        greet.file("c/greeting.c");
+    }
     greet
         .files(["c/greet.c", "c/callers.c"])
         .objects(controls)
@@ -67,22 +74,32 @@ fn install(error: &cc::Error) -> String {
 /// undefined behaviour that compiles.
 #[cfg(not(feature = "bindgen"))]
 fn bind() -> Result<(), String> {
-    fingerprint::check(&read(HEADER)?, &read(BINDINGS)?)
+    for bound in BOUND {
+        bound.check(&read(bound.header)?, &read(bound.bindings)?)?;
+    }
+    Ok(())
 }
 
 /// Fresh bindings. That the committed ones are stale is then no error: they are
 /// not used, and this is the build that replaces them.
 #[cfg(feature = "bindgen")]
 fn bind() -> Result<(), String> {
-    if let Err(stale) = fingerprint::check(&read(HEADER)?, &read(BINDINGS)?) {
-        println!("cargo::warning={stale}");
+    for bound in BOUND {
+        if let Err(stale) = bound.check(&read(bound.header)?, &read(bound.bindings)?) {
+            println!("cargo::warning={stale}");
+        }
     }
     println!("cargo::rerun-if-changed=rust/exhibits/ffi/generate.rs");
     for variable in ["LIBCLANG_PATH", "BINDGEN_EXTRA_CLANG_ARGS"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let out = std::path::PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
-    fs::write(out.join("bindings.rs"), generate::bindings(HEADER)?).map_err(|why| why.to_string())
+    for bound in BOUND {
+        let file = bound.bindings.rsplit('/').next().unwrap_or_default();
+        fs::write(out.join(file), generate::bindings(bound, bound.header)?)
+            .map_err(|why| why.to_string())?;
+    }
+    Ok(())
 }
 
 fn read(path: &str) -> Result<String, String> {

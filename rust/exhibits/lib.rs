@@ -17,7 +17,8 @@
 //! | [`twins`] | the exhibits once more, in C |
 //! | [`catalogue`] | the list of them all, for the judge |
 //! | [`greet`] | the C library, made safe: what a program calls |
-//! | [`ffi`] | the C library, as it is: the bindings of `c/greet.h` |
+//! | [`greeting`] | the greeting that takes time, made safe; from tasks: [`task`] |
+//! | [`ffi`] | the C library, as it is: the bindings of `c/greet.h` and `c/greeting.h` |
 //!
 //! Every exhibit is `#[inline(never)]`, so that it has machine code of its own,
 //! and no two have the same body, so that none is merged into another. Nothing
@@ -39,6 +40,8 @@ pub mod catalogue;
 pub mod controls;
 pub mod ffi;
 pub mod greet;
+#[cfg(target_os = "linux")]
+pub mod greeting;
 pub mod machine;
 pub mod task;
 pub mod twins;

@@ -15,10 +15,13 @@ mod claims;
 mod count;
 mod goroutines;
 mod layouts;
+#[cfg(target_os = "linux")]
+mod ledger;
 mod limits;
 mod machines;
 mod phase;
 mod pictures;
+mod polls;
 mod show;
 mod side_by_side;
 mod sleepers;
@@ -330,6 +333,10 @@ fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure
 }
 
 fn run_act(name: String) -> Result<ExitCode, Failure> {
+    if let Some(polls) = polls::Polls::named(&name) {
+        polls.perform()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let act = Act::named(&name).ok_or(Failure::NoSuchAct { name })?;
     act.perform()?;
     Ok(ExitCode::SUCCESS)

@@ -62,7 +62,7 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
             "reads-per-message" | "switch-cost" => false,
             // The two that the walks of Go are beside.
             "cgo-crosses-its-runtime" => ["add_one", "say_cstr"].contains(&exhibit.name),
-            "cgo-buys-something" => false,
+            "cgo-buys-something" | "drop-cancels" => false,
             "callbacks-too" => exhibit.calls == ["greet_for_each"],
             _ => exhibit.poll == (id == "from-a-task"),
         })

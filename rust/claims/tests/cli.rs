@@ -93,6 +93,27 @@ fn json_has_the_same_facts() {
     assert_eq!(two["to puts from C"]["value"], 2);
     assert_eq!(two["walked to puts from Rust"]["value"], 1);
     assert_eq!(two["walked to puts from C"]["value"], 2);
+    // Nothing more per call in a task, and per poll what the runtime needs.
+    let tasks = &claims[3]["figures"];
+    assert_eq!(
+        tasks["per call in a task"], tasks["per call outside"],
+        "{tasks}"
+    );
+    let per_poll = tasks["per poll"]["value"].as_u64().expect("a count");
+    assert!((100..5000).contains(&per_poll), "{tasks}");
+    if cfg!(target_os = "linux") {
+        assert_eq!(tasks["patterns"]["value"], 5, "{tasks}");
+        let drops = &claims[6]["figures"];
+        for counted in ["callbacks", "releases"] {
+            assert_eq!(
+                drops[counted],
+                serde_json::json!({ "value": 576, "unit": counted }),
+                "{drops}"
+            );
+        }
+        assert_eq!(drops["allocated by C"], drops["freed by C"], "{drops}");
+        assert_eq!(drops["controls"]["value"], 5, "{drops}");
+    }
     for (claim, walked) in [(0, 10), (3, 8), (4, 19), (5, 1)] {
         let figures = &claims[claim]["figures"];
         assert_eq!(figures["walked"]["value"], walked, "{figures}");
@@ -186,8 +207,8 @@ fn where_ptrace_is_forbidden_it_is_said() {
         let expected = match claim["id"].as_str().expect("an id") {
             "same-stack" | "callbacks-too" | "reads-per-message" => "not checked",
             // They rest on no walk.
-            "every-opt-level" | "cgo-buys-something" | "state-machine" | "right-sized"
-            | "million-tasks" | "switch-cost" => continue,
+            "every-opt-level" | "drop-cancels" | "cgo-buys-something" | "state-machine"
+            | "right-sized" | "million-tasks" | "switch-cost" => continue,
             _ => {
                 let first = claim["conditions"][0].as_str().expect("a condition");
                 assert!(
