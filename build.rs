@@ -24,6 +24,28 @@ const INPUTS: [&str; 9] = [
     BINDINGS,
 ];
 
+/// The functions of c/callers.c. One that were missing here would be defined twice.
+const TWINS: [&str; 11] = [
+    "say",
+    "say_cstr",
+    "say_then",
+    "say_twice",
+    "say_times",
+    "add_one",
+    "add_one_times",
+    "sum",
+    "midpoint",
+    "for_each",
+    // The function that `for_each` hands on.
+    "add_to",
+];
+
+/// Under which names clang is looked for, in this order.
+const CLANGS: [&str; 10] = [
+    "clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16",
+    "clang-15", "clang-14",
+];
+
 fn main() {
     for input in INPUTS {
         println!("cargo::rerun-if-changed={input}");
@@ -37,6 +59,9 @@ fn main() {
 /// At the profile's opt-level, which `cc` reads from Cargo: C and Rust are
 /// compared like with like.
 fn compile() -> Result<(), String> {
+    if let Ok(level) = std::env::var("OPT_LEVEL") {
+        println!("cargo::rustc-env=EXHIBITS_OPT_LEVEL={level}");
+    }
     let mut greet = cc::Build::new();
     greet.std("c11").warnings(true).extra_warnings(true);
     greet.try_get_compiler().map_err(|error| install(&error))?;
@@ -48,11 +73,57 @@ fn compile() -> Result<(), String> {
         .file("c/controls.c")
         .try_compile_intermediates()
         .map_err(|error| install(&error))?;
+    let by_clang = by_clang(&greet);
     greet
         .files(["c/greet.c", "c/callers.c"])
         .objects(controls)
+        .objects(by_clang)
         .try_compile("greet")
         .map_err(|error| install(&error))
+}
+
+/// Where there is a clang, the twins once more, as clang makes them: gcc and rustc shape a loop differently, clang
+/// and rustc (LLVM both) should not, so that what is left is the price of the border. None elsewhere: all that rests
+/// on them says that it was not checked.
+fn by_clang(greet: &cc::Build) -> Vec<std::path::PathBuf> {
+    println!("cargo::rustc-check-cfg=cfg(by_clang)");
+    let native = std::env::var("HOST") == std::env::var("TARGET");
+    let Some((clang, version)) = CLANGS.iter().find_map(|name| Some((name, version(name)?))) else {
+        return Vec::new();
+    };
+    let Some(out) = std::env::var_os("OUT_DIR").filter(|_| native) else {
+        return Vec::new();
+    };
+    let mut build = greet.clone();
+    // A folder of its own: an object is named after its source, which is compiled above as well.
+    build
+        .compiler(clang)
+        .out_dir(std::path::Path::new(&out).join("by_clang"))
+        .file("c/callers.c");
+    for twin in TWINS {
+        build.define(twin, &*format!("{twin}_by_clang"));
+    }
+    let Ok(objects) = build.try_compile_intermediates() else {
+        return Vec::new();
+    };
+    println!("cargo::rustc-cfg=by_clang");
+    println!("cargo::rustc-env=CLANG_VERSION={version}");
+    objects
+}
+
+/// Its own words, if there is such a clang.
+fn version(clang: &str) -> Option<String> {
+    let output = std::process::Command::new(clang)
+        .arg("--version")
+        .output()
+        .ok()?;
+    let first = String::from_utf8(output.stdout)
+        .ok()?
+        .lines()
+        .next()?
+        .trim()
+        .to_owned();
+    (output.status.success() && first.contains("clang")).then_some(first)
 }
 
 fn install(error: &cc::Error) -> String {

@@ -30,3 +30,96 @@ unsafe extern "C" {
     /// Twin of [`callback::for_each`](crate::callback::for_each).
     pub fn for_each(items: *const i64, len: usize) -> i64;
 }
+
+/// The twins as one compiler made them.
+#[derive(Debug, Clone, Copy)]
+pub struct Twins {
+    /// The compiler, in its own words where they are known: `Debian clang version 14.0.6`.
+    pub compiler: &'static str,
+    /// Twin of [`calls::say`](crate::calls::say).
+    pub say: unsafe extern "C" fn(),
+    /// Twin of [`calls::say_cstr`](crate::calls::say_cstr).
+    pub say_cstr: unsafe extern "C" fn(text: *const c_char) -> c_int,
+    /// Twin of [`calls::say_then`](crate::calls::say_then).
+    pub say_then: unsafe extern "C" fn() -> bool,
+    /// Twin of [`calls::say_twice`](crate::calls::say_twice).
+    pub say_twice: unsafe extern "C" fn(),
+    /// Twin of [`calls::say_times`](crate::calls::say_times).
+    pub say_times: unsafe extern "C" fn(n: usize),
+    /// Twin of [`calls::add_one`](crate::calls::add_one).
+    pub add_one: unsafe extern "C" fn(value: i64) -> i64,
+    /// Twin of [`calls::add_one_times`](crate::calls::add_one_times).
+    pub add_one_times: unsafe extern "C" fn(n: usize, start: i64) -> i64,
+    /// Twin of [`calls::sum`](crate::calls::sum).
+    pub sum: unsafe extern "C" fn(items: *const i64, len: usize) -> i64,
+    /// Twin of [`calls::midpoint`](crate::calls::midpoint).
+    pub midpoint: unsafe extern "C" fn(a: greet_point, b: greet_point) -> greet_point,
+    /// Twin of [`callback::for_each`](crate::callback::for_each).
+    pub for_each: unsafe extern "C" fn(items: *const i64, len: usize) -> i64,
+}
+
+impl Twins {
+    /// As the C compiler of this build made them.
+    pub const BY_CC: Self = Self {
+        compiler: "cc",
+        say,
+        say_cstr,
+        say_then,
+        say_twice,
+        say_times,
+        add_one,
+        add_one_times,
+        sum,
+        midpoint,
+        for_each,
+    };
+
+    /// As clang made them, where this build found one: built like rustc's on LLVM, it shapes a loop as rustc does.
+    #[cfg(by_clang)]
+    pub const BY_CLANG: Option<Self> = Some(Self {
+        compiler: env!("CLANG_VERSION"),
+        say: by_clang::say,
+        say_cstr: by_clang::say_cstr,
+        say_then: by_clang::say_then,
+        say_twice: by_clang::say_twice,
+        say_times: by_clang::say_times,
+        add_one: by_clang::add_one,
+        add_one_times: by_clang::add_one_times,
+        sum: by_clang::sum,
+        midpoint: by_clang::midpoint,
+        for_each: by_clang::for_each,
+    });
+
+    /// As clang made them, where this build found one: built like rustc's on LLVM, it shapes a loop as rustc does.
+    #[cfg(not(by_clang))]
+    pub const BY_CLANG: Option<Self> = None;
+}
+
+/// Of the same types, since c/callers.c is compiled twice and only renamed.
+#[cfg(by_clang)]
+mod by_clang {
+    use super::{c_char, c_int, greet_point};
+
+    unsafe extern "C" {
+        #[link_name = "say_by_clang"]
+        pub fn say();
+        #[link_name = "say_cstr_by_clang"]
+        pub fn say_cstr(text: *const c_char) -> c_int;
+        #[link_name = "say_then_by_clang"]
+        pub fn say_then() -> bool;
+        #[link_name = "say_twice_by_clang"]
+        pub fn say_twice();
+        #[link_name = "say_times_by_clang"]
+        pub fn say_times(n: usize);
+        #[link_name = "add_one_by_clang"]
+        pub fn add_one(value: i64) -> i64;
+        #[link_name = "add_one_times_by_clang"]
+        pub fn add_one_times(n: usize, start: i64) -> i64;
+        #[link_name = "sum_by_clang"]
+        pub fn sum(items: *const i64, len: usize) -> i64;
+        #[link_name = "midpoint_by_clang"]
+        pub fn midpoint(a: greet_point, b: greet_point) -> greet_point;
+        #[link_name = "for_each_by_clang"]
+        pub fn for_each(items: *const i64, len: usize) -> i64;
+    }
+}
