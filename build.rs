@@ -1,6 +1,7 @@
 //! Compiles the C side, and sees to it that the bindings are those of its header.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 #[path = "rust/exhibits/ffi/fingerprint.rs"]
 mod fingerprint;
@@ -73,11 +74,12 @@ fn compile() -> Result<(), String> {
         .file("c/controls.c")
         .try_compile_intermediates()
         .map_err(|error| install(&error))?;
-    let by_clang = by_clang(&greet);
+    let (by_clang, by_got) = (by_clang(&greet), by_got(&greet));
     greet
         .files(["c/greet.c", "c/callers.c"])
         .objects(controls)
         .objects(by_clang)
+        .objects(by_got)
         .try_compile("greet")
         .map_err(|error| install(&error))
 }
@@ -85,29 +87,50 @@ fn compile() -> Result<(), String> {
 /// Where there is a clang, the twins once more, as clang makes them: gcc and rustc shape a loop differently, clang
 /// and rustc (LLVM both) should not, so that what is left is the price of the border. None elsewhere: all that rests
 /// on them says that it was not checked.
-fn by_clang(greet: &cc::Build) -> Vec<std::path::PathBuf> {
+fn by_clang(greet: &cc::Build) -> Vec<PathBuf> {
     println!("cargo::rustc-check-cfg=cfg(by_clang)");
+    let found = CLANGS.iter().find_map(|name| Some((name, version(name)?)));
+    // For another target than this machine clang may lack the headers.
     let native = std::env::var("HOST") == std::env::var("TARGET");
-    let Some((clang, version)) = CLANGS.iter().find_map(|name| Some((name, version(name)?))) else {
+    let Some((clang, version)) = found.filter(|_| native) else {
         return Vec::new();
     };
-    let Some(out) = std::env::var_os("OUT_DIR").filter(|_| native) else {
+    println!("cargo::rustc-env=CLANG_VERSION={version}");
+    renamed(greet.clone().compiler(clang), "by_clang")
+}
+
+/// The twins once more, calling through the GOT as rustc does. Otherwise the linker makes a direct call of what C
+/// emits, but not of what rustc does (rust-lang/rust#141720), and the processor may take longer over the one.
+fn by_got(greet: &cc::Build) -> Vec<PathBuf> {
+    println!("cargo::rustc-check-cfg=cfg(by_got)");
+    let x86_64 = std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
+    let linux = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
+    if !(x86_64 && linux) {
         return Vec::new();
-    };
+    }
     let mut build = greet.clone();
-    // A folder of its own: an object is named after its source, which is compiled above as well.
+    renamed(
+        build.flag("-fno-plt").flag("-Wa,-mrelax-relocations=no"),
+        "by_got",
+    )
+}
+
+/// The twins under names that end in `suffix`, which becomes a `cfg`, if they can be compiled so.
+fn renamed(build: &mut cc::Build, suffix: &str) -> Vec<PathBuf> {
+    let Some(out) = std::env::var_os("OUT_DIR") else {
+        return Vec::new();
+    };
+    // A folder of its own: an object is named after its source, which is compiled elsewhere as well.
     build
-        .compiler(clang)
-        .out_dir(std::path::Path::new(&out).join("by_clang"))
+        .out_dir(Path::new(&out).join(suffix))
         .file("c/callers.c");
     for twin in TWINS {
-        build.define(twin, &*format!("{twin}_by_clang"));
+        build.define(twin, &*format!("{twin}_{suffix}"));
     }
-    let Ok(objects) = build.try_compile_intermediates() else {
-        return Vec::new();
-    };
-    println!("cargo::rustc-cfg=by_clang");
-    println!("cargo::rustc-env=CLANG_VERSION={version}");
+    let objects = build.try_compile_intermediates().unwrap_or_default();
+    if !objects.is_empty() {
+        println!("cargo::rustc-cfg={suffix}");
+    }
     objects
 }
 
@@ -152,7 +175,7 @@ fn bind() -> Result<(), String> {
     for variable in ["LIBCLANG_PATH", "BINDGEN_EXTRA_CLANG_ARGS"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
-    let out = std::path::PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
     fs::write(out.join("bindings.rs"), generate::bindings(HEADER)?).map_err(|why| why.to_string())
 }
 

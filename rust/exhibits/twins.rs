@@ -58,6 +58,49 @@ pub struct Twins {
     pub for_each: unsafe extern "C" fn(items: *const i64, len: usize) -> i64,
 }
 
+/// The twins of one object file, whose names end in `$suffix`. Of the same types, since c/callers.c is compiled several
+/// times and only renamed.
+#[cfg(any(by_clang, by_got))]
+macro_rules! renamed {
+    ($suffix:literal, $compiler:expr) => {{
+        unsafe extern "C" {
+            #[link_name = concat!("say", $suffix)]
+            fn say();
+            #[link_name = concat!("say_cstr", $suffix)]
+            fn say_cstr(text: *const c_char) -> c_int;
+            #[link_name = concat!("say_then", $suffix)]
+            fn say_then() -> bool;
+            #[link_name = concat!("say_twice", $suffix)]
+            fn say_twice();
+            #[link_name = concat!("say_times", $suffix)]
+            fn say_times(n: usize);
+            #[link_name = concat!("add_one", $suffix)]
+            fn add_one(value: i64) -> i64;
+            #[link_name = concat!("add_one_times", $suffix)]
+            fn add_one_times(n: usize, start: i64) -> i64;
+            #[link_name = concat!("sum", $suffix)]
+            fn sum(items: *const i64, len: usize) -> i64;
+            #[link_name = concat!("midpoint", $suffix)]
+            fn midpoint(a: greet_point, b: greet_point) -> greet_point;
+            #[link_name = concat!("for_each", $suffix)]
+            fn for_each(items: *const i64, len: usize) -> i64;
+        }
+        Some(Twins {
+            compiler: $compiler,
+            say,
+            say_cstr,
+            say_then,
+            say_twice,
+            say_times,
+            add_one,
+            add_one_times,
+            sum,
+            midpoint,
+            for_each,
+        })
+    }};
+}
+
 impl Twins {
     /// As the C compiler of this build made them.
     pub const BY_CC: Self = Self {
@@ -74,52 +117,24 @@ impl Twins {
         for_each,
     };
 
-    /// As clang made them, where this build found one: built like rustc's on LLVM, it shapes a loop as rustc does.
-    #[cfg(by_clang)]
-    pub const BY_CLANG: Option<Self> = Some(Self {
-        compiler: env!("CLANG_VERSION"),
-        say: by_clang::say,
-        say_cstr: by_clang::say_cstr,
-        say_then: by_clang::say_then,
-        say_twice: by_clang::say_twice,
-        say_times: by_clang::say_times,
-        add_one: by_clang::add_one,
-        add_one_times: by_clang::add_one_times,
-        sum: by_clang::sum,
-        midpoint: by_clang::midpoint,
-        for_each: by_clang::for_each,
-    });
+    /// As clang made them, where this build found one: built on LLVM like rustc, it shapes a loop as rustc does.
+    pub const BY_CLANG: Option<Self> = by_clang();
 
-    /// As clang made them, where this build found one: built like rustc's on LLVM, it shapes a loop as rustc does.
-    #[cfg(not(by_clang))]
-    pub const BY_CLANG: Option<Self> = None;
+    /// As this build's C compiler made them when it was told to call as rustc does, through the GOT (`-fno-plt`, and
+    /// no relaxing by the linker). `None` where it cannot.
+    pub const BY_GOT: Option<Self> = by_got();
 }
 
-/// Of the same types, since c/callers.c is compiled twice and only renamed.
-#[cfg(by_clang)]
-mod by_clang {
-    use super::{c_char, c_int, greet_point};
+const fn by_clang() -> Option<Twins> {
+    #[cfg(by_clang)]
+    return renamed!("_by_clang", env!("CLANG_VERSION"));
+    #[cfg(not(by_clang))]
+    return None;
+}
 
-    unsafe extern "C" {
-        #[link_name = "say_by_clang"]
-        pub fn say();
-        #[link_name = "say_cstr_by_clang"]
-        pub fn say_cstr(text: *const c_char) -> c_int;
-        #[link_name = "say_then_by_clang"]
-        pub fn say_then() -> bool;
-        #[link_name = "say_twice_by_clang"]
-        pub fn say_twice();
-        #[link_name = "say_times_by_clang"]
-        pub fn say_times(n: usize);
-        #[link_name = "add_one_by_clang"]
-        pub fn add_one(value: i64) -> i64;
-        #[link_name = "add_one_times_by_clang"]
-        pub fn add_one_times(n: usize, start: i64) -> i64;
-        #[link_name = "sum_by_clang"]
-        pub fn sum(items: *const i64, len: usize) -> i64;
-        #[link_name = "midpoint_by_clang"]
-        pub fn midpoint(a: greet_point, b: greet_point) -> greet_point;
-        #[link_name = "for_each_by_clang"]
-        pub fn for_each(items: *const i64, len: usize) -> i64;
-    }
+const fn by_got() -> Option<Twins> {
+    #[cfg(by_got)]
+    return renamed!("_by_got", "cc -fno-plt -Wa,-mrelax-relocations=no");
+    #[cfg(not(by_got))]
+    return None;
 }
