@@ -89,8 +89,8 @@ pub fn writing() -> Vec<(Pair, u64)> {
         |twins| {
             Box::new(move |times| {
                 let say_cstr = black_box(twins.say_cstr);
-                // SAFETY: the text ends in a NUL.
                 chain(times, 0, |n| {
+                    // SAFETY: the text ends in a NUL.
                     n + i64::from(unsafe { say_cstr(c"Hello".as_ptr()) } >= 0)
                 })
             })
@@ -228,8 +228,8 @@ fn sum(len: usize) -> Pair {
         |twins| {
             Box::new(move |times| {
                 let sum = black_box(twins.sum);
-                // SAFETY: the pointer is valid for that many items.
                 chain(times, 0, |total| {
+                    // SAFETY: the pointer is valid for that many items.
                     total + unsafe { sum(items.as_ptr(), items.len()) }
                 })
             })
@@ -249,8 +249,8 @@ fn for_each(len: usize) -> Pair {
         |twins| {
             Box::new(move |times| {
                 let for_each = black_box(twins.for_each);
-                // SAFETY: the pointer is valid for that many items.
                 chain(times, 0, |total| {
+                    // SAFETY: the pointer is valid for that many items.
                     total + unsafe { for_each(items.as_ptr(), items.len()) }
                 })
             })

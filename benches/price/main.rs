@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .any(|pair| pair == ["--format", "json"]);
     let names: Vec<&String> = arguments
         .iter()
-        .filter(|argument| !argument.starts_with("--") && !(as_json && *argument == "json"))
+        .filter(|argument| !(argument.starts_with("--") || as_json && *argument == "json"))
         .collect();
     let wanted =
         |name: &str| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()));
