@@ -7,6 +7,7 @@ mod act;
 mod claim;
 mod claims;
 mod counts;
+mod lto;
 mod show;
 mod subject;
 mod table;

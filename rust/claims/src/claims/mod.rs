@@ -1,5 +1,6 @@
 //! The claims, one file each.
 
+mod below_zero;
 mod callbacks_too;
 mod every_opt_level;
 mod from_a_task;
@@ -33,6 +34,7 @@ pub const ALL: &[Statement] = &[
     from_a_task::STATEMENT,
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
+    below_zero::STATEMENT,
 ];
 
 /// The claims' names, in that order.
