@@ -5,8 +5,8 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use zero_cost_ffi::compilers::Twins;
 use zero_cost_ffi::ffi::{self, greet_point};
-use zero_cost_ffi::twins::Twins;
 use zero_cost_ffi::{callback, calls, task};
 
 use crate::pairs::{Pair, Work};

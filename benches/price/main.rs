@@ -18,7 +18,7 @@ use std::time::Instant;
 use pairs::{Pair, Spread, Timing};
 use serde_json::{Value, json};
 use zero_cost_ffi::catalogue;
-use zero_cost_ffi::twins::Twins;
+use zero_cost_ffi::compilers::Twins;
 
 const LEGEND: &str = "\
   calls by: Rust / C. Where they differ the processor may take longer over the one, though each is one instruction; so
@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let wanted =
         |name: &str| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()));
 
+    control()?;
     let mut pairs = Vec::new();
     for (pair, bytes) in cases::writing() {
         if wanted(&pair.name) {
@@ -95,6 +96,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{document:#}");
     } else {
         print(&timed, &polls, &go, &rows);
+    }
+    Ok(())
+}
+
+/// The opposite, which must be refused: a side that makes one call too few, and one that writes nothing.
+fn control() -> Result<(), Box<dyn Error>> {
+    let pair = |c: pairs::Work| Pair {
+        name: "control".to_owned(),
+        rust: Box::new(|times| times as i64),
+        c,
+        clang: None,
+        got: None,
+        expected: |times| times as i64,
+    };
+    let one_short = pairs::time(&pair(Box::new(|times| times as i64 - 1)));
+    let silent = writes(&pair(Box::new(|times| times as i64)), 1);
+    if one_short.is_ok() || silent.is_ok() {
+        return Err("a side that does not do its work is not refused: nothing was measured".into());
     }
     Ok(())
 }

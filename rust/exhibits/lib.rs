@@ -13,6 +13,7 @@
 //! | [`task`] | the same calls, made inside `async` code |
 //! | [`controls`] | the opposite: calls with something in the way |
 //! | [`twins`] | the exhibits once more, in C |
+//! | [`compilers`] | the twins once more, by clang and through the GOT |
 //! | [`catalogue`] | the list of them all, for the judge |
 //! | [`greet`] | the C library, made safe: what a program calls |
 //! | [`ffi`] | the C library, as it is: the bindings of `c/greet.h` |
@@ -32,6 +33,7 @@
 pub mod callback;
 pub mod calls;
 pub mod catalogue;
+pub mod compilers;
 pub mod controls;
 pub mod ffi;
 pub mod greet;

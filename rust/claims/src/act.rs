@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::hint::black_box;
 use std::{fmt, io};
 
-use zero_cost_ffi::twins::Twins;
+use zero_cost_ffi::compilers::Twins;
 use zero_cost_ffi::{callback, calls, catalogue, ffi, task};
 
 /// How often an act is performed: the first times are the warm-up.

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use zero_cost_ffi::catalogue;
-use zero_cost_ffi::twins::Twins;
+use zero_cost_ffi::compilers::Twins;
 
 use crate::subject::Subject;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use barecall::walk::{Walk, WalkError};
 use barecall::{Function, Image};
 use zero_cost_ffi::catalogue::{self, Exhibit};
-use zero_cost_ffi::twins::Twins;
+use zero_cost_ffi::compilers::Twins;
 
 use crate::subject::{Subject, on_show, words};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use zero_cost_ffi::twins::Twins;
+use zero_cost_ffi::compilers::Twins;
 
 use super::{Rests, Statement, Tally, live};
 use crate::claim::{
