@@ -58,7 +58,8 @@ pub struct Image {
     pub(crate) members: Vec<(u64, Name)>,
     /// Data between the code, as AArch64's mapping symbols tell: by address.
     pub(crate) literals: Vec<(u64, u64)>,
-    /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes.
+    /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes, 3 it is Go's
+    /// side of a call into C.
     pub(crate) thunks: Vec<AtomicU8>,
 }
 

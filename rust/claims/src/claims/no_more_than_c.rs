@@ -6,10 +6,10 @@ use zero_cost_ffi::catalogue;
 
 use super::{Rests, Statement, Tally, live, plain, reproduce};
 use crate::act::{Act, Side};
+use crate::callgrind::{Count, Counting, NotCounted, Record, made_by};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
-use crate::counts::{Count, Counting, NotCounted, Record, made_by};
 use crate::subject::{OnFile, Subject, on_show, words};
 
 pub const STATEMENT: Statement = Statement {
