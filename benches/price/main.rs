@@ -164,7 +164,7 @@ fn go() -> Result<f64, String> {
     progress("add_one through Cgo");
     let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
     let program = folder.path().join("zcffi-go");
-    let built = Command::new("go")
+    let built = Command::new(std::env::var_os("GO").unwrap_or("go".into()))
         .args(["build", "-trimpath", "-buildvcs=false", "-o"])
         .arg(&program)
         .arg(".")

@@ -125,7 +125,7 @@ fn build(language: &str, folder: &Path) -> Result<std::path::PathBuf, String> {
         _ => {
             source("main.go", include_str!("plusone/main.go"))?;
             source("go.mod", "module plusone\n\ngo 1.21\n")?;
-            run(Command::new("go")
+            run(Command::new(std::env::var_os("GO").unwrap_or("go".into()))
                 .args(["build", "-o"])
                 .arg(&program)
                 .arg("."))?;
