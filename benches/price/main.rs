@@ -23,7 +23,7 @@ use zero_cost_ffi::compilers::Twins;
 const LEGEND: &str = "\
   calls by: Rust / C. Where they differ the processor may take longer over the one, though each is one instruction; so
   \"by got\" is C that calls as Rust does (cc -fno-plt, not relaxed by the linker): the same route, the other language.
-  Where functions lie may cost a cycle as well. To put each at a cache line of its own:
+  Where functions lie may cost as much. To put each at a cache line of its own:
   RUSTFLAGS='-C llvm-args=-align-all-functions=6' CFLAGS=-falign-functions=64 cargo bench --bench price";
 
 fn main() -> Result<(), Box<dyn Error>> {
