@@ -11,6 +11,9 @@ use std::task::{Context, Poll};
 use crate::machine::{self, kept};
 use crate::{callback, calls, controls, task, twins};
 
+/// The opt-level that exhibits, twins and controls were compiled at, C and Rust alike: `0`, `3`, `s`.
+pub const OPT_LEVEL: &str = env!("EXHIBITS_OPT_LEVEL");
+
 /// A function of Rust whose machine code is on show.
 #[derive(Debug, Clone, Copy)]
 pub struct Exhibit {

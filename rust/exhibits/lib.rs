@@ -15,6 +15,7 @@
 //! | [`machine`] | the talk's `greet()` as a state machine, and what else a future keeps |
 //! | [`controls`] | the opposite: calls with something in the way |
 //! | [`twins`] | the exhibits once more, in C |
+//! | [`compilers`] | the twins once more, by clang and through the GOT |
 //! | [`catalogue`] | the list of them all, for the judge |
 //! | [`greet`] | the C library, made safe: what a program calls |
 //! | [`greeting`] | the greeting that takes time, made safe; from tasks: [`task`] |
@@ -37,6 +38,7 @@ pub mod brigade;
 pub mod callback;
 pub mod calls;
 pub mod catalogue;
+pub mod compilers;
 pub mod controls;
 pub mod ffi;
 pub mod greet;

@@ -8,6 +8,7 @@ mod act;
 mod blocked;
 #[cfg(target_os = "linux")]
 mod brigades;
+mod callgrind;
 mod cgo;
 mod child;
 mod claim;
@@ -18,6 +19,7 @@ mod layouts;
 #[cfg(target_os = "linux")]
 mod ledger;
 mod limits;
+mod lto;
 mod machines;
 mod phase;
 mod pictures;
@@ -42,7 +44,7 @@ use act::Act;
 use child::Errand;
 use claim::{Claim, Verdict};
 use claims::Statement;
-use subject::Subject;
+use subject::{OnFile, Subject};
 
 /// Checks every claim of this workspace by running code, and prints a verdict with the evidence.
 ///
@@ -97,6 +99,12 @@ enum Command {
         /// `tokio 8 1 17 64`: variant, stages, messages in flight, hops of each, bytes of buffer
         words: Vec<String>,
     },
+    /// Perform every exhibit and twin, for callgrind to count
+    #[command(hide = true)]
+    Perform {
+        /// How often
+        times: usize,
+    },
     /// What the judge has a child do
     #[command(hide = true)]
     Errand { words: Vec<String> },
@@ -107,6 +115,12 @@ struct Prove {
     /// The claims to check; all, if none is named
     #[arg(value_name = "ID")]
     ids: Vec<String>,
+    /// Make all evidence now, also what otherwise is on file since it takes long (below-zero: clang, a minute)
+    #[arg(long)]
+    live: bool,
+    /// The same, and put it in the place of what is on file
+    #[arg(long)]
+    record: bool,
     #[command(flatten)]
     sizes: Sizes,
     #[command(flatten)]
@@ -163,6 +177,9 @@ fn main() -> ExitCode {
         Command::List(output) => run_list(output.format),
         Command::Show { id, sizes, output } => run_show(&id, &sizes, output.format),
         Command::Act { name } => run_act(name),
+        Command::Perform { times } => act::perform_all(times)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Failure::Output),
         Command::Errand { words } => run_errand(&words),
         #[cfg(target_os = "linux")]
         Command::Brigade { words } => run_brigade(&words),
@@ -235,6 +252,11 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
     let mut subject = Subject::current()?;
     subject.tasks = prove.sizes.tasks;
     subject.hops = prove.sizes.hops;
+    subject.on_file = match (prove.live, prove.record) {
+        (_, true) => OnFile::Record,
+        (true, false) => OnFile::Live,
+        (false, false) => OnFile::Read,
+    };
     let checked: Vec<Claim> = statements
         .iter()
         .map(|statement| (statement.check)(&subject))

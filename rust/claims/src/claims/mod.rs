@@ -1,5 +1,6 @@
 //! The claims, one file each.
 
+mod below_zero;
 mod callbacks_too;
 mod cgo_buys_something;
 mod cgo_crosses_its_runtime;
@@ -44,6 +45,7 @@ pub const ALL: &[Statement] = &[
     from_a_task::STATEMENT,
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
+    below_zero::STATEMENT,
     #[cfg(target_os = "linux")]
     drop_cancels::STATEMENT,
     state_machine::STATEMENT,
