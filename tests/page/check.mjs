@@ -1,7 +1,7 @@
-// Looks at a report in a real browser: node check.mjs REPORT SCREENSHOTS
+// Looks at a report in a real browser: node check.mjs REPORT SCREENSHOTS [--plant]
 //
-// Prints a line for each problem and exits 1 if there is one. Then plants the opposite of each check, and exits 1 if
-// that goes unseen. CHROMIUM names the browser; else it is looked for in PATH.
+// Prints a line for each problem and exits 1 if there is one. With --plant, it also plants the opposite of each check, and
+// that this goes unseen is a problem. CHROMIUM names the browser; else it is looked for in PATH.
 
 import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,9 +9,10 @@ import { delimiter, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 
-const [report, screenshots] = process.argv.slice(2).map((path) => resolve(path));
+const [report, screenshots] = process.argv.slice(2, 4).map((path) => resolve(path));
+const planting = process.argv[4] === '--plant';
 if (!screenshots) {
-  console.error('usage: node check.mjs REPORT SCREENSHOTS');
+  console.error('usage: node check.mjs REPORT SCREENSHOTS [--plant]');
   process.exit(2);
 }
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -193,7 +194,7 @@ try {
     for (const scheme of SCHEMES) {
       const page = await open(context, { width, scheme });
       await page.screenshot({
-        path: join(screenshots, `${width}-${scheme}.png`), fullPage: true, clip: { x: 0, y: 0, width, height: 6000 },
+        path: join(screenshots, `${width}-${scheme}.png`), fullPage: true, clip: { x: 0, y: 0, width, height: 3000 },
       });
       problems.push(...(await overflow(page)));
       if (width === 900) problems.push(...(await accessible(page)), ...(await overflow(page)));
@@ -209,10 +210,11 @@ try {
   problems.push(...(await overflow(page)), ...page.problems);
   await page.close();
 
-  for (const [at, [check, plant]] of PLANTS.entries()) {
+  for (const [at, [check, plant]] of planting ? PLANTS.entries() : []) {
     const planted = await open(context);
     const fits = await planted.evaluate(`(() => { try { (${plant})(); return true; } catch { return false; } })()`);
     await planted.waitForTimeout(50);
+    if (!fits) problems.push(`plant ${at} found nothing to change: ${plant}`);
     if (fits && (await check(planted)).length === 0) problems.push(`plant ${at} went unseen: ${plant}`);
     await planted.close();
   }

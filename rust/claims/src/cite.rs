@@ -129,7 +129,11 @@ pub const fn kind(evidence: Evidence) -> &'static str {
 /// With a capital and a full stop.
 pub fn sentence(says: &str) -> String {
     let mut chars = says.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let first: String = chars
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
     format!("{first}{}.", chars.as_str().trim_end_matches('.'))
 }
 
@@ -162,10 +166,21 @@ pub mod tests {
         let citation = Citation::on(&claim, "2024-10-30");
         for text in [&citation.plain, &citation.bibtex, &citation.markdown] {
             assert!(text.contains(claim.id) && text.contains(VERSION), "{text}");
-            assert!(text.contains("2024-10-30") && text.contains(claim.verdict.words()), "{text}");
+            assert!(
+                text.contains("2024-10-30") && text.contains(claim.verdict.words()),
+                "{text}"
+            );
         }
-        assert!(citation.plain.ends_with("Check: cargo run --release -- prove hostile-claim"));
-        assert!(citation.bibtex.contains("year         = {2024},\n"), "{}", citation.bibtex);
+        assert!(
+            citation
+                .plain
+                .ends_with("Check: cargo run --release -- prove hostile-claim")
+        );
+        assert!(
+            citation.bibtex.contains("year         = {2024},\n"),
+            "{}",
+            citation.bibtex
+        );
         assert_eq!(
             citation.bibtex.matches('{').count(),
             citation.bibtex.matches('}').count(),
@@ -176,6 +191,9 @@ pub mod tests {
 
     #[test]
     fn tex_is_escaped() {
-        assert_eq!(tex("50 % of a_b & {c}\\"), "50 \\% of a\\_b \\& \\{c\\}\\textbackslash{}");
+        assert_eq!(
+            tex("50 % of a_b & {c}\\"),
+            "50 \\% of a\\_b \\& \\{c\\}\\textbackslash{}"
+        );
     }
 }

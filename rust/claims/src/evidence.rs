@@ -64,9 +64,19 @@ pub fn compare(root: &Path, subject: &Subject, claims: &[Claim]) -> Result<Outco
     for (file, old, new) in &proposal.texts {
         if old != new {
             let diff = TextDiff::from_lines(old, new);
-            let name = file.strip_prefix(root).unwrap_or(file).display().to_string();
+            let name = file
+                .strip_prefix(root)
+                .unwrap_or(file)
+                .display()
+                .to_string();
             // Writing to a String cannot fail.
-            let _ = write!(text, "{}", diff.unified_diff().context_radius(2).header(&name, "found now"));
+            let _ = write!(
+                text,
+                "{}",
+                diff.unified_diff()
+                    .context_radius(2)
+                    .header(&name, "found now")
+            );
         }
     }
     let same = text.is_empty();
@@ -91,7 +101,11 @@ pub fn accept(root: &Path, subject: &Subject, claims: &[Claim]) -> Result<Outcom
     let mut text = String::new();
     for (file, old, new) in &proposal.texts {
         let name = file.strip_prefix(root).unwrap_or(file).display();
-        let did = if old == new { "is unchanged" } else { "is written" };
+        let did = if old == new {
+            "is unchanged"
+        } else {
+            "is written"
+        };
         fs::write(file, new).map_err(|why| Error::File {
             file: file.clone(),
             why,
@@ -105,7 +119,12 @@ pub fn accept(root: &Path, subject: &Subject, claims: &[Claim]) -> Result<Outcom
     })
 }
 
-fn propose(root: &Path, subject: &Subject, claims: &[Claim], force: bool) -> Result<Proposal, Error> {
+fn propose(
+    root: &Path,
+    subject: &Subject,
+    claims: &[Claim],
+    force: bool,
+) -> Result<Proposal, Error> {
     if cfg!(debug_assertions) {
         return Err(Error::NotOptimised);
     }
@@ -113,7 +132,9 @@ fn propose(root: &Path, subject: &Subject, claims: &[Claim], force: bool) -> Res
         let file = root.join(name);
         match fs::read_to_string(&file) {
             Ok(text) => Ok((file, text)),
-            Err(why) if why.kind() == io::ErrorKind::NotFound && root.is_dir() => Ok((file, String::new())),
+            Err(why) if why.kind() == io::ErrorKind::NotFound && root.is_dir() => {
+                Ok((file, String::new()))
+            }
             Err(why) => Err(Error::File { file, why }),
         }
     };
@@ -122,7 +143,10 @@ fn propose(root: &Path, subject: &Subject, claims: &[Claim], force: bool) -> Res
     let producers = subject.image.producers();
     if let Some(missing) = unpinned(producers) {
         return Ok(Proposal {
-            texts: [(file, old.clone(), old), (picture, old_picture.clone(), old_picture)],
+            texts: [
+                (file, old.clone(), old),
+                (picture, old_picture.clone(), old_picture),
+            ],
             not_checked: vec![missing],
         });
     }
@@ -130,11 +154,17 @@ fn propose(root: &Path, subject: &Subject, claims: &[Claim], force: bool) -> Res
         let first = show::exhibits(subject, id).into_iter().next()?;
         listing(root, first.name)
     };
-    let entries: Vec<Entry> = claims.iter().map(|claim| Entry::of(claim, listing(claim.id))).collect();
+    let entries: Vec<Entry> = claims
+        .iter()
+        .map(|claim| Entry::of(claim, listing(claim.id)))
+        .collect();
     let (new, mut not_checked) = document(&old, &entries, &producers.join("; "), force);
     let rungs = ladder::pick(claims);
     let drawn = ladder::svg(&rungs);
-    let elsewhere = not_checked.first().cloned().filter(|_| !force || claims.iter().any(|claim| !claim.missing.is_empty()));
+    let elsewhere = not_checked
+        .first()
+        .cloned()
+        .filter(|_| !force || claims.iter().any(|claim| !claim.missing.is_empty()));
     let new_picture = match elsewhere {
         Some(missing) if drawn != old_picture && !old_picture.is_empty() => {
             not_checked.push(Missing {
@@ -160,7 +190,11 @@ fn unpinned(producers: &[String]) -> Option<Missing> {
     let is = producers
         .iter()
         .any(|producer| producer.starts_with(&format!("rustc version {pinned} ")));
-    let target = cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
+    let target = cfg!(all(
+        target_os = "linux",
+        target_arch = "x86_64",
+        target_env = "gnu"
+    ));
     (!is || !target).then(|| Missing {
         what: "pinned",
         why: format!(
@@ -203,7 +237,8 @@ fn document(old: &str, entries: &[Entry], producers: &str, force: bool) -> (Stri
     let (mut rows, mut sections) = (String::new(), String::new());
     for entry in entries {
         let before = on_file.claims.get(entry.id.as_str());
-        let same = before.is_some_and(|before| before.row == entry.row && before.body == entry.body);
+        let same =
+            before.is_some_and(|before| before.row == entry.row && before.body == entry.body);
         let mut keep = same;
         if let (Some(before), false) = (before, same) {
             if let Some(missing) = &entry.missing {
@@ -230,7 +265,12 @@ fn document(old: &str, entries: &[Entry], producers: &str, force: bool) -> (Stri
             None => (entry.row.as_str(), entry.body.as_str(), recorded.as_str()),
         };
         let _ = writeln!(rows, "{row}");
-        let _ = write!(sections, "\n## {}\n\n{body}\n{}", entry.id, wrapped(recorded, "", ""));
+        let _ = write!(
+            sections,
+            "\n## {}\n\n{body}\n{}",
+            entry.id,
+            wrapped(recorded, "", "")
+        );
     }
     let head = format!(
         "# Evidence\n\n{}\n{}\n| claim | verdict | the talk | evidence |\n| --- | --- | --- | --- |\n{rows}",
@@ -252,7 +292,10 @@ fn document(old: &str, entries: &[Entry], producers: &str, force: bool) -> (Stri
             ""
         ),
     );
-    (format!("{head}{sections}"), not_checked.into_iter().collect())
+    (
+        format!("{head}{sections}"),
+        not_checked.into_iter().collect(),
+    )
 }
 
 /// The document on file, taken apart.
@@ -279,10 +322,20 @@ impl<'a> OnFile<'a> {
             };
             let start = rest.len() - recorded.len() - RECORDED.len();
             let link = format!("| [{id}](");
-            let row = text.lines().find(|line| line.starts_with(&link)).unwrap_or_default();
+            let row = text
+                .lines()
+                .find(|line| line.starts_with(&link))
+                .unwrap_or_default();
             let words: Vec<&str> = rest[start..].split_whitespace().collect();
             let recorded = words.join(" ");
-            claims.insert(id, Before { row, body, recorded });
+            claims.insert(
+                id,
+                Before {
+                    row,
+                    body,
+                    recorded,
+                },
+            );
         }
         Self { claims }
     }
@@ -291,13 +344,13 @@ impl<'a> OnFile<'a> {
 fn body(claim: &Claim, listing: Option<String>) -> String {
     let mut text = String::new();
     let mut say = |part: &str| text.push_str(part);
+    say(&wrapped(&format!("**{}**", sentence(claim.says)), "", ""));
     say(&wrapped(
-        &format!("**{}**", sentence(claim.says)),
-        "",
-        "",
-    ));
-    say(&wrapped(
-        &format!("Verdict: **{}**, {}.", claim.verdict.words(), kind(claim.evidence)),
+        &format!(
+            "Verdict: **{}**, {}.",
+            claim.verdict.words(),
+            kind(claim.evidence)
+        ),
         "\n",
         "",
     ));
@@ -306,7 +359,10 @@ fn body(claim: &Claim, listing: Option<String>) -> String {
             "\u{201c}{}\u{201d} ({TALK}): {}{}",
             claim.talk.quote,
             claim.talk.assessment.words(),
-            claim.talk.because.map_or_else(|| ".".to_owned(), |because| format!("; {because}."))
+            claim
+                .talk
+                .because
+                .map_or_else(|| ".".to_owned(), |because| format!("; {because}."))
         ),
         "\n> ",
         "> ",
@@ -326,7 +382,12 @@ fn body(claim: &Claim, listing: Option<String>) -> String {
     if !claim.figures.is_empty() {
         say("\n| counted | | |\n| --- | ---: | --- |\n");
         for (name, figure) in &claim.figures {
-            say(&format!("| {} | {} | {} |\n", cell(name), figure.value, figure.unit));
+            say(&format!(
+                "| {} | {} | {} |\n",
+                cell(name),
+                figure.value,
+                figure.unit
+            ));
         }
     }
     if let Some(listing) = listing {
@@ -356,7 +417,9 @@ fn walks(walks: &[Walked]) -> String {
     if walks.is_empty() {
         return text;
     }
-    text.push_str("\n| walked | to | out | back | stack switches |\n| --- | --- | ---: | ---: | ---: |\n");
+    text.push_str(
+        "\n| walked | to | out | back | stack switches |\n| --- | --- | ---: | ---: | ---: |\n",
+    );
     for walked in walks {
         let walk = &walked.walk;
         let _ = writeln!(
@@ -386,8 +449,16 @@ fn ladder_of(walked: &Walked) -> String {
     let mut leg = |name: &str, leg: &Leg| {
         let _ = writeln!(text, "  {name:<5} {:>5}", leg.instructions);
         for step in &leg.steps {
-            let switch = if step.stack_switches > 0 { ", switches stacks" } else { "" };
-            let _ = writeln!(text, "        {:>5}  {}{switch}", step.instructions, step.symbol);
+            let switch = if step.stack_switches > 0 {
+                ", switches stacks"
+            } else {
+                ""
+            };
+            let _ = writeln!(
+                text,
+                "        {:>5}  {}{switch}",
+                step.instructions, step.symbol
+            );
         }
     };
     leg("out", &walk.out);
@@ -441,22 +512,34 @@ mod tests {
     }
 
     fn on_file() -> String {
-        document("", &[entry()], MADE_BY, false).0.replace(&crate::today(), "2024-10-30")
+        document("", &[entry()], MADE_BY, false)
+            .0
+            .replace(&crate::today(), "2024-10-30")
     }
 
     #[test]
     fn what_is_found_again_keeps_its_date() {
         let (text, not_checked) = document(&on_file(), &[entry()], MADE_BY, false);
         assert_eq!(text, on_file());
-        assert!(text.contains("Recorded 2024-10-30 by rustc version"), "{text}");
+        assert!(
+            text.contains("Recorded 2024-10-30 by rustc version"),
+            "{text}"
+        );
         assert_eq!(not_checked, []);
         // Made by others, it is the same all the same.
-        assert_eq!(document(&on_file(), &[entry()], "others", false), (on_file(), Vec::new()));
+        assert_eq!(
+            document(&on_file(), &[entry()], "others", false),
+            (on_file(), Vec::new())
+        );
     }
 
     #[test]
     fn a_figure_that_changes_is_drift() {
-        for (plant, instead) in [("| 313 |", "| 312 |"), ("holds with conditions", "holds"), ("   12", "   11")] {
+        for (plant, instead) in [
+            ("| 313 |", "| 312 |"),
+            ("holds with conditions", "holds"),
+            ("   12", "   11"),
+        ] {
             let planted = on_file().replace(plant, instead);
             let (text, not_checked) = document(&planted, &[entry()], MADE_BY, false);
             if plant != "   12" {
@@ -467,7 +550,10 @@ mod tests {
             assert_eq!(not_checked, []);
         }
         let (without, _) = document(&on_file(), &[], MADE_BY, false);
-        assert!(!without.contains("hostile-claim"), "a claim that is no more is drift, too");
+        assert!(
+            !without.contains("hostile-claim"),
+            "a claim that is no more is drift, too"
+        );
     }
 
     #[test]
@@ -477,7 +563,10 @@ mod tests {
         assert_eq!(text, planted);
         assert_eq!(not_checked[0].what, "cc");
         let (text, not_checked) = document(&planted, &[entry()], "GCC: 13", true);
-        assert!(text.contains("| 313 |") && text.contains("by GCC: 13"), "{text}");
+        assert!(
+            text.contains("| 313 |") && text.contains("by GCC: 13"),
+            "{text}"
+        );
         assert_eq!(not_checked, []);
     }
 
@@ -485,9 +574,20 @@ mod tests {
     fn what_was_not_checked_stays() {
         let planted = on_file().replace("| 313 |", "| 312 |");
         let mut missing = entry();
-        missing.missing = Some(Missing { what: "go", why: "no go".into() });
+        missing.missing = Some(Missing {
+            what: "go",
+            why: "no go".into(),
+        });
         for force in [false, true] {
-            let (text, not_checked) = document(&planted, &[Entry { missing: missing.missing.clone(), ..entry() }], MADE_BY, force);
+            let (text, not_checked) = document(
+                &planted,
+                &[Entry {
+                    missing: missing.missing.clone(),
+                    ..entry()
+                }],
+                MADE_BY,
+                force,
+            );
             assert_eq!(text, planted);
             assert_eq!((not_checked[0].what, not_checked.len()), ("go", 1));
         }
@@ -502,7 +602,10 @@ mod tests {
     #[test]
     fn prose_is_wrapped_and_measured_values_are_not_in_it() {
         let text = on_file();
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= WIDTH),
+            "{text}"
+        );
         assert!(!text.contains("26.8"), "{text}");
         assert_eq!(wrapped("a b", "- ", "  "), "- a b\n");
     }

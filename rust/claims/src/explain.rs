@@ -23,7 +23,9 @@ fn by_route(route: Route, tail: bool, to: &str, via: &str) -> String {
     let does = match route {
         Route::Direct => format!("{verb} {to} itself: the one instruction"),
         Route::Got => {
-            format!("loads the pointer that the loader bound to {to} from the GOT and {verb} it: the one instruction")
+            format!(
+                "loads the pointer that the loader bound to {to} from the GOT and {verb} it: the one instruction"
+            )
         }
         Route::Register => format!(
             "{verb} {to} through a register that was loaded from the GOT before: the one instruction"
@@ -31,7 +33,9 @@ fn by_route(route: Route, tail: bool, to: &str, via: &str) -> String {
         Route::Plt => format!("{verb} {via}, a stub of the linker's, which jumps on to {to}"),
         Route::Thunk => format!("{verb} {via}, which does nothing but pass control on to {to}"),
         Route::Pointer => {
-            format!("{verb} whatever address a pointer holds at that moment: the image does not say which")
+            format!(
+                "{verb} whatever address a pointer holds at that moment: the image does not say which"
+            )
         }
         // Routes to come, too: what is not known is not explained away.
         _ => format!("{verb} {to}; on which way could not be decided"),
@@ -51,7 +55,10 @@ fn plain(text: &str) -> Option<String> {
     let image = second.contains("[rip");
     Some(match mnemonic {
         "lea" if image => format!("puts the address of something in the image into {first}"),
-        "lea" => format!("computes {} into {first}, without a look at memory", inner(second)),
+        "lea" => format!(
+            "computes {} into {first}, without a look at memory",
+            inner(second)
+        ),
         "mov" | "movabs" | "movups" | "movaps" | "movsd" | "movss" | "movq" if image => {
             format!("loads a value of the image's data into {first}")
         }
@@ -72,12 +79,18 @@ fn plain(text: &str) -> Option<String> {
         "xor" | "xorps" | "xorpd" | "pxor" if first == second => format!("sets {first} to zero"),
         "and" => format!("keeps the bits of {first} that {second} has"),
         "or" => format!("sets the bits of {first} that {second} has"),
-        "test" if first == second => format!("looks whether {first} is zero, for the branch that follows"),
-        "test" => format!("looks whether {first} and {second} have bits in common, for the branch that follows"),
+        "test" if first == second => {
+            format!("looks whether {first} is zero, for the branch that follows")
+        }
+        "test" => format!(
+            "looks whether {first} and {second} have bits in common, for the branch that follows"
+        ),
         "cmp" => format!("compares {first} with {second}, for the branch that follows"),
         "jmp" => "goes on elsewhere in this function".to_owned(),
-        "je" | "jne" | "jz" | "jnz" | "ja" | "jae" | "jb" | "jbe" | "jg" | "jge" | "jl" | "jle" | "js" | "jns"
-        | "jo" | "jno" => "branches within this function, if the comparison says so".to_owned(),
+        "je" | "jne" | "jz" | "jnz" | "ja" | "jae" | "jb" | "jbe" | "jg" | "jge" | "jl" | "jle"
+        | "js" | "jns" | "jo" | "jno" => {
+            "branches within this function, if the comparison says so".to_owned()
+        }
         "ret" => "returns to the caller".to_owned(),
         "endbr64" => "marks a place that indirect calls may reach".to_owned(),
         "ud2" => "stops the program: this place cannot be reached".to_owned(),
@@ -103,7 +116,11 @@ mod tests {
         for route in Route::ALL {
             for tail in [false, true] {
                 let words = by_route(route, tail, "puts", "puts@plt");
-                assert_eq!(words.contains("the one instruction"), route.is_bare(), "{words}");
+                assert_eq!(
+                    words.contains("the one instruction"),
+                    route.is_bare(),
+                    "{words}"
+                );
                 assert_eq!(words.contains("jumps to"), tail, "{words}");
                 assert_eq!(words.contains("returns straight"), tail, "{words}");
             }

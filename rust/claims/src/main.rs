@@ -335,9 +335,17 @@ fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
     };
     writeln!(anstream::stdout().lock(), "{}", outcome.text.trim_end())?;
     for missing in &outcome.not_checked {
-        writeln!(io::stderr(), "not checked: {}: {}", missing.what, missing.why)?;
+        writeln!(
+            io::stderr(),
+            "not checked: {}: {}",
+            missing.what,
+            missing.why
+        )?;
     }
-    let required = outcome.not_checked.iter().any(|missing| requires(missing.what));
+    let required = outcome
+        .not_checked
+        .iter()
+        .any(|missing| requires(missing.what));
     Ok(ExitCode::from(u8::from(!outcome.same || required)))
 }
 

@@ -2,7 +2,10 @@
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
-mod support;
+#[path = "support/browser.rs"]
+mod browser;
+#[path = "support/limited.rs"]
+mod limited;
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +17,11 @@ fn the_report_in_a_browser() {
     let report = folder.join("report");
     let mut command = Command::new(env!("CARGO_BIN_EXE_claims"));
     command.arg("report").arg("--out").arg(&report);
-    let output = support::limited::run(&mut command, Duration::from_secs(60));
+    let output = limited::run(&mut command, Duration::from_secs(60));
     assert!(output.status.success(), "{output:?}");
-    support::browser::check(&report, &folder.join("screenshots"));
+    browser::check(
+        &report,
+        &folder.join("screenshots"),
+        browser::Plants::Without,
+    );
 }

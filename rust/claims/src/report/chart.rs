@@ -97,12 +97,20 @@ impl Scale {
                 ticks.push(10_f64.powf(tick));
                 tick += every;
             }
-            return Self { from, to, log: true, ticks };
+            return Self {
+                from,
+                to,
+                log: true,
+                ticks,
+            };
         }
         let most = if most > 0.0 { most } else { 1.0 };
         let unit = 10_f64.powf((most / 4.0).log10().floor());
         let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|step| step * unit);
-        let step = steps.into_iter().find(|step| most / step <= 5.0).unwrap_or(10.0 * unit);
+        let step = steps
+            .into_iter()
+            .find(|step| most / step <= 5.0)
+            .unwrap_or(10.0 * unit);
         let count = (most / step).ceil();
         let mut ticks = Vec::new();
         let mut tick = 0.0;
@@ -110,12 +118,21 @@ impl Scale {
             ticks.push(tick * step);
             tick += 1.0;
         }
-        Self { from: 0.0, to: count * step, log: false, ticks }
+        Self {
+            from: 0.0,
+            to: count * step,
+            log: false,
+            ticks,
+        }
     }
 
     fn per_cent(&self, value: f64) -> f64 {
         let at = if self.log {
-            if value > 0.0 { value.log10() } else { self.from }
+            if value > 0.0 {
+                value.log10()
+            } else {
+                self.from
+            }
         } else {
             value
         };
@@ -133,12 +150,16 @@ fn tick(value: f64) -> String {
         size if size >= 1e9 => format!("{}G", rounded(value / 1e9)),
         size if size >= 1e6 => format!("{}M", rounded(value / 1e6)),
         size if size >= 1e4 => format!("{}k", rounded(value / 1e3)),
-        _ => rounded(value),
+        size if size > 0.0 && size < 1e-3 => format!("{value:e}"),
+        // Ticks are few and round: no digit of theirs is left out.
+        _ => format!("{}", (value * 1e6).round() / 1e6),
     }
 }
 
 fn reach(point: &Point) -> impl Iterator<Item = f64> {
-    [point.y].into_iter().chain(point.spread.into_iter().flatten())
+    [point.y]
+        .into_iter()
+        .chain(point.spread.into_iter().flatten())
 }
 
 fn points(chart: &Chart) -> impl Iterator<Item = &Point> {
@@ -200,7 +221,12 @@ fn plot(id: &str, chart: &Chart, x: &Axis) -> Markup {
 
 /// A bar for each category; dots where the scale is logarithmic, since there is no zero for a bar to begin at.
 fn bars(id: &str, chart: &Chart) -> Markup {
-    let along = Scale::of(points(chart).flat_map(reach), chart.y.log);
+    let mut along = Scale::of(points(chart).flat_map(reach), chart.y.log);
+    if !along.log {
+        // There are no ticks: the longest bar may have all the room.
+        let most = points(chart).flat_map(reach).fold(0.0, f64::max);
+        along.to = if most > 0.0 { most } else { 1.0 };
+    }
     let mut labels: Vec<&str> = Vec::new();
     for point in points(chart) {
         let label = point.label.as_deref().unwrap_or_default();
@@ -307,7 +333,11 @@ mod tests {
             (vec![1e-9, 1e9], true),
         ] {
             let scale = Scale::of(values.iter().copied(), log);
-            assert!((2..=8).contains(&scale.ticks.len()), "{values:?}: {:?}", scale.ticks);
+            assert!(
+                (2..=8).contains(&scale.ticks.len()),
+                "{values:?}: {:?}",
+                scale.ticks
+            );
             for value in values {
                 let at = scale.per_cent(value);
                 assert!((0.0..=100.0).contains(&at), "{value}");

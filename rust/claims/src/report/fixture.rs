@@ -6,8 +6,8 @@ use barecall::walk::Walk;
 use serde_json::json;
 
 use crate::claim::{
-    Assessment, Axis, Chart, Claim, Evidence, Figure, Layout, Measured, Missing, Part, Pictures, Point, Series, Talk,
-    Verdict, Walked,
+    Assessment, Axis, Chart, Claim, Evidence, Figure, Layout, Measured, Missing, Part, Pictures,
+    Point, Series, Talk, Verdict, Walked,
 };
 use crate::phase::Phase;
 use crate::show::{Code, Line, Shown};
@@ -41,7 +41,11 @@ fn walked(act: &str, out: &[(&str, u64, u64)], back: &[(&str, u64, u64)]) -> Wal
 pub fn walks() -> Vec<Walked> {
     let mut go = walked(
         "go/say",
-        &[("main.say", 1, 0), ("runtime.cgocall", 4, 0), (HOSTILE, 2, 1)],
+        &[
+            ("main.say", 1, 0),
+            ("runtime.cgocall", 4, 0),
+            (HOSTILE, 2, 1),
+        ],
         &[("runtime.exitsyscall", 5, 1)],
     );
     go.phases = Some(crate::phase::Phases {
@@ -82,11 +86,22 @@ pub fn charts() -> Vec<Chart> {
             x: Some(axis("tasks", "tasks", true)),
             y: axis("bytes per task", "bytes", true),
             series: vec![
-                series("threads", false, vec![at(1.0, 26000.0, Some([25000.0, 30000.0])), at(1000.0, 25600.0, None)]),
+                series(
+                    "threads",
+                    false,
+                    vec![
+                        at(1.0, 26000.0, Some([25000.0, 30000.0])),
+                        at(1000.0, 25600.0, None),
+                    ],
+                ),
                 series(
                     HOSTILE,
                     true,
-                    vec![at(1.0, 256.0, None), at(1000.0, 256.0, None), at(1_000_000.0, 256.0, None)],
+                    vec![
+                        at(1.0, 256.0, None),
+                        at(1000.0, 256.0, None),
+                        at(1_000_000.0, 256.0, None),
+                    ],
                 ),
             ],
         },
@@ -96,8 +111,16 @@ pub fn charts() -> Vec<Chart> {
             x: None,
             y: axis("time", "ns", false),
             series: vec![
-                series("plain", false, vec![named("Rust", 1.38), named("C", 1.377), named(HOSTILE, 26.8)]),
-                series("batched", false, vec![named("Rust", 1.2), named(HOSTILE, 1.49)]),
+                series(
+                    "plain",
+                    false,
+                    vec![named("Rust", 1.38), named("C", 1.377), named(HOSTILE, 26.8)],
+                ),
+                series(
+                    "batched",
+                    false,
+                    vec![named("Rust", 1.2), named(HOSTILE, 1.49)],
+                ),
             ],
         },
         // Nothing to draw, and one value that is all there is.
@@ -162,12 +185,25 @@ pub fn claim() -> Claim {
             because: Some("it is 1 & 2"),
         },
         evidence: Evidence::Recorded,
-        figures: BTreeMap::from([("calls & more".to_owned(), Figure { value: 313, unit: "instructions" })]),
+        figures: BTreeMap::from([(
+            "calls & more".to_owned(),
+            Figure {
+                value: 313,
+                unit: "instructions",
+            },
+        )]),
         measured: BTreeMap::from([(
             "time".to_owned(),
-            Measured { value: 26.8123, spread: Some([25.0, 31.5]), unit: "ns" },
+            Measured {
+                value: 26.8123,
+                spread: Some([25.0, 31.5]),
+                unit: "ns",
+            },
         )]),
-        pictures: Pictures { charts: charts(), layouts: layouts() },
+        pictures: Pictures {
+            charts: charts(),
+            layouts: layouts(),
+        },
         provenance: BTreeMap::from([("made by", "rustc <1.95>".to_owned())]),
         reproduce: "cargo run --release -- prove hostile-claim".into(),
         walks: walks(),
@@ -189,7 +225,10 @@ pub fn exhibits() -> Vec<Shown> {
         name: "hostile",
         says: "<b>hostile</b>",
         source: code("f.rs"),
-        rust: vec![line("push <rax>", None), line("call rbx", Some("register to <puts>"))],
+        rust: vec![
+            line("push <rax>", None),
+            line("call rbx", Some("register to <puts>")),
+        ],
         c_source: Some(code("f.c")),
         c: vec![line(HOSTILE, Some("plt, tail, via <stub> to puts"))],
     }]

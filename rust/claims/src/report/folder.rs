@@ -101,7 +101,9 @@ fn put(folder: &Path, files: &[(String, String)]) -> io::Result<()> {
         .parent()
         .ok_or_else(|| io::Error::other("it is the root of the file system"))?;
     fs::create_dir_all(beside)?;
-    let staged = tempfile::Builder::new().prefix(".report-").tempdir_in(beside)?;
+    let staged = tempfile::Builder::new()
+        .prefix(".report-")
+        .tempdir_in(beside)?;
     let new = staged.path().join("new");
     fs::create_dir_all(new.join(CLAIMS))?;
     for (name, text) in files {
@@ -146,8 +148,15 @@ mod tests {
         replace(&folder, &report(GENERATOR)).expect("a new one");
         fs::write(folder.join("claims/old.json"), "{}").expect("written");
         replace(&folder, &report(GENERATOR)).expect("an earlier one");
-        assert_eq!(names(&folder), ["claims/some.json", "data.json", "index.html"]);
-        assert_eq!(names(&beside.path().join("deep")), ["report"], "nothing is left beside it");
+        assert_eq!(
+            names(&folder),
+            ["claims/some.json", "data.json", "index.html"]
+        );
+        assert_eq!(
+            names(&beside.path().join("deep")),
+            ["report"],
+            "nothing is left beside it"
+        );
         let empty = tempfile::tempdir().expect("a folder");
         replace(empty.path(), &report(GENERATOR)).expect("an empty one");
         assert!(empty.path().join("index.html").is_file());
@@ -160,9 +169,14 @@ mod tests {
             let at = folder.path();
             replace(at, &report(GENERATOR)).expect("written");
             fs::write(at.join(plant), "mine").expect("written");
-            let error = replace(at, &report(GENERATOR)).expect_err("refused").to_string();
+            let error = replace(at, &report(GENERATOR))
+                .expect_err("refused")
+                .to_string();
             assert!(error.contains(plant) && error.contains("--out"), "{error}");
-            assert_eq!(fs::read_to_string(at.join(plant)).expect("still there"), "mine");
+            assert_eq!(
+                fs::read_to_string(at.join(plant)).expect("still there"),
+                "mine"
+            );
         }
         let folder = tempfile::tempdir().expect("a folder");
         replace(folder.path(), &report("something else")).expect("empty");
@@ -174,7 +188,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("file");
         fs::write(&file, "mine").expect("written");
-        assert!(matches!(replace(&file, &report(GENERATOR)), Err(Error::File(_))));
+        assert!(matches!(
+            replace(&file, &report(GENERATOR)),
+            Err(Error::File(_))
+        ));
         let below = replace(&file.join("report"), &report(GENERATOR));
         assert!(matches!(below, Err(Error::Unwritable { .. })));
         // Nobody can make a folder there, root neither.

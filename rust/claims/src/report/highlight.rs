@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 const KEYWORDS: &[&str] = &[
-    "as", "async", "await", "break", "case", "char", "const", "continue", "crate", "default", "defer", "double", "dyn",
-    "else", "enum", "extern", "fn", "for", "func", "go", "if", "impl", "import", "in", "int", "let", "long", "loop",
-    "match", "mod", "move", "mut", "package", "pub", "range", "ref", "return", "select", "self", "size_t", "sizeof",
-    "static", "struct", "switch", "trait", "type", "typedef", "unsafe", "unsigned", "use", "var", "void", "where",
-    "while",
+    "as", "async", "await", "break", "case", "char", "const", "continue", "crate", "default",
+    "defer", "double", "dyn", "else", "enum", "extern", "fn", "for", "func", "go", "if", "impl",
+    "import", "in", "int", "let", "long", "loop", "match", "mod", "move", "mut", "package", "pub",
+    "range", "ref", "return", "select", "self", "size_t", "sizeof", "static", "struct", "switch",
+    "trait", "type", "typedef", "unsafe", "unsigned", "use", "var", "void", "where", "while",
 ];
 
 /// What a stretch of source is.
@@ -50,7 +50,10 @@ fn next(rest: &str) -> (Kind, usize) {
         return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()));
     }
     if rest.starts_with("/*") {
-        return (Kind::Comment, rest.find("*/").map_or(rest.len(), |at| at + 2));
+        return (
+            Kind::Comment,
+            rest.find("*/").map_or(rest.len(), |at| at + 2),
+        );
     }
     if rest.starts_with('"') {
         let mut escaped = false;
@@ -66,7 +69,11 @@ fn next(rest: &str) -> (Kind, usize) {
     let word = |char: char| char.is_alphanumeric() || char == '_';
     let length = rest.find(|char| !word(char)).unwrap_or(rest.len());
     if length > 0 {
-        let kind = if KEYWORDS.contains(&&rest[..length]) { Kind::Keyword } else { Kind::Plain };
+        let kind = if KEYWORDS.contains(&&rest[..length]) {
+            Kind::Keyword
+        } else {
+            Kind::Plain
+        };
         return (kind, length);
     }
     let length = rest.chars().next().map_or(0, char::len_utf8);
@@ -94,7 +101,12 @@ mod tests {
             assert_eq!(joined, text);
             assert!(!source(text).into_string().contains("<script>"));
         }
-        let kinds = |text| parts(text).into_iter().filter(|(kind, _)| *kind != Kind::Plain).collect::<Vec<_>>();
+        let kinds = |text| {
+            parts(text)
+                .into_iter()
+                .filter(|(kind, _)| *kind != Kind::Plain)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
             kinds("pub fn f(\"x\\\"y\"); // fn"),
             [

@@ -179,9 +179,13 @@ pub fn picture(rungs: &[Rung<'_>]) -> Markup {
 /// What any of them is for, in the order of a call, with its class.
 fn phases(rungs: &[Rung<'_>]) -> Vec<(&'static str, String)> {
     let all = Phase::ALL.into_iter().map(Some).chain([None]);
-    all.filter(|phase| rungs.iter().any(|rung| rung.phases.contains_key(word(*phase))))
-        .map(|phase| (word(phase), class(phase)))
-        .collect()
+    all.filter(|phase| {
+        rungs
+            .iter()
+            .any(|rung| rung.phases.contains_key(word(*phase)))
+    })
+    .map(|phase| (word(phase), class(phase)))
+    .collect()
 }
 
 fn cells(step: &Step, phase: Option<Phase>) -> Markup {
@@ -197,7 +201,13 @@ fn cells(step: &Step, phase: Option<Phase>) -> Markup {
 pub fn steps(walked: &Walked) -> Markup {
     let walk = &walked.walk;
     let (out, back) = (out(walked), back(walked));
-    let most = out.iter().chain(&back).map(|(step, _)| step.instructions).max().unwrap_or(1).max(1);
+    let most = out
+        .iter()
+        .chain(&back)
+        .map(|(step, _)| step.instructions)
+        .max()
+        .unwrap_or(1)
+        .max(1);
     html! {
         ol.steps {
             li.place { span.symbol { (walk.from) } }
@@ -259,11 +269,23 @@ pub fn svg(rungs: &[Rung<'_>]) -> String {
         for (way, steps) in [(0, out(rung.walked)), (1, back(rung.walked))] {
             for (step, phase) in steps {
                 let title = format!("{}: {}, {}", step.symbol, step.instructions, word(phase));
-                let _ = writeln!(body, "    <g class=\"{}\"><title>{}</title>", class(phase), escaped(&title));
+                let _ = writeln!(
+                    body,
+                    "    <g class=\"{}\"><title>{}</title>",
+                    class(phase),
+                    escaped(&title)
+                );
                 for n in 0..step.instructions {
                     let (x, y) = place();
-                    let switch = if n == 0 && step.stack_switches > 0 { " class=\"switch\"" } else { "" };
-                    let _ = writeln!(body, "      <rect x=\"{x}\" y=\"{y}\" width=\"9\" height=\"10\" rx=\"1.5\"{switch}/>");
+                    let switch = if n == 0 && step.stack_switches > 0 {
+                        " class=\"switch\""
+                    } else {
+                        ""
+                    };
+                    let _ = writeln!(
+                        body,
+                        "      <rect x=\"{x}\" y=\"{y}\" width=\"9\" height=\"10\" rx=\"1.5\"{switch}/>"
+                    );
                 }
                 body.push_str("    </g>\n");
             }
@@ -281,7 +303,10 @@ pub fn svg(rungs: &[Rung<'_>]) -> String {
         y += (at.div_ceil(COLUMNS)) * (PITCH + 3) + 18;
     }
     let mut x = 20;
-    for (phase, class) in phases(rungs).into_iter().chain([("the C function", "callee".to_owned())]) {
+    for (phase, class) in phases(rungs)
+        .into_iter()
+        .chain([("the C function", "callee".to_owned())])
+    {
         let _ = writeln!(
             body,
             "  <g class=\"{class}\"><rect x=\"{x}\" y=\"{y}\" width=\"9\" height=\"10\" rx=\"1.5\"/></g>\n  \
@@ -330,7 +355,9 @@ const STYLE: &str = "  <style>
 ";
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -344,7 +371,10 @@ mod tests {
         let rungs = pick(&claims);
         let counted: u64 = rungs.iter().map(|rung| rung.instructions).sum();
         assert_eq!(
-            rungs.iter().map(|rung| (rung.language, rung.instructions)).collect::<Vec<_>>(),
+            rungs
+                .iter()
+                .map(|rung| (rung.language, rung.instructions))
+                .collect::<Vec<_>>(),
             [("Rust", 1), ("C", 2), ("Go", 12)]
         );
         let page = picture(&rungs).into_string();
@@ -359,7 +389,11 @@ mod tests {
     #[test]
     fn names_cannot_leave_their_place() {
         let claims = [fixture::claim()];
-        for text in [picture(&pick(&claims)).into_string(), svg(&pick(&claims)), steps(&claims[0].walks[2]).into_string()] {
+        for text in [
+            picture(&pick(&claims)).into_string(),
+            svg(&pick(&claims)),
+            steps(&claims[0].walks[2]).into_string(),
+        ] {
             assert!(!text.contains("<script"), "{text}");
             assert!(text.contains("&lt;script&gt;"), "{text}");
         }

@@ -15,7 +15,10 @@ pub fn figures(layouts: &[Layout]) -> Markup {
 
 /// How many bytes must be drawn: a part that sticks out is shown doing so.
 fn extent(layout: &Layout) -> u64 {
-    let ends = layout.parts.iter().map(|part| part.offset.saturating_add(part.bytes));
+    let ends = layout
+        .parts
+        .iter()
+        .map(|part| part.offset.saturating_add(part.bytes));
     ends.chain([layout.bytes]).max().unwrap_or_default()
 }
 
@@ -74,7 +77,10 @@ fn lanes(parts: &[Part]) -> Vec<Vec<&Part>> {
         a.offset < b.offset.saturating_add(b.bytes) && b.offset < a.offset.saturating_add(a.bytes)
     };
     for part in parts {
-        match lanes.iter_mut().find(|lane| !lane.iter().any(|other| overlap(part, other))) {
+        match lanes
+            .iter_mut()
+            .find(|lane| !lane.iter().any(|other| overlap(part, other)))
+        {
             Some(lane) => lane.push(part),
             None => lanes.push(vec![part]),
         }
@@ -91,8 +97,10 @@ mod tests {
     fn what_overlaps_is_drawn_apart() {
         let layouts = fixture::layouts();
         let lanes = lanes(&layouts[0].parts);
-        let named: Vec<Vec<&str>> =
-            lanes.iter().map(|lane| lane.iter().map(|part| &part.name[..3]).collect()).collect();
+        let named: Vec<Vec<&str>> = lanes
+            .iter()
+            .map(|lane| lane.iter().map(|part| &part.name[..3]).collect())
+            .collect();
         assert_eq!(named, [vec!["sle", "tag", "pad"], vec!["<sc"]]);
     }
 

@@ -50,7 +50,10 @@ impl<'a> Report<'a> {
             date: crate::today(),
             toolchain: Toolchain::of(subject),
             ladder: ladder::pick(claims),
-            claims: claims.iter().map(|claim| Full::of(subject, claim)).collect(),
+            claims: claims
+                .iter()
+                .map(|claim| Full::of(subject, claim))
+                .collect(),
         }
     }
 }
@@ -69,7 +72,10 @@ fn put(folder: &Path, report: &Report<'_>) -> Result<PathBuf, Error> {
         ("data.json".to_owned(), json(report)?),
     ];
     for full in &report.claims {
-        files.push((format!("{}/{}.json", folder::CLAIMS, full.claim.id), json(full)?));
+        files.push((
+            format!("{}/{}.json", folder::CLAIMS, full.claim.id),
+            json(full)?,
+        ));
     }
     folder::replace(folder, &files)?;
     Ok(folder.join("index.html"))
@@ -82,8 +88,11 @@ fn json(value: &impl Serialize) -> Result<String, Error> {
 }
 
 #[cfg(test)]
-#[path = "../../tests/support/mod.rs"]
-mod support;
+#[path = "../../tests/support/browser.rs"]
+mod browser;
+#[cfg(test)]
+#[path = "../../tests/support/limited.rs"]
+mod limited;
 
 #[cfg(test)]
 mod tests {
@@ -112,7 +121,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         put(folder.path(), &report).expect("it is written");
         let screenshots = std::env::temp_dir().join("zero-cost-ffi-screenshots");
-        support::browser::check(folder.path(), &screenshots);
+        browser::check(folder.path(), &screenshots, browser::Plants::With);
     }
 
     /// Where nothing could be walked there is no ladder, and the page says so.
@@ -133,6 +142,9 @@ mod tests {
             claims: vec![Full::with(&claim, Citation::of(&claim), Vec::new())],
         };
         let page = page::html(&report);
-        assert!(page.contains("No call could be walked here") && page.contains("Missing: go"), "{page}");
+        assert!(
+            page.contains("No call could be walked here") && page.contains("Missing: go"),
+            "{page}"
+        );
     }
 }

@@ -21,7 +21,8 @@ pub fn rounded(value: f64) -> String {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 1.0 => format!("{value:.2}"),
-        size if size >= 0.001 => format!("{value:.4}"),
+        size if size >= 0.1 => format!("{value:.3}"),
+        size if size >= 0.001 => format!("{value:.5}"),
         _ => format!("{value:.2e}"),
     }
 }
@@ -32,7 +33,13 @@ mod tests {
 
     #[test]
     fn as_many_digits_as_can_be_read() {
-        for (value, text) in [(313.0, "313"), (26.84, "26.8"), (1.3777, "1.38"), (0.126, "0.1260"), (455.3, "455")] {
+        for (value, text) in [
+            (313.0, "313"),
+            (26.84, "26.8"),
+            (1.3777, "1.38"),
+            (0.126, "0.126"),
+            (455.3, "455"),
+        ] {
             assert_eq!(rounded(value), text);
         }
     }

@@ -182,7 +182,10 @@ mod tests {
         let claim = fixture::claim();
         let full = Full::with(&claim, Citation::of(&claim), Vec::new());
         let text = section(&full).into_string();
-        assert!(!text.contains("<script") && !text.contains("<em>") && !text.contains("<i>\n"), "{text}");
+        assert!(
+            !text.contains("<script") && !text.contains("<em>") && !text.contains("<i>\n"),
+            "{text}"
+        );
         for expected in [
             "A claim with &lt;b&gt;everything&lt;/b&gt; in it.",
             "holds with conditions",

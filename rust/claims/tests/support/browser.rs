@@ -7,22 +7,37 @@ use std::time::Duration;
 
 use super::limited;
 
+/// Whether the opposite of each check is planted, too, and must be seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "each test has one of them")]
+pub enum Plants {
+    With,
+    Without,
+}
+
 /// Checks the report in this folder, and leaves screenshots in another. Where there is no browser it says so, and fails
 /// only where `BARECALL_REQUIRE` names `chromium`.
 ///
 /// # Panics
 /// When a check fails, or a planted fault goes unseen.
-pub fn check(report: &Path, screenshots: &Path) {
+pub fn check(report: &Path, screenshots: &Path, plants: Plants) {
     if let Err(why) = available() {
         let required = env::var("BARECALL_REQUIRE").is_ok_and(|list| {
-            list.split(',').any(|name| matches!(name.trim(), "all" | "chromium"))
+            list.split(',')
+                .any(|name| matches!(name.trim(), "all" | "chromium"))
         });
         assert!(!required, "BARECALL_REQUIRE asks for chromium: {why}");
         eprintln!("not checked: chromium: {why}");
         return;
     }
     let mut command = Command::new("node");
-    command.arg(folder().join("check.mjs")).arg(report).arg(screenshots);
+    command
+        .arg(folder().join("check.mjs"))
+        .arg(report)
+        .arg(screenshots);
+    if plants == Plants::With {
+        command.arg("--plant");
+    }
     let output = limited::run(&mut command, Duration::from_secs(120));
     assert!(
         output.status.success(),
@@ -47,9 +62,16 @@ fn available() -> Result<(), String> {
     if !folder().join("node_modules/playwright-core").is_dir() {
         return Err("its packages are not installed: npm ci --prefix tests/page".into());
     }
-    let browsers = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let browsers = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ];
     if env::var_os("CHROMIUM").is_none() && !in_path(&browsers) {
-        return Err("there is no browser: apt-get install chromium, or name one in CHROMIUM".into());
+        return Err(
+            "there is no browser: apt-get install chromium, or name one in CHROMIUM".into(),
+        );
     }
     Ok(())
 }

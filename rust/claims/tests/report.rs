@@ -1,0 +1,322 @@
+//! The report and the citations as a user meets them; and that no number on the page, or in EVIDENCE.md, is not in the
+//! JSON.
+
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+
+#[path = "support/limited.rs"]
+mod limited;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_claims"));
+    command.args(arguments).env_remove("BARECALL_REQUIRE");
+    limited::run(&mut command, Duration::from_secs(60))
+}
+
+fn report(folder: &Path) -> (String, Value) {
+    let output = run(&["report", "--out", folder.to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("it is there");
+    (
+        read("index.html"),
+        serde_json::from_str(&read("data.json")).expect("JSON"),
+    )
+}
+
+/// The runs of digits in a text, with a fraction if there is one.
+fn numbers(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(|char: char| char.is_ascii_digit()) {
+        rest = &rest[start..];
+        let mut end = rest
+            .find(|char: char| !char.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let fraction = rest[end..].strip_prefix('.').unwrap_or_default();
+        let digits = fraction
+            .find(|char: char| !char.is_ascii_digit())
+            .unwrap_or(fraction.len());
+        if digits > 0 {
+            end += 1 + digits;
+        }
+        found.insert(rest[..end].to_owned());
+        rest = &rest[end..];
+    }
+    found
+}
+
+/// Those of all that a JSON value holds, names of fields among them.
+fn numbers_in(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| {
+                let mut found = numbers_in(value);
+                found.append(&mut numbers(name));
+                found
+            })
+            .collect(),
+        Value::Array(values) => values.iter().flat_map(numbers_in).collect(),
+        Value::String(text) => numbers(text),
+        other => numbers(&other.to_string()),
+    }
+}
+
+/// The text of a piece of HTML, without what is hidden from readers (an axis' ticks), and the values marked as data with
+/// the text that stands for each.
+fn text_of(html: &str) -> (String, Vec<(String, String)>) {
+    let (mut text, mut data) = (String::new(), Vec::new());
+    let mut open: Vec<(String, bool)> = Vec::new();
+    let mut value: Option<(String, String)> = None;
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        let hidden = open.iter().any(|(_, hidden)| *hidden);
+        if !hidden {
+            match &mut value {
+                Some((_, shown)) => shown.push_str(&rest[..start]),
+                None => text.push_str(&rest[..start]),
+            }
+        }
+        let end = start + rest[start..].find('>').expect("a tag ends");
+        let tag = &rest[start + 1..end];
+        rest = &rest[end + 1..];
+        if let Some(name) = tag.strip_prefix('/') {
+            let closed = open.pop().map(|(name, _)| name);
+            assert_eq!(closed.as_deref(), Some(name), "the tags do not match");
+            data.extend(value.take_if(|_| name == "data"));
+        } else {
+            let name = tag.split_whitespace().next().unwrap_or_default();
+            if name == "data" && !hidden {
+                let marked = tag
+                    .split_once("value=\"")
+                    .and_then(|(_, rest)| rest.split_once('"'));
+                value = Some((marked.expect("a value").0.to_owned(), String::new()));
+            }
+            text.push(' ');
+            open.push((name.to_owned(), tag.contains("aria-hidden=\"true\"")));
+        }
+    }
+    let text = text
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&");
+    (text, data)
+}
+
+/// The numbers of a claim's section that its JSON does not have.
+fn invented(page: &str, claim: &Value) -> BTreeSet<String> {
+    let id = claim["claim"]["id"].as_str().expect("an id");
+    let start = page
+        .find(&format!("<section class=\"claim\" id=\"{id}\""))
+        .expect("its section");
+    let end = start + page[start..].find("</section>").expect("its end") + "</section>".len();
+    let (text, data) = text_of(&page[start..end]);
+    let known = numbers_in(claim);
+    let mut invented: BTreeSet<String> = numbers(&text).difference(&known).cloned().collect();
+    for (value, shown) in data {
+        let (exact, rounded): (f64, f64) = (
+            value.parse().expect("a number"),
+            shown.parse().expect("a number"),
+        );
+        let is_known = known.iter().any(|known| known.parse() == Ok(exact.abs()));
+        if !is_known || (exact - rounded).abs() > exact.abs() * 0.01 {
+            invented.insert(format!("{shown} for {value}"));
+        }
+    }
+    invented
+}
+
+#[test]
+fn every_number_on_the_page_is_in_the_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (page, data) = report(folder.path());
+    for claim in data["claims"].as_array().expect("claims") {
+        assert_eq!(
+            invented(&page, claim),
+            BTreeSet::new(),
+            "{}",
+            claim["claim"]["id"]
+        );
+        let id = claim["claim"]["id"].as_str().expect("an id");
+        let own =
+            fs::read_to_string(folder.path().join(format!("claims/{id}.json"))).expect("its JSON");
+        assert_eq!(&serde_json::from_str::<Value>(&own).expect("JSON"), claim);
+    }
+    // Planted: a figure that nothing counted, one rounded too far, and one in prose.
+    let first = &data["claims"][0];
+    for (from, to) in [
+        (
+            "<data value=\"10\">10</data>",
+            "<data value=\"31337\">31337</data>",
+        ),
+        (
+            "<data value=\"10\">10</data>",
+            "<data value=\"10\">12</data>",
+        ),
+        ("10 of 10 exhibits", "31337 of 10 exhibits"),
+    ] {
+        let planted = page.replace(from, to);
+        assert_ne!(planted, page, "{from} is not on the page");
+        assert_ne!(
+            invented(&planted, first),
+            BTreeSet::new(),
+            "{to} went unseen"
+        );
+    }
+}
+
+#[test]
+fn every_number_in_evidence_is_in_the_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_, data) = report(folder.path());
+    let evidence = fs::read_to_string(Path::new(ROOT).join("EVIDENCE.md")).expect("EVIDENCE.md");
+    let invented = |evidence: &str, claim: &Value| -> BTreeSet<String> {
+        let id = claim["claim"]["id"].as_str().expect("an id");
+        let (_, section) = evidence
+            .split_once(&format!("\n## {id}\n"))
+            .expect("its section");
+        let section = section.split("\n## ").next().unwrap_or_default();
+        // By whom it was recorded is of that day; listings are on file themselves.
+        let section = section.split("\nRecorded ").next().unwrap_or_default();
+        let prose: Vec<&str> = section
+            .split("\n```asm\n")
+            .enumerate()
+            .map(|(index, part)| match index {
+                0 => part,
+                _ => part.split_once("\n```\n").expect("a listing ends").1,
+            })
+            .collect();
+        let prose: Vec<&str> = prose
+            .iter()
+            .flat_map(|part| part.lines())
+            .filter(|line| !line.starts_with("The code, from"))
+            .collect();
+        numbers(&prose.join("\n"))
+            .difference(&numbers_in(claim))
+            .cloned()
+            .collect()
+    };
+    for claim in data["claims"].as_array().expect("claims") {
+        // What was not checked here has no figures to compare with.
+        if claim["claim"]["missing"].is_array() {
+            eprintln!(
+                "not checked: {} in EVIDENCE.md: {}",
+                claim["claim"]["id"], claim["claim"]["missing"]
+            );
+            continue;
+        }
+        assert_eq!(
+            invented(&evidence, claim),
+            BTreeSet::new(),
+            "{}",
+            claim["claim"]["id"]
+        );
+    }
+    let planted = evidence.replacen("| exhibits | 10 |", "| exhibits | 31337 |", 1);
+    assert_eq!(
+        invented(&planted, &data["claims"][0]),
+        BTreeSet::from(["31337".to_owned()])
+    );
+}
+
+#[test]
+fn the_page_is_one_small_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (page, data) = report(folder.path());
+    assert!(page.len() < 1_500_000, "{} bytes", page.len());
+    assert_eq!(data["generator"], "zero-cost-ffi report");
+    for outside in ["http://", "https://", "src=\"", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn where_it_cannot_be_written_it_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("mine.txt"), "mine").expect("written");
+    let file = folder.path().join("mine.txt");
+    for (out, expected) in [
+        (folder.path(), "is not empty and holds mine.txt"),
+        (file.as_path(), "is a file"),
+        (Path::new("/proc/report"), "cannot be written"),
+    ] {
+        let output = run(&["report", "--out", out.to_str().expect("UTF-8")]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            stderr.contains(expected) && stderr.contains("--out"),
+            "{stderr}"
+        );
+        assert_eq!(output.stdout, b"");
+    }
+    assert_eq!(fs::read_to_string(file).expect("still there"), "mine");
+}
+
+/// What a newcomer has is the citation: the command in it leads to the same verdict.
+#[test]
+fn a_citation_leads_to_its_verdict() {
+    let output = run(&["cite", "callbacks-too", "--format", "json"]);
+    let cited: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let plain = cited["citation"]["plain"].as_str().expect("a citation");
+    assert!(
+        plain.contains(&format!("zero-cost-ffi {}", env!("CARGO_PKG_VERSION"))),
+        "{plain}"
+    );
+    let (_, command) = plain
+        .split_once("Check: cargo run --release -- ")
+        .expect("a command");
+    let mut arguments: Vec<&str> = command.split_whitespace().collect();
+    arguments.extend(["--format", "json"]);
+    let proved: Value = serde_json::from_slice(&run(&arguments).stdout).expect("JSON");
+    let [claim] = &proved["claims"].as_array().expect("claims")[..] else {
+        panic!("one claim: {proved}");
+    };
+    let verdict = claim["verdict"].as_str().expect("a verdict");
+    assert!(plain.contains(&format!("Verdict: {verdict} (")), "{plain}");
+    let text = String::from_utf8(run(&["cite", "callbacks-too"]).stdout).expect("UTF-8");
+    for form in ["plain", "bibtex", "markdown"] {
+        let form = cited["citation"][form].as_str().expect("a form").trim_end();
+        assert!(text.contains(form), "{form} is not in {text}");
+    }
+    assert_eq!(run(&["cite", "no-such-claim"]).status.code(), Some(2));
+}
+
+/// The file for those who cite the whole has the same version, authors and name.
+#[test]
+fn the_citation_file_is_of_this_version() {
+    let text = fs::read_to_string(Path::new(ROOT).join("CITATION.cff")).expect("CITATION.cff");
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| {
+            line.trim_start_matches([' ', '-'])
+                .strip_prefix(name)?
+                .strip_prefix(": ")
+        });
+        line.map(|value| value.trim_matches('"').to_owned())
+            .unwrap_or_default()
+    };
+    assert_eq!(field("cff-version"), "1.2.0");
+    assert_eq!(field("version"), env!("CARGO_PKG_VERSION"));
+    assert!(
+        text.contains("license:\n  - MIT\n  - Apache-2.0\n"),
+        "{text}"
+    );
+    let plain = String::from_utf8(run(&["cite", "one-instruction"]).stdout).expect("UTF-8");
+    assert!(
+        plain.starts_with(&format!(
+            "{}. {} ",
+            field("name"),
+            field("title").split(':').next().unwrap_or_default()
+        )),
+        "{plain}"
+    );
+}

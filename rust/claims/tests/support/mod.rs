@@ -1,4 +1,0 @@
-//! What several tests share.
-
-pub mod browser;
-pub mod limited;
