@@ -1,7 +1,7 @@
 // Looks at a report in a real browser: node check.mjs REPORT SCREENSHOTS [--plant]
 //
-// Prints a line for each problem and exits 1 if there is one. With --plant, it also plants the opposite of each check, and
-// that this goes unseen is a problem. CHROMIUM names the browser; else it is looked for in PATH.
+// Prints a line for each problem and exits 1 if there is one. With --plant, it also plants the opposite of each check,
+// and that this goes unseen is a problem. CHROMIUM names the browser; else it is looked for in PATH.
 
 import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -94,7 +94,9 @@ async function copying(page) {
         (id) => document.getElementById(id).querySelector('.copied').textContent !== '', claim.id, { timeout: 2000 },
       ).catch(() => problems.push(`copy ${form} of ${claim.id}: nothing was announced`));
       const got = await page.evaluate(() => navigator.clipboard.readText());
-      if (got !== citation[form]) problems.push(`copy ${form} of ${claim.id}: the clipboard has ${JSON.stringify(got)}`);
+      if (got !== citation[form]) {
+        problems.push(`copy ${form} of ${claim.id}: the clipboard has ${JSON.stringify(got)}`);
+      }
       const said = await page.evaluate((id) => {
         const status = document.getElementById(id).querySelector('.copied');
         const text = status.textContent;
@@ -121,7 +123,8 @@ async function marks(page) {
         `section[id="${claim.id}"] [data-chart="${chart.id}"] .mark`,
         (drawn) => drawn.filter((mark) => mark.querySelector('path, rect')).map((mark) => Number(mark.dataset.y)),
       );
-      same(`${claim.id}, ${chart.id}`, order(found), order(chart.series.flatMap((one) => one.points.map(({ y }) => y))));
+      const wanted = chart.series.flatMap((series) => series.points.map(({ y }) => y));
+      same(`${claim.id}, ${chart.id}`, order(found), order(wanted));
     }
     const parts = (claim.pictures.layouts ?? []).map((layout) => layout.parts.length);
     const drawn = await page.$$eval(`section[id="${claim.id}"] .layout`, (all) =>
@@ -152,10 +155,13 @@ async function accessible(page) {
   const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, help, nodes }) => `axe ${id}: ${help}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`);
+    .map(({ id, help, nodes }) => {
+      const where = nodes.slice(0, 3).map((node) => node.html.slice(0, 160));
+      return `axe ${id}: ${help}: ${where.join(' | ')}`;
+    });
 }
 
-async function open(context, { width = 1600, scheme = 'light' } = {}) {
+async function open(context, { scheme = 'light' } = {}) {
   const page = await context.newPage();
   page.problems = [];
   page.on('console', (message) => {
@@ -167,7 +173,7 @@ async function open(context, { width = 1600, scheme = 'light' } = {}) {
       page.problems.push(`request: ${request.url()}`);
     }
   });
-  await page.setViewportSize({ width, height: 900 });
+  await page.setViewportSize({ width: 1600, height: 900 });
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
   await page.goto(url);
   return page;
@@ -175,36 +181,43 @@ async function open(context, { width = 1600, scheme = 'light' } = {}) {
 
 // What each check must see: the page with its opposite planted.
 const PLANTS = [
-  [overflow, () => { document.querySelector('main').insertAdjacentHTML('beforeend', '<div style="width:3000px">wide</div>'); }],
+  [overflow, () => { document.querySelector('main').style.minWidth = '3000px'; }],
   [permalinks, () => { document.querySelector('section.claim').id = 'elsewhere'; }],
   [permalinks, () => { document.querySelector('section.claim a.permalink').setAttribute('href', '#top'); }],
   [copying, () => { document.querySelector('pre[data-form=bibtex]').append('!'); }],
   [marks, () => { document.querySelector('.cells i, .mark').remove(); }],
-  [keyboard, () => { document.querySelector('.listing').replaceWith(document.querySelector('.listing').cloneNode(true)); }],
+  [keyboard, () => { const one = document.querySelector('.listing'); one.replaceWith(one.cloneNode(true)); }],
   [accessible, () => { document.querySelector('h1').style.color = '#ddd'; }],
   [async (page) => page.problems, () => { console.error('planted'); }],
-  [async (page) => page.problems, () => { document.body.insertAdjacentHTML('beforeend', '<img alt="" src="file:///planted.png">'); }],
+  [async (page) => page.problems, () => { new Image().src = 'file:///planted'; }],
 ];
 
 const browser = await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
 const problems = [];
 try {
   const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
-  for (const width of WIDTHS) {
-    for (const scheme of SCHEMES) {
-      const page = await open(context, { width, scheme });
+  for (const scheme of SCHEMES) {
+    const page = await open(context, { scheme });
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
       await page.screenshot({
         path: join(screenshots, `${width}-${scheme}.png`), fullPage: true, clip: { x: 0, y: 0, width, height: 3000 },
       });
       problems.push(...(await overflow(page)));
-      if (width === 900) problems.push(...(await accessible(page)), ...(await overflow(page)));
-      if (width === 360 && scheme === 'light') problems.push(...(await permalinks(page)));
-      problems.push(...page.problems);
-      await page.close();
     }
+    problems.push(...(await accessible(page)));
+    // Now with everything that can be opened open.
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      problems.push(...(await overflow(page)));
+    }
+    problems.push(...page.problems);
+    await page.close();
   }
   const page = await open(context);
   for (const check of [permalinks, marks, keyboard, copying]) problems.push(...(await check(page)));
+  await page.setViewportSize({ width: 360, height: 900 });
+  problems.push(...(await permalinks(page)));
   await page.emulateMedia({ media: 'print' });
   await page.setViewportSize({ width: 700, height: 900 });
   problems.push(...(await overflow(page)), ...page.problems);

@@ -276,17 +276,17 @@ fn document(old: &str, entries: &[Entry], producers: &str, force: bool) -> (Stri
         "# Evidence\n\n{}\n{}\n| claim | verdict | the talk | evidence |\n| --- | --- | --- | --- |\n{rows}",
         wrapped(
             &format!(
-                "What each claim of {PROJECT} rests on: the figures that are exact, and the same wherever the compilers \
-                 are the same. Measured values are not here; `cargo run --release -- report` shows them. To cite a claim, \
-                 see [docs/citing.md](docs/citing.md)."
+                "What each claim of {PROJECT} rests on: the figures that are exact, and the same wherever the \
+                 compilers are the same. Measured values are not here; `cargo run --release -- report` shows them. \
+                 To cite a claim, see [docs/citing.md](docs/citing.md)."
             ),
             "",
             ""
         ),
         wrapped(
             &format!(
-                "This file is generated. `cargo run --release -- evidence` compares it with what is found now, and a test \
-                 does so on every run; `{ACCEPT}` accepts a change. The talk is {TALK}."
+                "This file is generated. `cargo run --release -- evidence` compares it with what is found now, and \
+                 a test does so on every run; `{ACCEPT}` accepts a change. The talk is {TALK}."
             ),
             "",
             ""

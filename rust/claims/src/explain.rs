@@ -18,7 +18,8 @@ fn of_call(call: &Call<'_>) -> String {
     by_route(call.route(), call.tail(), &to, &via)
 }
 
-fn by_route(route: Route, tail: bool, to: &str, via: &str) -> String {
+/// What a call by this route does; `via` names what lies in between.
+pub fn by_route(route: Route, tail: bool, to: &str, via: &str) -> String {
     let verb = if tail { "jumps to" } else { "calls" };
     let does = match route {
         Route::Direct => format!("{verb} {to} itself: the one instruction"),

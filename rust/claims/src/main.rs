@@ -9,6 +9,7 @@ mod claim;
 mod claims;
 mod evidence;
 mod explain;
+mod go_twin;
 mod phase;
 mod report;
 mod show;
@@ -246,7 +247,12 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
                 .collect::<Vec<_>>();
             serde_json::to_writer_pretty(
                 &mut out,
-                &serde_json::json!({ "schema": 1, "version": env!("CARGO_PKG_VERSION"), "date": today(), "claims": claims }),
+                &serde_json::json!({
+                    "schema": 1,
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "date": today(),
+                    "claims": claims,
+                }),
             )?;
             writeln!(out)?;
         }

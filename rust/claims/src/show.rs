@@ -10,6 +10,7 @@ use zero_cost_ffi::catalogue;
 use crate::cite::Citation;
 use crate::claim::{Claim, TALK, Walked};
 use crate::explain;
+use crate::go_twin;
 use crate::subject::{Subject, words};
 use crate::table::style;
 
@@ -61,6 +62,11 @@ pub struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub c_source: Option<Code>,
     pub c: Vec<Line>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub go_source: Option<Code>,
+    /// As it is on file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub go: Vec<Line>,
 }
 
 #[derive(Serialize)]
@@ -72,6 +78,7 @@ pub struct Code {
 /// An instruction, and how it calls if it does.
 #[derive(Serialize)]
 pub struct Line {
+    /// Its address; in the function, where the listing is on file.
     pub at: u64,
     pub text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +122,8 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
                     .and_then(|twin| subject.twin(twin))
                     .map(|function| lines(&function))
                     .unwrap_or_default(),
+                go_source: go_twin::source(exhibit.name),
+                go: go_twin::lines(exhibit.name),
             }
         })
         .collect()

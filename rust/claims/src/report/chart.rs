@@ -27,7 +27,9 @@ pub fn figure(claim: &str, chart: &Chart) -> Markup {
                 }
                 details {
                     summary { "The numbers" }
-                    div.scroll tabindex="0" role="region" aria-label={ "The numbers of: " (chart.title) } { (table(chart)) }
+                    div.scroll tabindex="0" role="region" aria-label={ "The numbers of: " (chart.title) } {
+                        (table(chart))
+                    }
                 }
             }
         }
@@ -55,12 +57,15 @@ fn swatch(index: usize) -> Markup {
     }
 }
 
-const SHAPES: [&str; 5] = [
+const SHAPES: [&str; 8] = [
     "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
     "M-4 -4h8v8h-8z",
     "M0 -5.5L5 4h-10z",
     "M0 -5.5L5.5 0L0 5.5L-5.5 0z",
     "M-5 -4h10L0 5z",
+    "M-5 -2h10v4h-10z",
+    "M-2 -5h4v10h-4z",
+    "M-5 -5L5 -5L-5 5L5 5z",
 ];
 
 fn shape(index: usize, x: &str, y: &str) -> Markup {
@@ -200,9 +205,10 @@ fn plot(id: &str, chart: &Chart, x: &Axis) -> Markup {
                         @let (x, y) = place(point);
                         g.mark data-y=(point.y) {
                             title { (series.name) ": " (rounded(point.y)) " " (chart.y.unit) }
-                            @if let Some([least, most]) = point.spread {
-                                line class={ "spread series-" (index % SHAPES.len()) } x1=(per_cent(x)) x2=(per_cent(x))
-                                    y1=(per_cent(100.0 - up.per_cent(least))) y2=(per_cent(100.0 - up.per_cent(most))) {}
+                            @if let Some(spread) = point.spread {
+                                @let [low, high] = spread.map(|end| per_cent(100.0 - up.per_cent(end)));
+                                line class={ "spread series-" (index % SHAPES.len()) }
+                                    x1=(per_cent(x)) x2=(per_cent(x)) y1=(low) y2=(high) {}
                             }
                             (shape(index, &per_cent(x), &per_cent(y)))
                         }
@@ -219,6 +225,11 @@ fn plot(id: &str, chart: &Chart, x: &Axis) -> Markup {
     }
 }
 
+/// The category of a point.
+fn name(point: &Point) -> &str {
+    point.label.as_deref().unwrap_or_default()
+}
+
 /// A bar for each category; dots where the scale is logarithmic, since there is no zero for a bar to begin at.
 fn bars(id: &str, chart: &Chart) -> Markup {
     let mut along = Scale::of(points(chart).flat_map(reach), chart.y.log);
@@ -229,7 +240,7 @@ fn bars(id: &str, chart: &Chart) -> Markup {
     }
     let mut labels: Vec<&str> = Vec::new();
     for point in points(chart) {
-        let label = point.label.as_deref().unwrap_or_default();
+        let label = name(point);
         if !labels.contains(&label) {
             labels.push(label);
         }
@@ -240,18 +251,19 @@ fn bars(id: &str, chart: &Chart) -> Markup {
                 div.label { (label) }
                 div.group {
                     @for (index, series) in chart.series.iter().enumerate() {
-                        @for point in series.points.iter().filter(|point| point.label.as_deref().unwrap_or_default() == label) {
+                        @for point in series.points.iter().filter(|point| name(point) == label) {
                             @let at = per_cent(along.per_cent(point.y));
                             div.row {
                                 svg.mark data-y=(point.y) width="100%" height="16" aria-hidden="true" {
                                     title { (label) ", " (series.name) ": " (rounded(point.y)) " " (chart.y.unit) }
                                     @if along.log { (shape(index, &at, "8")) }
                                     @else {
-                                        rect class={ "series-" (index % SHAPES.len()) } x="0" y="2" height="12" rx="2" width=(at) {}
+                                        rect class={ "series-" (index % SHAPES.len()) }
+                                            x="0" y="2" height="12" rx="2" width=(at) {}
                                     }
-                                    @if let Some([least, most]) = point.spread {
-                                        line.whisker x1=(per_cent(along.per_cent(least))) x2=(per_cent(along.per_cent(most)))
-                                            y1="8" y2="8" {}
+                                    @if let Some(spread) = point.spread {
+                                        @let [low, high] = spread.map(|end| per_cent(along.per_cent(end)));
+                                        line.whisker x1=(low) x2=(high) y1="8" y2="8" {}
                                     }
                                 }
                                 span.value { (value(series, point.y)) }
@@ -295,7 +307,7 @@ fn table(chart: &Chart) -> Markup {
                             }
                             td.number { (value(series, point.y)) }
                             @match point.spread {
-                                Some([least, most]) => { td.number { (measured(least)) } td.number { (measured(most)) } }
+                                Some(spread) => { @for end in spread { td.number { (measured(end)) } } }
                                 None => { td.number { "–" } td.number { "–" } }
                             }
                         }

@@ -231,5 +231,7 @@ pub fn exhibits() -> Vec<Shown> {
         ],
         c_source: Some(code("f.c")),
         c: vec![line(HOSTILE, Some("plt, tail, via <stub> to puts"))],
+        go_source: Some(code("f.go")),
+        go: vec![line("call f", Some("thunk, via <f> to puts"))],
     }]
 }

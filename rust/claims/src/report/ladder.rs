@@ -14,7 +14,7 @@ use crate::phase::Phase;
 /// A language, by its name and by what its acts begin with.
 const LANGUAGES: [(&str, &str); 3] = [("Rust", "rust/"), ("C", "c/"), ("Go", "go/")];
 /// The calls that may stand for their language: the first that most of them make.
-const CALLS: [&str; 2] = ["say", "add_one"];
+const CALLS: [&str; 3] = ["say_cstr", "say", "add_one"];
 /// What a step is for that no phase is known of.
 const BETWEEN: &str = "trampoline";
 
@@ -150,8 +150,8 @@ pub fn picture(rungs: &[Rung<'_>]) -> Markup {
                 }
             }
             figcaption id="picture-caption" {
-                "What executes between a call and the C function’s first instruction, and on the way back: one square an "
-                "instruction, counted by single-stepping."
+                "What executes between a call and the C function’s first instruction, and on the way back: one square "
+                "an instruction, counted by single-stepping."
             }
             div.scroll tabindex="0" role="region" aria-label="Instructions by what they are for" {
                 table.phases {
@@ -254,7 +254,8 @@ pub fn svg(rungs: &[Rung<'_>]) -> String {
         // Writing to a String cannot fail.
         let _ = write!(
             body,
-            "  <g>\n    <text class=\"name\" x=\"20\" y=\"{}\">{}</text>\n    <text class=\"count\" x=\"150\" y=\"{}\">{}</text>\n",
+            "  <g>\n    <text class=\"name\" x=\"20\" y=\"{}\">{}</text>\n    \
+             <text class=\"count\" x=\"150\" y=\"{}\">{}</text>\n",
             y + 12,
             rung.language,
             y + 12,
@@ -332,8 +333,8 @@ pub fn svg(rungs: &[Rung<'_>]) -> String {
         .collect();
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-         aria-labelledby=\"title\">\n  <title id=\"title\">Instructions executed between a call and the C function, out and \
-         back: {}</title>\n{STYLE}{body}</svg>\n",
+         aria-labelledby=\"title\">\n  <title id=\"title\">Instructions executed between a call and the C function, \
+         out and back: {}</title>\n{STYLE}{body}</svg>\n",
         said.join(", ")
     )
 }

@@ -33,7 +33,7 @@ fn figure(layout: &Layout, widest: u64) -> Markup {
                             @let whole = extent(layout);
                             span.part class=[(part.name == "padding").then_some("padding")]
                                 style={ "left:" (per_cent(part.offset, whole)) ";width:" (per_cent(part.bytes, whole)) }
-                                title={ (part.name) ": bytes " (part.offset) " to " (part.offset.saturating_add(part.bytes)) }
+                                title={ (part.name) ": " (part.bytes) " bytes at " (part.offset) }
                                 { (part.name) }
                         }
                     }

@@ -20,7 +20,9 @@ pub fn exhibit(shown: &Shown) -> Markup {
                 a.permalink href={ "#" (id) } aria-label={ "Link to " (shown.name) } { "#" }
             }
             div.columns {
-                @for (language, code) in [("Rust", Some(&shown.source)), ("C", shown.c_source.as_ref())] {
+                @for (language, code) in [
+                    ("Rust", Some(&shown.source)), ("C", shown.c_source.as_ref()), ("Go", shown.go_source.as_ref())
+                ] {
                     @if let Some(code) = code {
                         div.column {
                             h4 { (language) " " span.note { (code.file) } }
@@ -34,17 +36,25 @@ pub fn exhibit(shown: &Shown) -> Markup {
     }
 }
 
-/// The machine code alone, in Rust and in C.
+/// The machine code alone, in each language.
 pub fn machine_code(shown: &Shown) -> Markup {
     html! {
         div.columns {
-            @for (language, lines) in [("Rust", &shown.rust), ("C", &shown.c)] {
+            @for (language, lines) in [("Rust", &shown.rust), ("C", &shown.c), ("Go", &shown.go)] {
                 @if !lines.is_empty() {
-                    div.column { h4 { (language) " " span.note { "machine code of " (shown.name) } } (listing(language, shown.name, lines)) }
+                    div.column {
+                        h4 {
+                            (language) " "
+                            span.note { "machine code of " (shown.name) @if language == "Go" { ", recorded" } }
+                        }
+                        (listing(language, shown.name, lines))
+                    }
                 }
             }
         }
-        p.explain aria-live="polite" { "Point at an instruction, or go through them with the arrow keys, to read what it does." }
+        p.explain aria-live="polite" {
+            "Point at an instruction, or go through them with the arrow keys, to read what it does."
+        }
     }
 }
 

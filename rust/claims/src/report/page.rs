@@ -71,7 +71,9 @@ fn head(report: &Report<'_>) -> Markup {
             p.eyebrow { (PROJECT) " " (report.version) " · " (report.date) " · " (report.toolchain.target) }
             h1 { "Between a Rust function and the C function it calls, exactly one instruction executes." }
             @if report.ladder.is_empty() {
-                p.missing { "No call could be walked here, so there is no ladder to draw; the claims below say what was missing." }
+                p.missing {
+                    "No call could be walked here, so there is no ladder to draw; the claims say what was missing."
+                }
             } @else { (ladder::picture(&report.ladder)) }
             ul.made-by { @for producer in &report.toolchain.made_by { li { (producer) } } }
         }
@@ -126,11 +128,16 @@ fn citing() -> Markup {
     html! {
         section.citing id="citing" aria-labelledby="citing-title" {
             h2 id="citing-title" { "How to cite, and how to check a citation" }
-            p { "Each claim has buttons that copy it as Markdown, as one line, and as BibTeX. A citation names the claim and the "
-                "version; to check it, take that version of the sources and run the command in it, which ends in the verdict:" }
+            p {
+                "Each claim has buttons that copy it as Markdown, as one line, and as BibTeX. A citation names the "
+                "claim and the version; to check it, take that version of the sources and run the command in it, "
+                "which ends in the verdict:"
+            }
             pre tabindex="0" { "cargo run --release -- prove ID" }
-            p { "What was counted is the same wherever compiler, flags and target are; what was measured is not, and no verdict "
-                "rests on it. Quotes are from " (TALK) "." }
+            p {
+                "What was counted is the same wherever compiler, flags and target are; what was measured is not, "
+                "and no verdict rests on it. Quotes are from " (TALK) "."
+            }
         }
     }
 }

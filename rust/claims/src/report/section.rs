@@ -16,7 +16,10 @@ pub fn section(full: &Full<'_>) -> Markup {
     let claim = full.claim;
     html! {
         section.claim id=(claim.id) aria-labelledby={ (claim.id) "-title" } {
-            p.id { code { (claim.id) } a.permalink href={ "#" (claim.id) } aria-label={ "Link to " (claim.id) } { "#" } }
+            p.id {
+                code { (claim.id) }
+                a.permalink href={ "#" (claim.id) } aria-label={ "Link to " (claim.id) } { "#" }
+            }
             h2 id={ (claim.id) "-title" } { (inline(&sentence(claim.says))) }
             p.found { (badge(claim.verdict)) " " span.kind { (kind(claim.evidence)) } " " (inline(&claim.found)) }
             @for finding in &claim.findings { pre.finding tabindex="0" { (finding) } }
@@ -97,7 +100,7 @@ fn walks(claim: &Claim) -> Markup {
                 table.walks {
                     thead { tr { th scope="col" { "act" } th scope="col" { "to" } th scope="col" { "call" }
                         th.number scope="col" { "out" } th.number scope="col" { "back" }
-                        th.number scope="col" { "stack switches" } } }
+                        th.number scope="col" { "stack switches out, back" } } }
                     tbody {
                         @for walked in &claim.walks {
                             @let walk = &walked.walk;
@@ -108,7 +111,7 @@ fn walks(claim: &Claim) -> Markup {
                                 td.number { (exact(walk.out.instructions)) }
                                 td.number { (exact(walk.back.instructions)) }
                                 td.number {
-                                    (exact(walk.out.stack_switches)) " out, " (exact(walk.back.stack_switches)) " back"
+                                    (exact(walk.out.stack_switches)) ", " (exact(walk.back.stack_switches))
                                 }
                             }
                         }
@@ -154,7 +157,9 @@ fn provenance(full: &Full<'_>) -> Markup {
                 dt { "data" } dd { a href={ (folder::CLAIMS) "/" (claim.id) ".json" } { (claim.id) ".json" } }
             }
             div.tools {
-                @for (form, words) in [("markdown", "Copy as Markdown"), ("plain", "Copy citation"), ("bibtex", "Copy BibTeX")] {
+                @for (form, words) in [
+                    ("markdown", "Copy as Markdown"), ("plain", "Copy citation"), ("bibtex", "Copy BibTeX")
+                ] {
                     button type="button" data-copy=(form) { (words) }
                 }
                 span.copied role="status" {}
@@ -162,7 +167,9 @@ fn provenance(full: &Full<'_>) -> Markup {
             details.citation {
                 summary { "Cite it by hand" }
                 @for (form, text) in [
-                    ("markdown", &full.citation.markdown), ("plain", &full.citation.plain), ("bibtex", &full.citation.bibtex)
+                    ("markdown", &full.citation.markdown),
+                    ("plain", &full.citation.plain),
+                    ("bibtex", &full.citation.bibtex)
                 ] {
                     pre tabindex="0" data-form=(form) { (text) }
                 }

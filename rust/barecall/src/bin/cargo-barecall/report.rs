@@ -126,7 +126,8 @@ fn page(images: &[(&Image, Selected<'_>)], noun: &str) -> Result<String, Failure
                 meta charset="utf-8";
                 meta name="generator" content=(GENERATOR);
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+                meta http-equiv="Content-Security-Policy"
+                    content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
                 meta name="color-scheme" content="light dark";
                 link rel="icon" href="data:,";
                 title { "Calls into C, by route" }
@@ -138,9 +139,12 @@ fn page(images: &[(&Image, Selected<'_>)], noun: &str) -> Result<String, Failure
                     h1 { "How the calls into C get there" }
                     @for (at, (image, selected)) in images.iter().enumerate() { (section(at, image, selected, noun)) }
                     footer {
-                        p { "A call is bare when exactly one instruction executes between the caller and the callee’s first: by "
-                            code { "direct" } ", " code { "got" } " or " code { "register" } ". A stub (" code { "plt" } "), a "
-                            code { "thunk" } " and a " code { "pointer" } " are not, nor is what is " code { "unresolved" } "." }
+                        p {
+                            "A call is bare when exactly one instruction executes between the caller and the callee’s "
+                            "first: by " code { "direct" } ", " code { "got" } " or " code { "register" } ". A stub ("
+                            code { "plt" } "), a " code { "thunk" } " and a " code { "pointer" } " are not, nor is "
+                            "what is " code { "unresolved" } "."
+                        }
                     }
                 }
                 script id="data" type="application/json" { (PreEscaped(data)) }
@@ -176,7 +180,9 @@ fn section(at: usize, image: &Image, selected: &Selected<'_>, noun: &str) -> Mar
                 p.note { "Besides, " (counted(inserted.len(), "calls that the compiler inserted")) "." }
             }
             @if selected.anywhere > 0 {
-                p.note { "Besides, " (selected.anywhere) " calls that may lead anywhere, through a pointer or undecided." }
+                p.note {
+                    "Besides, " (selected.anywhere) " calls that may lead anywhere, through a pointer or undecided."
+                }
             }
             h3 { "Not bare" }
             @if offending.is_empty() { p.good { "None." } }
@@ -184,7 +190,10 @@ fn section(at: usize, image: &Image, selected: &Selected<'_>, noun: &str) -> Mar
             @if !bare.is_empty() { h3 { "Bare" } }
             @for group in &bare { (caller(group)) }
             @if listed < ours.len() {
-                p.note { (ours.len() - listed) " more are in the data of this page, and " code { "cargo barecall calls" } " lists them." }
+                p.note {
+                    (ours.len() - listed) " more are in the data of this page, and " code { "cargo barecall calls" }
+                    " lists them."
+                }
             }
         }
     }

@@ -1,36 +1,12 @@
-//! The report and the citations as a user meets them; and that no number on the page, or in EVIDENCE.md, is not in the
-//! JSON.
-
-#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
-
-#[path = "support/limited.rs"]
-mod limited;
+//! No number on the page, or in EVIDENCE.md, that is not in the JSON.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
-use std::time::Duration;
 
 use serde_json::Value;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_claims"));
-    command.args(arguments).env_remove("BARECALL_REQUIRE");
-    limited::run(&mut command, Duration::from_secs(60))
-}
-
-fn report(folder: &Path) -> (String, Value) {
-    let output = run(&["report", "--out", folder.to_str().expect("UTF-8")]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("it is there");
-    (
-        read("index.html"),
-        serde_json::from_str(&read("data.json")).expect("JSON"),
-    )
-}
+use crate::{REPORT, ROOT};
 
 /// The runs of digits in a text, with a fraction if there is one.
 fn numbers(text: &str) -> BTreeSet<String> {
@@ -71,8 +47,8 @@ fn numbers_in(value: &Value) -> BTreeSet<String> {
     }
 }
 
-/// The text of a piece of HTML, without what is hidden from readers (an axis' ticks), and the values marked as data with
-/// the text that stands for each.
+/// The text of a piece of HTML, without what is hidden from readers (an axis' ticks), and the values marked as data
+/// with the text that stands for each.
 fn text_of(html: &str) -> (String, Vec<(String, String)>) {
     let (mut text, mut data) = (String::new(), Vec::new());
     let mut open: Vec<(String, bool)> = Vec::new();
@@ -138,18 +114,17 @@ fn invented(page: &str, claim: &Value) -> BTreeSet<String> {
 
 #[test]
 fn every_number_on_the_page_is_in_the_json() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (page, data) = report(folder.path());
+    let (page, data) = (&REPORT.page, &REPORT.data);
     for claim in data["claims"].as_array().expect("claims") {
         assert_eq!(
-            invented(&page, claim),
+            invented(page, claim),
             BTreeSet::new(),
             "{}",
             claim["claim"]["id"]
         );
         let id = claim["claim"]["id"].as_str().expect("an id");
         let own =
-            fs::read_to_string(folder.path().join(format!("claims/{id}.json"))).expect("its JSON");
+            fs::read_to_string(REPORT.folder.join(format!("claims/{id}.json"))).expect("its JSON");
         assert_eq!(&serde_json::from_str::<Value>(&own).expect("JSON"), claim);
     }
     // Planted: a figure that nothing counted, one rounded too far, and one in prose.
@@ -166,7 +141,7 @@ fn every_number_on_the_page_is_in_the_json() {
         ("10 of 10 exhibits", "31337 of 10 exhibits"),
     ] {
         let planted = page.replace(from, to);
-        assert_ne!(planted, page, "{from} is not on the page");
+        assert_ne!(&planted, page, "{from} is not on the page");
         assert_ne!(
             invented(&planted, first),
             BTreeSet::new(),
@@ -177,8 +152,7 @@ fn every_number_on_the_page_is_in_the_json() {
 
 #[test]
 fn every_number_in_evidence_is_in_the_json() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (_, data) = report(folder.path());
+    let data = &REPORT.data;
     let evidence = fs::read_to_string(Path::new(ROOT).join("EVIDENCE.md")).expect("EVIDENCE.md");
     let invented = |evidence: &str, claim: &Value| -> BTreeSet<String> {
         let id = claim["claim"]["id"].as_str().expect("an id");
@@ -226,97 +200,5 @@ fn every_number_in_evidence_is_in_the_json() {
     assert_eq!(
         invented(&planted, &data["claims"][0]),
         BTreeSet::from(["31337".to_owned()])
-    );
-}
-
-#[test]
-fn the_page_is_one_small_file() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (page, data) = report(folder.path());
-    assert!(page.len() < 1_500_000, "{} bytes", page.len());
-    assert_eq!(data["generator"], "zero-cost-ffi report");
-    for outside in ["http://", "https://", "src=\"", "@import", "url("] {
-        assert!(!page.contains(outside), "{outside}");
-    }
-}
-
-#[test]
-fn where_it_cannot_be_written_it_says_what_to_do() {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("mine.txt"), "mine").expect("written");
-    let file = folder.path().join("mine.txt");
-    for (out, expected) in [
-        (folder.path(), "is not empty and holds mine.txt"),
-        (file.as_path(), "is a file"),
-        (Path::new("/proc/report"), "cannot be written"),
-    ] {
-        let output = run(&["report", "--out", out.to_str().expect("UTF-8")]);
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            stderr.contains(expected) && stderr.contains("--out"),
-            "{stderr}"
-        );
-        assert_eq!(output.stdout, b"");
-    }
-    assert_eq!(fs::read_to_string(file).expect("still there"), "mine");
-}
-
-/// What a newcomer has is the citation: the command in it leads to the same verdict.
-#[test]
-fn a_citation_leads_to_its_verdict() {
-    let output = run(&["cite", "callbacks-too", "--format", "json"]);
-    let cited: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let plain = cited["citation"]["plain"].as_str().expect("a citation");
-    assert!(
-        plain.contains(&format!("zero-cost-ffi {}", env!("CARGO_PKG_VERSION"))),
-        "{plain}"
-    );
-    let (_, command) = plain
-        .split_once("Check: cargo run --release -- ")
-        .expect("a command");
-    let mut arguments: Vec<&str> = command.split_whitespace().collect();
-    arguments.extend(["--format", "json"]);
-    let proved: Value = serde_json::from_slice(&run(&arguments).stdout).expect("JSON");
-    let [claim] = &proved["claims"].as_array().expect("claims")[..] else {
-        panic!("one claim: {proved}");
-    };
-    let verdict = claim["verdict"].as_str().expect("a verdict");
-    assert!(plain.contains(&format!("Verdict: {verdict} (")), "{plain}");
-    let text = String::from_utf8(run(&["cite", "callbacks-too"]).stdout).expect("UTF-8");
-    for form in ["plain", "bibtex", "markdown"] {
-        let form = cited["citation"][form].as_str().expect("a form").trim_end();
-        assert!(text.contains(form), "{form} is not in {text}");
-    }
-    assert_eq!(run(&["cite", "no-such-claim"]).status.code(), Some(2));
-}
-
-/// The file for those who cite the whole has the same version, authors and name.
-#[test]
-fn the_citation_file_is_of_this_version() {
-    let text = fs::read_to_string(Path::new(ROOT).join("CITATION.cff")).expect("CITATION.cff");
-    let field = |name: &str| {
-        let line = text.lines().find_map(|line| {
-            line.trim_start_matches([' ', '-'])
-                .strip_prefix(name)?
-                .strip_prefix(": ")
-        });
-        line.map(|value| value.trim_matches('"').to_owned())
-            .unwrap_or_default()
-    };
-    assert_eq!(field("cff-version"), "1.2.0");
-    assert_eq!(field("version"), env!("CARGO_PKG_VERSION"));
-    assert!(
-        text.contains("license:\n  - MIT\n  - Apache-2.0\n"),
-        "{text}"
-    );
-    let plain = String::from_utf8(run(&["cite", "one-instruction"]).stdout).expect("UTF-8");
-    assert!(
-        plain.starts_with(&format!(
-            "{}. {} ",
-            field("name"),
-            field("title").split(':').next().unwrap_or_default()
-        )),
-        "{plain}"
     );
 }
