@@ -39,6 +39,8 @@ pub enum Assessment {
     AsSaid,
     #[serde(rename = "simplified")]
     Simplified,
+    #[serde(rename = "out of date")]
+    OutOfDate,
 }
 
 impl Assessment {
@@ -46,6 +48,7 @@ impl Assessment {
         match self {
             Self::AsSaid => "as said",
             Self::Simplified => "simplified",
+            Self::OutOfDate => "out of date",
         }
     }
 }

@@ -4,15 +4,23 @@
 //! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 
 mod act;
+mod child;
 mod cite;
 mod claim;
 mod claims;
+mod count;
 mod evidence;
 mod explain;
 mod go_twin;
+mod goroutines;
+mod layouts;
+mod limits;
+mod machines;
 mod phase;
+mod pictures;
 mod report;
 mod show;
+mod sleepers;
 mod subject;
 mod table;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -28,6 +36,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use act::Act;
+use child::Errand;
 use claim::{Claim, Verdict};
 use claims::Statement;
 use subject::Subject;
@@ -47,6 +56,8 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   cargo run --release                                   prove every claim, print the table
   cargo run --release -- prove one-instruction          one claim
+  cargo run --release -- prove million-tasks --tasks 1000000
+                                                        a million of them, not the few that there is always time for
   cargo run --release -- --format json                  the same facts for a program
   cargo run --release -- list                           the claims
   cargo run --release -- show one-instruction           source, Rust and C side by side, calls marked
@@ -67,6 +78,8 @@ enum Command {
         /// The claim, as `list` names it
         #[arg(value_name = "ID")]
         id: String,
+        #[command(flatten)]
+        sizes: Sizes,
         #[command(flatten)]
         output: Output,
     },
@@ -96,6 +109,9 @@ enum Command {
         /// `rust/say`, `c/say`, `multi_thread/say_ready`, …
         name: String,
     },
+    /// What the judge has a child do
+    #[command(hide = true)]
+    Errand { words: Vec<String> },
 }
 
 #[derive(Args)]
@@ -104,7 +120,28 @@ struct Prove {
     #[arg(value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
+    sizes: Sizes,
+    #[command(flatten)]
     output: Output,
+}
+
+#[derive(Args)]
+struct Sizes {
+    /// How many tasks million-tasks has asleep at once [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    tasks: Option<u64>,
+}
+
+impl Sizes {
+    /// Before anything starts: whether that many can be had, and whether a claim asks for them.
+    fn check(&self, ids: &[String]) -> Result<(), Failure> {
+        let id = claims::million_tasks::STATEMENT.id;
+        match self.tasks {
+            Some(_) if !ids.iter().any(|wanted| wanted == id) => Err(Failure::NothingToSize { id }),
+            Some(tasks) => Ok(claims::million_tasks::can_be_had(tasks)?),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Args)]
@@ -125,11 +162,12 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Prove(cli.prove)) {
         Command::Prove(prove) => run_prove(&prove),
         Command::List(output) => run_list(output.format),
-        Command::Show { id, output } => run_show(&id, output.format),
+        Command::Show { id, sizes, output } => run_show(&id, &sizes, output.format),
         Command::Report { out } => run_report(&out),
         Command::Cite { id, output } => run_cite(&id, output.format),
         Command::Evidence { accept } => run_evidence(accept),
         Command::Act { name } => run_act(name),
+        Command::Errand { words } => run_errand(&words),
     };
     done.unwrap_or_else(|failure| match failure {
         // Whoever read has read enough.
@@ -148,6 +186,12 @@ enum Failure {
     NoSuchClaim { wanted: String },
     #[error("no act {name}")]
     NoSuchAct { name: String },
+    #[error("no errand {words}")]
+    NoSuchErrand { words: String },
+    #[error("--tasks is for {id}, which is not among the claims to check")]
+    NothingToSize { id: &'static str },
+    #[error(transparent)]
+    Limits(#[from] limits::Error),
     #[error("nothing to judge: {0}")]
     Subject(#[from] subject::Error),
     #[error(transparent)]
@@ -179,7 +223,9 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         .iter()
         .map(|id| named(id))
         .collect::<Result<Vec<_>, _>>()?;
-    let subject = Subject::current()?;
+    prove.sizes.check(&ids)?;
+    let mut subject = Subject::current()?;
+    subject.tasks = prove.sizes.tasks;
     let checked: Vec<Claim> = statements
         .iter()
         .map(|statement| (statement.check)(&subject))
@@ -260,9 +306,11 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_show(id: &str, format: Format) -> Result<ExitCode, Failure> {
+fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure> {
     let statement = named(id)?;
-    let subject = Subject::current()?;
+    sizes.check(&[id.to_owned()])?;
+    let mut subject = Subject::current()?;
+    subject.tasks = sizes.tasks;
     let claim = (statement.check)(&subject);
     let mut out = anstream::stdout().lock();
     match format {
@@ -379,7 +427,19 @@ impl Toolchain {
     }
 }
 
+fn run_errand(words: &[String]) -> Result<ExitCode, Failure> {
+    let errand = Errand::named(words).ok_or_else(|| Failure::NoSuchErrand {
+        words: words.join(" "),
+    })?;
+    errand.perform()?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Today, in UTC: `2026-11-24`.
 fn today() -> String {
     time::UtcDateTime::now().date().to_string()
 }
+
+#[cfg(test)]
+#[path = "../../barecall/tests/support/mod.rs"]
+mod support;

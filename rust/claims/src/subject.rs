@@ -15,6 +15,8 @@ use crate::walks::Taken;
 pub struct Subject {
     pub image: Image,
     bias: u64,
+    /// How many tasks `million-tasks` has, where that was said.
+    pub tasks: Option<u64>,
     /// The walks taken so far.
     pub taken: RefCell<HashMap<Act, Taken>>,
 }
@@ -40,6 +42,7 @@ impl Subject {
         let subject = Self {
             image,
             bias,
+            tasks: None,
             taken: RefCell::default(),
         };
         for (name, entry) in catalogue::exhibits()

@@ -3,9 +3,12 @@
 mod callbacks_too;
 mod every_opt_level;
 mod from_a_task;
+pub mod million_tasks;
 mod no_more_than_c;
 mod one_instruction;
+mod right_sized;
 mod same_stack;
+mod state_machine;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +36,9 @@ pub const ALL: &[Statement] = &[
     from_a_task::STATEMENT,
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
+    state_machine::STATEMENT,
+    right_sized::STATEMENT,
+    million_tasks::STATEMENT,
 ];
 
 /// The claims' names, in that order.
