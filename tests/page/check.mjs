@@ -131,6 +131,8 @@ async function marks(page) {
       all.map((layout) => layout.querySelectorAll('.part').length));
     same(`${claim.id}, layouts`, drawn, parts);
   }
+  const filled = await page.$$eval('polyline', (lines) => lines.filter((line) => getComputedStyle(line).fill !== 'none'));
+  if (filled.length > 0) problems.push(`marks: ${filled.length} lines are drawn as areas`);
   const squares = await page.$$eval('.language', (all) => all.map((one) => one.querySelectorAll('.cells i').length));
   same('the ladder', squares, data.ladder.map(({ instructions }) => instructions));
   return problems;

@@ -38,11 +38,16 @@ pub fn figure(claim: &str, chart: &Chart) -> Markup {
 
 fn y_words(chart: &Chart) -> String {
     let scale = if chart.y.log { ", logarithmic" } else { "" };
-    if chart.y.name == chart.y.unit {
-        format!("{}{scale}", chart.y.name)
-    } else {
+    if has_unit(&chart.y) {
         format!("{} in {}{scale}", chart.y.name, chart.y.unit)
+    } else {
+        format!("{}{scale}", chart.y.name)
     }
+}
+
+/// Whether its unit says more than its name.
+fn has_unit(axis: &Axis) -> bool {
+    !axis.unit.is_empty() && axis.unit != axis.name
 }
 
 fn nature(series: &Series) -> String {
@@ -204,7 +209,7 @@ fn plot(id: &str, chart: &Chart, x: &Axis) -> Markup {
                     @for point in &series.points {
                         @let (x, y) = place(point);
                         g.mark data-y=(point.y) {
-                            title { (series.name) ": " (rounded(point.y)) " " (chart.y.unit) }
+                            title { (series.name) ": " (point.y) " " (chart.y.unit) }
                             @if let Some(spread) = point.spread {
                                 @let [low, high] = spread.map(|end| per_cent(100.0 - up.per_cent(end)));
                                 line class={ "spread series-" (index % SHAPES.len()) }
@@ -220,7 +225,7 @@ fn plot(id: &str, chart: &Chart, x: &Axis) -> Markup {
                     span style={ "left:" (per_cent(across.per_cent(*value))) } { (tick(*value)) }
                 }
             }
-            p.axis-x aria-hidden="true" { (x.name) @if x.name != x.unit { ", " (x.unit) } }
+            p.axis-x aria-hidden="true" { (x.name) @if has_unit(x) { ", " (x.unit) } }
         }
     }
 }
@@ -255,7 +260,7 @@ fn bars(id: &str, chart: &Chart) -> Markup {
                             @let at = per_cent(along.per_cent(point.y));
                             div.row {
                                 svg.mark data-y=(point.y) width="100%" height="16" aria-hidden="true" {
-                                    title { (label) ", " (series.name) ": " (rounded(point.y)) " " (chart.y.unit) }
+                                    title { (label) ", " (series.name) ": " (point.y) " " (chart.y.unit) }
                                     @if along.log { (shape(index, &at, "8")) }
                                     @else {
                                         rect class={ "series-" (index % SHAPES.len()) }
@@ -291,7 +296,7 @@ fn table(chart: &Chart) -> Markup {
                 tr {
                     th scope="col" { "series" }
                     th scope="col" { @match &chart.x { Some(x) => (x.name), None => "what" } }
-                    th.number scope="col" { (chart.y.unit) }
+                    th.number scope="col" { (if has_unit(&chart.y) { chart.y.unit } else { chart.y.name }) }
                     th.number scope="col" { "least" }
                     th.number scope="col" { "most" }
                 }

@@ -1,11 +1,12 @@
-//! A value's bytes drawn to scale: what lies in the same bytes at different times is drawn one below the other.
+//! A value's bytes: a line to the scale of all the claim's, and its parts to its own. What lies in the same bytes at
+//! different times is drawn one below the other.
 
 use maud::{Markup, html};
 
 use super::number::exact;
 use crate::claim::{Layout, Part};
 
-/// All layouts of a claim, on one scale.
+/// All layouts of a claim.
 pub fn figures(layouts: &[Layout]) -> Markup {
     let widest = layouts.iter().map(extent).max().unwrap_or(0).max(1);
     html! {
@@ -25,8 +26,9 @@ fn extent(layout: &Layout) -> u64 {
 fn figure(layout: &Layout, widest: u64) -> Markup {
     html! {
         figure.layout {
-            figcaption { code { (layout.name) } " " span.size { (exact(layout.bytes)) " bytes" } }
-            div.lanes aria-hidden="true" style={ "width:" (per_cent(extent(layout), widest)) } {
+            figcaption { code { (layout.name) } " " span.note { (exact(layout.bytes)) " bytes" } }
+            span.size aria-hidden="true" style={ "width:" (per_cent(layout.bytes, widest)) } {}
+            div.lanes aria-hidden="true" {
                 @for lane in lanes(&layout.parts) {
                     div.lane {
                         @for part in lane {
@@ -34,7 +36,7 @@ fn figure(layout: &Layout, widest: u64) -> Markup {
                             span.part class=[(part.name == "padding").then_some("padding")]
                                 style={ "left:" (per_cent(part.offset, whole)) ";width:" (per_cent(part.bytes, whole)) }
                                 title={ (part.name) ": " (part.bytes) " bytes at " (part.offset) }
-                                { (part.name) }
+                                { @if has_room(part, whole) { (part.name) } }
                         }
                     }
                 }
@@ -62,6 +64,11 @@ fn figure(layout: &Layout, widest: u64) -> Markup {
             }
         }
     }
+}
+
+/// Whether its name can be read in it, at some hundred characters for the whole.
+fn has_room(part: &Part, whole: u64) -> bool {
+    part.bytes.saturating_mul(110) >= whole.saturating_mul(part.name.chars().count() as u64 + 1)
 }
 
 // Only how wide something is drawn.

@@ -1,4 +1,4 @@
-//! Prose with the little markup that it has: `code` in backticks, and _emphasis_ between underscores.
+//! Prose with the little markup that it has: `code` in backticks, and _emphasis_ between underscores or *asterisks*.
 
 use maud::{Markup, html};
 
@@ -15,16 +15,21 @@ pub fn inline(text: &str) -> Markup {
     }
 }
 
-/// An underscore that is not at a word's edge is part of a name.
+/// Word by word: a mark that is not at both of a word's edges is part of a name.
 fn emphasis(text: &str) -> Markup {
-    let begin = text.find(" _").map(|at| at + 1);
-    let end = begin.and_then(|begin| text[begin + 1..].find("_ ").map(|at| begin + 1 + at));
-    match (begin, end) {
-        (Some(begin), Some(end)) => html! {
-            (&text[..begin]) em { (&text[begin + 1..end]) } (&text[end + 1..])
-        },
-        _ => html! { (text) },
+    html! {
+        @for (index, word) in text.split(' ').enumerate() {
+            @if index > 0 { " " }
+            @match emphasised(word) { Some(inner) => em { (inner) }, None => (word) }
+        }
     }
+}
+
+fn emphasised(word: &str) -> Option<&str> {
+    ['_', '*'].into_iter().find_map(|mark| {
+        let inner = word.strip_prefix(mark)?.strip_suffix(mark)?;
+        (!inner.is_empty() && !inner.contains(mark)).then_some(inner)
+    })
 }
 
 #[cfg(test)]
@@ -37,6 +42,8 @@ mod tests {
             ("by `got` it", "by <code>got</code> it"),
             ("no _additional_ costs", "no <em>additional</em> costs"),
             ("a ` alone <b>", "a ` alone &lt;b&gt;"),
+            ("*exactly* as much", "<em>exactly</em> as much"),
+            ("2 * 3 ** *", "2 * 3 ** *"),
             ("say_after_yield and _x", "say_after_yield and _x"),
             ("`<i>`", "<code>&lt;i&gt;</code>"),
         ] {

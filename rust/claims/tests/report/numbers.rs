@@ -43,7 +43,11 @@ fn numbers_in(value: &Value) -> BTreeSet<String> {
             .collect(),
         Value::Array(values) => values.iter().flat_map(numbers_in).collect(),
         Value::String(text) => numbers(text),
-        other => numbers(&other.to_string()),
+        // Whole, it is written with a fraction here and without one there.
+        other => {
+            let text = other.to_string();
+            numbers(text.strip_suffix(".0").unwrap_or(&text))
+        }
     }
 }
 
