@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::aarch64;
+use crate::cgo;
 use crate::flow::Reached;
 use crate::image::{Architecture, Bound, Image, Name};
 use crate::names;
@@ -24,11 +25,19 @@ pub(crate) struct Journey {
 pub(crate) enum End {
     Symbol(Name),
     Address(u64),
+    /// The C function that Go's own side of a call, a symbol of that name, is for.
+    Cgo(Name),
     Unknown,
 }
 
 /// A chain of stubs and thunks longer than this is taken for a cycle.
 const LONGEST_CHAIN: usize = 16;
+
+/// What is known of a piece, in [`Image::thunks`].
+const NOT_ASKED: u8 = 0;
+const NO_THUNK: u8 = 1;
+const THUNK: u8 = 2;
+const CGO: u8 = 3;
 
 impl Image {
     /// What an address is called: a function, or a distance into one.
@@ -90,6 +99,15 @@ impl Image {
                     journey.end = End::Symbol(name);
                     return journey;
                 }
+                Next::Cgo { at, name } => {
+                    // How many instructions the runtime executes, only a walk can tell.
+                    journey.instructions = None;
+                    journey.thunk = true;
+                    journey.via.push(self.label(at));
+                    journey.via.push(cgo::RUNTIME.to_owned());
+                    journey.end = End::Cgo(name);
+                    return journey;
+                }
                 Next::Stub {
                     at,
                     instructions,
@@ -99,7 +117,11 @@ impl Image {
                     journey.instructions = journey.instructions.map(|known| known + instructions);
                     journey.via.push(match bound {
                         Bound::Symbol(name) | Bound::Lazily(name) => {
-                            format!("{}@plt", names::demangle(self.text(name)))
+                            format!(
+                                "{}@{}",
+                                names::demangle(self.text(name)),
+                                self.format.stub()
+                            )
                         }
                         _ => self.label(at),
                     });
@@ -159,6 +181,12 @@ impl Image {
                 None => Next::Nowhere,
             };
         }
+        if self.is_retpoline(to) {
+            return Next::Nowhere;
+        }
+        if let Some(name) = self.cgo(to) {
+            return Next::Cgo { at: to, name };
+        }
         match self.thunk(to) {
             Some((reached, instructions)) => Next::Thunk {
                 at: to,
@@ -182,14 +210,52 @@ impl Image {
         }
     }
 
+    /// Whether this is a retpoline (`-mretpoline`, `-mindirect-branch=thunk`): it calls its own end, which puts a
+    /// register in the place of the return address, and returns to that.
+    fn is_retpoline(&self, address: u64) -> bool {
+        const LARGEST: u64 = 64;
+        if self.architecture != Architecture::X86_64 {
+            return false;
+        }
+        let &[0xe8, a, b, c, d] = self.contents(address, 5) else {
+            return false;
+        };
+        let distance = i32::from_le_bytes([a, b, c, d]);
+        let end = address.wrapping_add(5).wrapping_add_signed(distance.into());
+        // mov %reg, (%rsp); ret
+        end.wrapping_sub(address) < LARGEST
+            && matches!(self.contents(end, 5), [0x48 | 0x4c, 0x89, register, 0x24, 0xc3] if register & 0xc7 == 4)
+    }
+
+    /// The name of the function at this address, if it is Go's own side of a call into C.
+    fn cgo(&self, address: u64) -> Option<Name> {
+        let known = &self.thunks[self.piece_from(address)?];
+        // Asked for every call: what is known already need not be read again.
+        match known.load(Ordering::Relaxed) {
+            NOT_ASKED | CGO => {}
+            _ => return None,
+        }
+        let name = self.name_at(address)?;
+        cgo::callee(self.text(name))?;
+        known.store(CGO, Ordering::Relaxed);
+        Some(name)
+    }
+
     /// Where the function at this address passes control on to, if it does nothing else.
     fn thunk(&self, address: u64) -> Option<(Reached, u32)> {
         const LARGEST: u64 = 96;
-        let piece = self.piece_from(address)?;
+        // Where names are missing, several functions are one piece; what is asked of its middle is not kept.
+        let (piece, begins) = match self.piece_from(address) {
+            Some(piece) => (piece, true),
+            None => (self.piece_at(address)?, false),
+        };
         let size = self.functions[piece].end - address;
-        if size > LARGEST || self.thunks[piece].load(Ordering::Relaxed) == 1 {
+        let known = &self.thunks[piece];
+        if begins && (size > LARGEST || known.load(Ordering::Relaxed) == NO_THUNK) {
+            known.store(NO_THUNK, Ordering::Relaxed);
             return None;
         }
+        let size = size.min(LARGEST);
         let code = self.contents(address, usize::try_from(size).ok()?);
         let found = match self.architecture {
             Architecture::X86_64 => x86::thunk(code, address),
@@ -198,10 +264,17 @@ impl Image {
         let found = found.filter(|found| match found.0 {
             Reached::Slot(slot) => self.is_constant(slot),
             // A function that jumps to itself passes nothing on.
-            Reached::Address(to) => self.piece_at(to) != Some(piece),
+            Reached::Address(to) if begins => self.piece_at(to) != Some(piece),
+            Reached::Address(to) => to != address,
             _ => false,
         });
-        self.thunks[piece].store(if found.is_some() { 2 } else { 1 }, Ordering::Relaxed);
+        if !begins {
+            return found;
+        }
+        known.store(
+            if found.is_some() { THUNK } else { NO_THUNK },
+            Ordering::Relaxed,
+        );
         found
     }
 
@@ -230,6 +303,11 @@ enum Next {
     Lazy(Name),
     /// To a symbol that this object leaves undefined.
     Undefined(Name),
+    /// To Go's own side of a call into C.
+    Cgo {
+        at: u64,
+        name: Name,
+    },
     Stub {
         at: u64,
         instructions: u32,

@@ -26,6 +26,7 @@ mod aarch64;
 mod assert;
 mod bare;
 mod calls;
+mod cgo;
 mod error;
 mod flow;
 mod image;

@@ -243,7 +243,7 @@ impl<'a> Scanner<'a> {
                     self.lift();
                 }
             }
-            self.follow(whole, &x86::CONVENTION, before, sites);
+            self.follow(whole, x86::convention(image.format), before, sites);
         }
     }
 
@@ -368,7 +368,8 @@ impl<'a> Scanner<'a> {
                 match step.flow {
                     Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => return None,
                     Flow::Call(_) | Flow::CallVia(_)
-                        if x86::CONVENTION.caller_saved & (1 << register) != 0 =>
+                        if x86::convention(self.image.format).caller_saved & (1 << register)
+                            != 0 =>
                     {
                         return Some(Reached::Pointer);
                     }

@@ -4,6 +4,9 @@
 //! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 
 mod act;
+#[cfg(target_os = "linux")]
+mod blocked;
+mod cgo;
 mod child;
 mod cite;
 mod claim;
@@ -20,6 +23,7 @@ mod phase;
 mod pictures;
 mod report;
 mod show;
+mod side_by_side;
 mod sleepers;
 mod subject;
 mod table;

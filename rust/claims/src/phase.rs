@@ -55,8 +55,8 @@ impl Phase {
         if name.ends_with("@plt") {
             return Self::Stub;
         }
-        // What gcc compiled for cgo, and the one function of the runtime that it asks whether the stack moved.
-        if name == "_cgo_topofstack" || (name.starts_with("_cgo_") && name.contains("_Cfunc_")) {
+        // What the C compiler made for cgo, and the one function of Go's that it asks whether the stack moved.
+        if name.starts_with("_cgo_") {
             return Self::CSide;
         }
         // The Go half of that, either way; the checks and promises about pointers; what keeps arguments alive.
@@ -94,10 +94,8 @@ pub struct Phases {
 impl Phases {
     pub fn of(walk: &Walk) -> Self {
         let of = |leg: &Leg| {
-            leg.steps
-                .iter()
-                .map(|step| Phase::of(&step.symbol))
-                .collect()
+            let steps = leg.steps.iter();
+            steps.map(|step| of(walk, &step.symbol)).collect()
         };
         Self {
             out: of(&walk.out),
@@ -106,18 +104,28 @@ impl Phases {
     }
 }
 
+/// The phase of a function of this walk.
+fn of(walk: &Walk, symbol: &str) -> Phase {
+    // The C function that stands for an exported Go function, under its name: `goVisit` for `main.goVisit`.
+    let package = walk.to.strip_suffix(symbol);
+    if package.is_some_and(|package| package.ends_with('.')) {
+        return Phase::CSide;
+    }
+    Phase::of(symbol)
+}
+
 /// Instructions executed in a phase, out and back together.
 pub fn instructions(walk: &Walk, phase: Phase) -> u64 {
     let steps = walk.out.steps.iter().chain(&walk.back.steps);
     steps
-        .filter(|step| Phase::of(&step.symbol) == phase)
+        .filter(|step| of(walk, &step.symbol) == phase)
         .map(|step| step.instructions)
         .sum()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Phase;
 
     #[test]
     fn each_function_of_the_chain_has_its_phase() {

@@ -12,6 +12,7 @@ use crate::claim::{Claim, TALK, Walked};
 use crate::explain;
 use crate::go_twin;
 use crate::pictures;
+use crate::side_by_side;
 use crate::subject::{Subject, words};
 use crate::table::style;
 
@@ -103,6 +104,9 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
         .into_iter()
         .filter(|exhibit| match id {
             "every-opt-level" | "same-stack" => true,
+            // The two that the walks of Go are beside.
+            "cgo-crosses-its-runtime" => ["add_one", "say_cstr"].contains(&exhibit.name),
+            "cgo-buys-something" => false,
             "callbacks-too" => exhibit.calls == ["greet_for_each"],
             "one-instruction" | "no-more-than-c" => !exhibit.poll,
             "from-a-task" => exhibit.poll,
@@ -225,8 +229,12 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
         writeln!(out, "  {name}: {value}")?;
     }
     writeln!(out, "  reproduce: {}", claim.reproduce)?;
-    for walked in &claim.walks {
-        writeln!(out, "\n{BOLD}{}{BOLD:#}", walked.act)?;
+    let (pairs, alone) = side_by_side::pairs(&claim.walks);
+    for (ours, theirs) in pairs {
+        side_by_side::print(out, ours, theirs)?;
+    }
+    for walked in alone {
+        writeln!(out, "\n{BOLD}{}{BOLD:#}", side_by_side::title(walked))?;
         for line in walked.walk.to_text().lines() {
             writeln!(out, "{}", format!("  {line}").trim_end())?;
         }
