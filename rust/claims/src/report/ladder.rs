@@ -240,6 +240,17 @@ fn rung(step: &Step, phase: Option<Phase>, most: u64, call: Option<&String>) -> 
     }
 }
 
+/// A symbol without what differs from build to build: cgo's hash of what it compiled.
+pub fn without_hash(symbol: &str) -> String {
+    let hash = symbol.strip_prefix("_cgo_").and_then(|rest| rest.get(..12));
+    match hash {
+        Some(hash) if hash.chars().all(|char| char.is_ascii_hexdigit()) => {
+            symbol.replacen(hash, "HASH", 1)
+        }
+        _ => symbol.to_owned(),
+    }
+}
+
 /// A row of squares.
 const COLUMNS: u64 = 64;
 const PITCH: u64 = 11;
@@ -269,7 +280,12 @@ pub fn svg(rungs: &[Rung<'_>]) -> String {
         };
         for (way, steps) in [(0, out(rung.walked)), (1, back(rung.walked))] {
             for (step, phase) in steps {
-                let title = format!("{}: {}, {}", step.symbol, step.instructions, word(phase));
+                let title = format!(
+                    "{}: {}, {}",
+                    without_hash(&step.symbol),
+                    step.instructions,
+                    word(phase)
+                );
                 let _ = writeln!(
                     body,
                     "    <g class=\"{}\"><title>{}</title>",
@@ -301,6 +317,7 @@ pub fn svg(rungs: &[Rung<'_>]) -> String {
                 );
             }
         }
+        body.push_str("  </g>\n");
         y += (at.div_ceil(COLUMNS)) * (PITCH + 3) + 18;
     }
     let mut x = 20;
@@ -385,6 +402,16 @@ mod tests {
         let legend = phases(&rungs).len() as u64 + 2;
         assert_eq!(file.matches("<rect").count() as u64, counted + legend);
         assert!(file.contains("1 in Rust, 2 in C, 12 in Go"));
+        for tag in ["g", "title", "text", "style", "svg"] {
+            let opened = file.matches(&format!("<{tag}>")).count()
+                + file.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, file.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+        assert_eq!(
+            without_hash("_cgo_ee0ae6c70822_Cfunc_puts"),
+            "_cgo_HASH_Cfunc_puts"
+        );
+        assert_eq!(without_hash("_cgo_topofstack"), "_cgo_topofstack");
     }
 
     #[test]
