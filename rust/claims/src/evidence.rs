@@ -457,7 +457,8 @@ fn ladder_of(walked: &Walked) -> String {
             let _ = writeln!(
                 text,
                 "        {:>5}  {}{switch}",
-                step.instructions, step.symbol
+                step.instructions,
+                ladder::without_hash(&step.symbol)
             );
         }
     };
