@@ -4,12 +4,12 @@
 mod walking;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
 use barecall::walk::{Leg, Walk, WalkError};
 
-use walking::{Marker, build, calls, missing};
+use walking::{Marker, build, calls, missing, scratch};
 
 /// The walk of one call of the fixture `calls.c`; what it left behind is nothing.
 fn walk(program: &std::path::Path, which: &str, from: &str, to: &str, warmup: u64) -> Walk {
@@ -427,6 +427,39 @@ fn rust_is_walked_by_its_own_names() {
         ("walk::rust::caller", "walk::rust::callee")
     );
     assert!(walk.is_bare() && walk.is_repeatable(), "{walk}");
+}
+
+/// `walk::rust::caller` is a path in that program too, and not `:rust::caller` of the file `walk`, which is how a
+/// file's function is named.
+#[test]
+fn a_program_may_bear_the_name_of_its_crate() {
+    let program = scratch("walk");
+    let this = env::current_exe().unwrap();
+    // A link, not a symbolic one: what is mapped bears the name by which it was started.
+    fs::hard_link(&this, &program)
+        .or_else(|_| fs::copy(&this, &program).map(drop))
+        .unwrap();
+    let walk = |from: &str, to: &str| {
+        let mut named = Command::new(&program);
+        named
+            .args(["--exact", "rust_is_walked_by_its_own_names"])
+            .env("BE_WALKED", "1")
+            .stdout(Stdio::null());
+        Walk::of(named).from(from).to(to).run()
+    };
+    for file in ["", "walk:"] {
+        let [from, to] =
+            ["caller", "callee"].map(|function| format!("{file}walk::rust::{function}"));
+        let walk = walk(&from, &to).unwrap_or_else(|error| panic!("{from} -> {to}: {error}"));
+        assert_eq!(walk.from, "walk::rust::caller");
+        assert!(walk.is_bare(), "{walk}");
+    }
+    // The control: in that file there is no such function.
+    let missing = walk("walk::rust::caller", "walk:walk::rust::called");
+    assert!(
+        matches!(&missing, Err(WalkError::NoSuchSymbol { query, .. }) if query == "walk:walk::rust::called"),
+        "{missing:?}"
+    );
 }
 
 mod rust {

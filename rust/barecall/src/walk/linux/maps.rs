@@ -292,10 +292,14 @@ impl Mapped {
         self.files.iter().find(|file| file.range.contains(&address))
     }
 
-    /// `libc.so.6:puts` as the file and the name, if there is such a file.
+    /// `libc.so.6:puts` as the file and the name, if there is such a file. A program often bears its crate's name:
+    /// `demo::say` is a path, not `:say` of the file `demo`.
     fn narrowed<'q>(&self, query: &'q str) -> (Option<&'q str>, &'q str) {
         match query.split_once(':') {
-            Some((file, name)) if self.files.iter().any(|f| f.symbols.file == file) => {
+            Some((file, name))
+                if !name.starts_with(':')
+                    && self.files.iter().any(|f| f.symbols.file == file) =>
+            {
                 (Some(file), name)
             }
             _ => (None, query),
