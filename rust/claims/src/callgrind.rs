@@ -57,7 +57,7 @@ pub struct Counting {
 }
 
 /// One run. It is ended with this.
-struct Run(Child);
+pub struct Run(Child);
 
 impl Drop for Run {
     fn drop(&mut self) {
@@ -75,7 +75,7 @@ impl Counting {
     pub fn start(subject: &Subject) -> Result<Self, NotCounted> {
         let image = subject.image.path();
         Ok(Self {
-            runs: [start(image, SHORT)?, start(image, LONG)?],
+            runs: [perform(image, SHORT)?, perform(image, LONG)?],
         })
     }
 
@@ -85,10 +85,10 @@ impl Counting {
     /// Whatever keeps one of them from having an exact count.
     pub fn finish(self, subject: &Subject) -> Result<Vec<Count>, NotCounted> {
         let image = subject.image.path();
-        let [short, long] = self.runs.map(|run| run.finish(image));
+        let [short, long] = self.runs.map(Run::finish);
         let slope = Slope {
-            short: short?,
-            long: long?,
+            short: own(&short?, image),
+            long: own(&long?, image),
         };
         let exhibits = catalogue::exhibits();
         let pairs = exhibits
@@ -128,28 +128,45 @@ impl Counting {
     }
 }
 
-fn start(image: &Path, times: u64) -> Result<Run, NotCounted> {
-    let mut valgrind = Command::new("valgrind");
-    valgrind
-        // Its output instead of its messages: one stream to read, and no file to leave behind.
-        .args(["--tool=callgrind", "-q", "--callgrind-out-file=/dev/stderr"])
-        // As the image names them, and every name in full.
-        .args([
-            "--demangle=no",
-            "--compress-strings=no",
-            "--compress-pos=no",
-        ])
-        .arg(image)
-        .args(["perform", &times.to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    valgrind.spawn().map(Run).map_err(NotCounted::NoValgrind)
+fn perform(image: &Path, times: u64) -> Result<Run, NotCounted> {
+    Run::start(image, ["perform", &times.to_string()])
 }
 
 impl Run {
-    /// Own instructions of each function of `image`.
-    fn finish(mut self, image: &Path) -> Result<BTreeMap<String, u64>, NotCounted> {
+    /// Starts `image` under callgrind, with these arguments.
+    ///
+    /// # Errors
+    /// [`NotCounted::NoValgrind`].
+    pub fn start(image: &Path, arguments: [&str; 2]) -> Result<Self, NotCounted> {
+        let mut valgrind = Command::new("valgrind");
+        valgrind
+            // Its output instead of its messages: one stream to read, and no file to leave behind.
+            .args(["--tool=callgrind", "-q", "--callgrind-out-file=/dev/stderr"])
+            // As the image names them, and every name in full.
+            .args([
+                "--demangle=no",
+                "--compress-strings=no",
+                "--compress-pos=no",
+            ])
+            .arg(image)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        valgrind.spawn().map(Self).map_err(NotCounted::NoValgrind)
+    }
+
+    /// All instructions of the run, in whatever file and on whatever thread.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being counted.
+    pub fn total(self) -> Result<u64, NotCounted> {
+        let text = self.finish()?;
+        total(&text).ok_or_else(|| NotCounted::Unseen("the total".to_owned()))
+    }
+
+    /// Its output.
+    fn finish(mut self) -> Result<String, NotCounted> {
         let mut stderr = self.0.stderr.take();
         let read = thread::spawn(move || {
             let mut text = Vec::new();
@@ -174,8 +191,17 @@ impl Run {
                 text.chars().take(500).collect(),
             ));
         }
-        Ok(own(&text, image))
+        Ok(text)
     }
+}
+
+/// Of a run's output.
+fn total(text: &str) -> Option<u64> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("totals: "))?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// Reads callgrind's output (Valgrind manual, "Callgrind Format Specification"): a function's own instructions stand
@@ -323,7 +349,7 @@ mod tests {
     use super::*;
 
     const OUTPUT: &str = "\
-events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n0 5566\n0 10\n\nob=/libc\nfn=say\n0 7\n";
+events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n0 5566\n0 10\n\nob=/libc\nfn=say\n0 7\n\ntotals: 5603\n";
 
     /// A callee's instructions are not the caller's, nor is another image's function that has its name.
     #[test]
@@ -333,6 +359,12 @@ events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n
             own.into_iter().collect::<Vec<_>>(),
             [("say".to_owned(), 30)]
         );
+    }
+
+    #[test]
+    fn the_total_is_of_all_files() {
+        assert_eq!(total(OUTPUT), Some(5603));
+        assert_eq!(total("events: Ir\n"), None);
     }
 
     /// A function that is not there, does nothing more in more performances, or not the same in each, has no count.

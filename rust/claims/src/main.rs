@@ -19,6 +19,7 @@ mod evidence;
 mod explain;
 mod go_twin;
 mod goroutines;
+mod handovers;
 mod layouts;
 #[cfg(target_os = "linux")]
 mod ledger;
@@ -293,6 +294,7 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         (true, false) => OnFile::Live,
         (false, false) => OnFile::Read,
     };
+    subject.alone = statements.len() == 1;
     let checked: Vec<Claim> = statements
         .iter()
         .map(|statement| (statement.check)(&subject))
@@ -379,6 +381,7 @@ fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure
     let mut subject = Subject::current()?;
     subject.tasks = sizes.tasks;
     subject.hops = sizes.hops;
+    subject.alone = true;
     let claim = (statement.check)(&subject);
     let mut out = anstream::stdout().lock();
     match format {
@@ -474,6 +477,10 @@ fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
 fn run_act(name: String) -> Result<ExitCode, Failure> {
     if let Some(polls) = polls::Polls::named(&name) {
         polls.perform()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some((kind, times)) = handovers::Kind::named(&name) {
+        kind.perform(times)?;
         return Ok(ExitCode::SUCCESS);
     }
     let act = Act::named(&name).ok_or(Failure::NoSuchAct { name })?;

@@ -21,6 +21,8 @@ pub struct Subject {
     pub tasks: Option<u64>,
     /// Over how many hops `switch-cost` is timed, where that was said.
     pub hops: Option<u64>,
+    /// Whether one claim alone was asked for, which then may take a second or two to measure.
+    pub alone: bool,
     /// The walks taken so far.
     pub taken: RefCell<HashMap<Act, Taken>>,
     /// What is to become of evidence that is on file.
@@ -63,6 +65,7 @@ impl Subject {
             bias,
             tasks: None,
             hops: None,
+            alone: false,
             taken: RefCell::default(),
             on_file: OnFile::default(),
             go: OnceCell::new(),

@@ -6,8 +6,9 @@ use barecall::Function;
 
 use super::{Rests, Statement, Tally, live, polled, reproduce};
 use crate::act::{Act, Runtime, Side};
-use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::subject::{Subject, words};
+use crate::claim::{Assessment, Claim, Evidence, Missing, Talk, Verdict};
+use crate::handovers;
+use crate::subject::{OnFile, Subject, words};
 
 pub const STATEMENT: Statement = Statement {
     id: "from-a-task",
@@ -51,6 +52,21 @@ fn check(subject: &Subject) -> Claim {
     tally.walk_bare(subject, &acts);
     patterns(subject, &mut tally);
     let per_poll = polls(subject, &mut tally);
+    let mut missing = tally.missing();
+    // It takes a second or two, and no verdict rests on it.
+    if subject.alone || subject.on_file != OnFile::Read {
+        match handovers::measure(subject) {
+            Ok(measured) => tally.measured.extend(
+                measured
+                    .into_iter()
+                    .map(|(kind, measured)| (kind.words().to_owned(), measured)),
+            ),
+            Err(why) => missing.push(Missing {
+                what: "valgrind",
+                why: format!("what a task hands to another thread is not measured: {why}"),
+            }),
+        }
+    }
     let rests = Rests::OnImage;
     Claim {
         id: STATEMENT.id,
@@ -68,15 +84,18 @@ fn check(subject: &Subject) -> Claim {
         ),
         conditions: tally.conditions(rests, vec![
             "per call nothing more than outside; per poll what is counted here, on the current-thread runtime, of which \
-             one thread executes everything; the multi-thread runtime's and spawn_blocking's hand-over to another \
-             thread cannot be walked, and is not counted here"
+             one thread executes everything, without the runtime's reading of the clock, which is not the same each time"
+                .into(),
+            "a poll on the multi-thread runtime and a hand-over by spawn_blocking are several threads': who has to be woken \
+             is another each time, so that these are measured, in user space and with their spread, where this claim \
+             alone is asked for, and no verdict rests on them"
                 .into(),
             "walked: return_address spawned as it is, the others boxed, so that tokio polls the exhibit's own code and no \
                  inlined copy"
                     .into(),
                 "a call that waits blocks its worker: being cheap is not being allowed".into(),
         ]),
-        missing: tally.missing(),
+        missing,
         findings: tally.findings,
         talk: Talk {
             quote: "which precludes green threads: cannot afford runtime",

@@ -297,8 +297,7 @@ impl Mapped {
     fn narrowed<'q>(&self, query: &'q str) -> (Option<&'q str>, &'q str) {
         match query.split_once(':') {
             Some((file, name))
-                if !name.starts_with(':')
-                    && self.files.iter().any(|f| f.symbols.file == file) =>
+                if !name.starts_with(':') && self.files.iter().any(|f| f.symbols.file == file) =>
             {
                 (Some(file), name)
             }
