@@ -87,6 +87,70 @@ fn panicked() {
     );
 }
 
+/// Faults for Miri to report, each by a run of its own: `cargo +nightly miri test --test
+/// greeting_twin -- --ignored use_after_free`. Each such run must fail.
+#[cfg(miri)]
+mod planted {
+    use std::ffi::c_void;
+
+    use zero_cost_ffi::ffi::*;
+
+    /// Starts one that takes an hour, with that buffer.
+    fn start(buffer: *mut [u8; 19], callback: greeting_callback) -> greeting_handle {
+        let mut handle = 0;
+        let hour = 3_600_000_000_000;
+        // SAFETY: none: the fault is here.
+        let status = unsafe {
+            greeting_start(
+                c"you".as_ptr(),
+                buffer.cast(),
+                19,
+                hour,
+                callback,
+                buffer.cast(),
+                &raw mut handle,
+            )
+        };
+        assert_eq!(status, GREETING_OK);
+        handle
+    }
+
+    unsafe extern "C" fn nothing(_: greeting_status, _: *mut c_void) {}
+
+    unsafe extern "C" fn twice(_: greeting_status, lent: *mut c_void) {
+        for _ in 0..2 {
+            // SAFETY: none, the second time: the fault is here.
+            drop(unsafe { Box::from_raw(lent.cast::<[u8; 19]>()) });
+        }
+    }
+
+    #[test]
+    #[ignore = "Miri must report it"]
+    fn use_after_free() {
+        let mut buffer = Box::new([0; 19]);
+        let handle = start(&raw mut *buffer, Some(nothing));
+        drop(buffer);
+        // SAFETY: handles are checked.
+        unsafe { greeting_cancel(handle) };
+    }
+
+    #[test]
+    #[ignore = "Miri must report it"]
+    fn leak() {
+        let handle = start(Box::into_raw(Box::new([0; 19])), Some(nothing));
+        // SAFETY: handles are checked.
+        unsafe { greeting_cancel(handle) };
+    }
+
+    #[test]
+    #[ignore = "Miri must report it"]
+    fn double_free() {
+        let handle = start(Box::into_raw(Box::new([0; 19])), Some(twice));
+        // SAFETY: handles are checked.
+        unsafe { greeting_cancel(handle) };
+    }
+}
+
 /// What c/greeting.h says, of as much as is used here.
 #[cfg(miri)]
 mod twin {

@@ -1,6 +1,8 @@
-//! What valgrind has to say: nothing of the greeting as it is, and something of each
-//! fault that is planted in it.
+//! What valgrind and AddressSanitizer have to say: nothing of the greeting as it is, and
+//! something of each fault that is planted in it.
 //!
+//! C is compiled for either. Rust is run under valgrind, unless it was itself compiled with
+//! AddressSanitizer, which takes a nightly (CONTRIBUTING.md has the command).
 //! The faults are planted in C by an edit to a copy of c/greeting.c, and in Rust by
 //! callers that break the header's rules; neither is in what is shipped. The stress
 //! test (rust/claims/tests/stress.rs) runs under valgrind as well.
@@ -51,6 +53,15 @@ fn valgrind(program: &mut Command) -> Option<Output> {
         command.env(name, value.unwrap_or_default());
     }
     Some(command.output().expect("valgrind runs"))
+}
+
+/// `program`, which was compiled with AddressSanitizer.
+fn asan(program: &mut Command) -> Output {
+    let output = program
+        .env("ASAN_OPTIONS", format!("exitcode={FOUND}"))
+        .env("LSAN_OPTIONS", format!("exitcode={FOUND}"))
+        .output();
+    output.expect("it starts")
 }
 
 fn words(output: &Output) -> String {
@@ -106,8 +117,15 @@ int main(void)
 }
 "#;
 
+/// Who looks for faults.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Valgrind,
+    Asan,
+}
+
 /// The caller, with the library as it is or with `old` replaced by `new`.
-fn in_c(name: &str, plant: Option<(&str, &str)>) -> Option<Output> {
+fn in_c(name: &str, by: By, plant: Option<(&str, &str)>) -> Option<Output> {
     let _limit = limit::seconds(60);
     let folder = tempfile::tempdir().expect("a folder");
     let c = Path::new(env!("CARGO_MANIFEST_DIR")).join("c");
@@ -124,24 +142,47 @@ fn in_c(name: &str, plant: Option<(&str, &str)>) -> Option<Output> {
         ["greeting.c", "caller.c", name].map(|file| folder.path().join(file));
     fs::write(&library_c, library).expect("it is written");
     fs::write(&caller, CALLER).expect("it is written");
+    let flags: &[&str] = match by {
+        By::Valgrind => &[],
+        By::Asan => &["-fsanitize=address"],
+    };
     let compiled = Command::new(env::var("CC").unwrap_or_else(|_| "cc".to_owned()))
+        .args(flags)
         .args(["-std=gnu11", "-O1", "-g", "-pthread", "-I"])
         .args([&c, &library_c, &caller])
         .arg("-o")
         .arg(&program)
         .output()
         .expect("a C compiler");
+    // Of what it needs only its runtime library may be missing.
+    if by == By::Asan && !compiled.status.success() && words(&compiled).contains("asan") {
+        support::missing("asan", "the C compiler's libasan");
+        return None;
+    }
     assert!(compiled.status.success(), "{}", words(&compiled));
-    valgrind(&mut Command::new(program))
+    match by {
+        By::Valgrind => valgrind(&mut Command::new(program)),
+        By::Asan => Some(asan(&mut Command::new(program))),
+    }
+}
+
+/// Fails unless both find it in C, in their own words.
+fn is_found_in_c(name: &str, plant: (&str, &str), by_valgrind: &str, by_asan: &str) {
+    for (by, what) in [(By::Valgrind, by_valgrind), (By::Asan, by_asan)] {
+        if let Some(output) = in_c(name, by, Some(plant)) {
+            finds(&output, what);
+        }
+    }
 }
 
 #[test]
 fn c_as_it_is_is_clean() {
-    let Some(output) = in_c("as_it_is", None) else {
-        return;
-    };
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "done\n");
+    for by in [By::Valgrind, By::Asan] {
+        if let Some(output) = in_c("as_it_is", by, None) {
+            assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "done\n");
+        }
+    }
 }
 
 #[test]
@@ -150,10 +191,7 @@ fn a_leak_in_c_is_found() {
         "    release(self); /* first: whoever is told may count */\n",
         "",
     );
-    let Some(output) = in_c("leak", Some(plant)) else {
-        return;
-    };
-    finds(&output, "definitely lost");
+    is_found_in_c("leak", plant, "definitely lost", "detected memory leaks");
 }
 
 #[test]
@@ -162,10 +200,12 @@ fn a_use_after_free_in_c_is_found() {
         "    release(self); /* first: whoever is told may count */\n",
         "    release(self);\n    self->user_data = NULL;\n",
     );
-    let Some(output) = in_c("use_after_free", Some(plant)) else {
-        return;
-    };
-    finds(&output, "Invalid write");
+    is_found_in_c(
+        "use_after_free",
+        plant,
+        "Invalid write",
+        "heap-use-after-free",
+    );
 }
 
 #[test]
@@ -174,10 +214,12 @@ fn a_double_callback_in_c_is_found() {
         "    callback(status, user_data);\n",
         "    callback(status, user_data);\n    callback(status, user_data);\n",
     );
-    let Some(output) = in_c("double_callback", Some(plant)) else {
-        return;
-    };
-    finds(&output, "Invalid free");
+    is_found_in_c(
+        "double_callback",
+        plant,
+        "Invalid free",
+        "attempting double-free",
+    );
 }
 
 /// A buffer that is written to after `greeting_free`: the greeting stays in the queue.
@@ -187,10 +229,7 @@ fn a_write_after_free_in_mid_flight_is_found() {
         "            leave_queue(self);\n        }\n        leave(self);",
         "        }\n        leave(self);",
     );
-    let Some(output) = in_c("mid_flight", Some(plant)) else {
-        return;
-    };
-    finds(&output, "Invalid read");
+    is_found_in_c("mid_flight", plant, "Invalid read", "heap-use-after-free");
 }
 
 // In Rust.
@@ -201,11 +240,34 @@ const PLANTED: &str = "GREETING_PLANTED";
 /// This program once more, as the test of that name, with the fault planted.
 fn in_rust(test: &str) -> Option<Output> {
     let _limit = limit::seconds(60);
-    valgrind(
-        Command::new(env::current_exe().expect("a path"))
-            .args(["--exact", test, "--test-threads=1", "--nocapture"])
-            .env(PLANTED, test),
-    )
+    let mut program = Command::new(env::current_exe().expect("a path"));
+    program
+        .args(["--exact", test, "--test-threads=1", "--nocapture"])
+        .env(PLANTED, test);
+    if by_asan() {
+        Some(asan(&mut program))
+    } else {
+        valgrind(&mut program)
+    }
+}
+
+/// Whether this program was compiled with AddressSanitizer, under which valgrind cannot run it.
+fn by_asan() -> bool {
+    // SAFETY: the name has a NUL; what is found is only compared.
+    let init = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__asan_init".as_ptr()) };
+    !init.is_null()
+}
+
+/// Fails unless it was found in Rust, in the words of who looked.
+fn is_found(output: &Output, by_valgrind: &str, in_asans_words: &str) {
+    finds(
+        output,
+        if by_asan() {
+            in_asans_words
+        } else {
+            by_valgrind
+        },
+    );
 }
 
 fn planted(test: &str) -> bool {
@@ -307,7 +369,7 @@ fn a_buffer_that_the_future_owns_is_found() {
         return until_called_back(before);
     }
     let Some(output) = in_rust(NAME) else { return };
-    finds(&output, "Invalid");
+    is_found(&output, "Invalid", "heap-use-after-free");
 }
 
 /// A callback that does not take back what it was given.
@@ -320,7 +382,7 @@ fn a_box_that_the_callback_does_not_take_back_is_found() {
         return until_called_back(start(lent.cast(), 1000, Some(nothing), lent.cast()));
     }
     let Some(output) = in_rust(NAME) else { return };
-    finds(&output, "definitely lost");
+    is_found(&output, "definitely lost", "detected memory leaks");
 }
 
 /// A callback that takes it back twice, as it would if C called twice.
@@ -338,5 +400,5 @@ fn a_box_that_is_taken_back_twice_is_found() {
         return until_called_back(start(lent.cast(), 25, Some(twice), lent.cast()));
     }
     let Some(output) = in_rust(NAME) else { return };
-    finds(&output, "Invalid free");
+    is_found(&output, "Invalid free", "attempting double-free");
 }

@@ -92,18 +92,18 @@ pub fn measure(subject: &Subject) -> Result<Vec<(Kind, Measured)>, NotCounted> {
     };
     let mut started = Vec::new();
     for kind in Kind::ALL {
-        for _ in 0..RUNS {
-            started.push((kind, start(kind, FEW)?, start(kind, MANY)?));
-        }
+        let many: Result<Vec<Run>, NotCounted> = (0..RUNS).map(|_| start(kind, MANY)).collect();
+        started.push((kind, start(kind, FEW)?, many?));
     }
-    let mut counted = Vec::new();
-    for (kind, few, many) in started {
-        counted.push((kind, slope(few.total()?, many.total()?)));
-    }
-    let of = |kind| counted.iter().filter(move |(of, _)| *of == kind);
-    Ok(Kind::ALL
-        .map(|kind| (kind, median(of(kind).map(|(_, each)| *each).collect())))
-        .into())
+    let measured = started.into_iter().map(|(kind, few, many)| {
+        let few = few.total()?;
+        let each: Result<Vec<f64>, NotCounted> = many
+            .into_iter()
+            .map(|run| Ok(slope(few, run.total()?)))
+            .collect();
+        Ok((kind, median(each?)))
+    });
+    measured.collect()
 }
 
 /// Instructions of one. None can be less than that of the few: it is negative, and seen.
