@@ -369,7 +369,11 @@ fn body(claim: &Claim, listing: Option<String>) -> String {
     ));
     if !claim.conditions.is_empty() {
         say("\nConditions:\n\n");
-        for condition in &claim.conditions {
+        for condition in claim
+            .conditions
+            .iter()
+            .filter(|condition| !states_measured(condition, claim))
+        {
             say(&wrapped(condition, "- ", "  "));
         }
     }
@@ -396,6 +400,17 @@ fn body(claim: &Claim, listing: Option<String>) -> String {
     say(&walks(&claim.walks));
     say(&format!("\nCheck it: `{}`\n", cite::command(claim)));
     text
+}
+
+/// Whether a text has a measured value in it, rounded: that is another in each run.
+fn states_measured(text: &str, claim: &Claim) -> bool {
+    text.split(|char: char| !char.is_ascii_digit() && char != '.')
+        .map(|number| number.trim_matches('.'))
+        .filter_map(|number| Some((number, number.split_once('.')?.1.len())))
+        .any(|(number, digits)| {
+            let mut measured = claim.measured.values();
+            measured.any(|measured| format!("{:.digits$}", measured.value) == number)
+        })
 }
 
 /// The first exhibit's listing on file, with its facts.
@@ -591,6 +606,19 @@ mod tests {
             );
             assert_eq!(text, planted);
             assert_eq!((not_checked[0].what, not_checked.len()), ("go", 1));
+        }
+    }
+
+    #[test]
+    fn a_condition_that_states_a_measured_value_is_left_out() {
+        let claim = fixture::claim();
+        for (text, states) in [
+            ("26.8 ns a call", true),
+            ("it took 26.81.", true),
+            ("with rustc 1.95.0, 26 of 8", false),
+            ("26.9", false),
+        ] {
+            assert_eq!(states_measured(text, &claim), states, "{text}");
         }
     }
 
