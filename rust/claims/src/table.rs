@@ -107,6 +107,12 @@ pub fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
 
 /// Each exhibit beside its twin, each control: as this image has them.
 fn routes(out: &mut impl Write, subject: &Subject) -> io::Result<()> {
+    writeln!(
+        out,
+        "{DIM}zero-cost-ffi {}, {}{DIM:#}",
+        env!("CARGO_PKG_VERSION"),
+        crate::today()
+    )?;
     writeln!(out, "{DIM}{}{DIM:#}", subject.image.path().display())?;
     for producer in subject.image.producers() {
         writeln!(out, "{DIM}made by {producer}{DIM:#}")?;
