@@ -14,8 +14,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::body::{Body, Turn, word};
 use crate::image::Image;
-use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Step, Width};
+use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Width};
 
 /// Where a call through a register or memory goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,22 +46,21 @@ pub(crate) struct Convention {
     pub caller_saved: Regs,
 }
 
-/// Decides those indirect calls and jumps of a function whose address is `wanted`: pairs of an index into
-/// `steps` and its target.
-///
-/// `steps` are the function's instructions in order of address, all its parts; `entry` is the address it
-/// is entered at.
+/// Decides the open turns of a function, which is entered at the address `entry`: pairs of an index among its
+/// instructions and what that one reaches.
 pub(crate) fn reached(
     image: &Image,
     convention: &Convention,
-    steps: &[Step],
+    body: &mut Body,
     entry: u64,
-    wanted: impl Fn(u64) -> bool,
     callees: &mut Callees,
 ) -> Vec<(usize, Reached)> {
-    let mut graph = Graph::new(image, convention, steps, entry, callees);
+    if body.len() == 0 {
+        return Vec::new();
+    }
+    let mut graph = Graph::new(image, convention, body, entry, callees);
     graph.solve();
-    graph.report(wanted)
+    graph.report()
 }
 
 /// What is known of called functions by their names; it holds for a whole image.
@@ -273,7 +273,7 @@ const CALLS: u64 = 1 << 61;
 struct Graph<'a> {
     image: &'a Image,
     convention: &'a Convention,
-    steps: &'a [Step],
+    body: &'a mut Body,
     entry: usize,
     /// For every 16 bytes from the first step on, the first step that begins there or later; empty if the parts
     /// lie far apart.
@@ -321,17 +321,18 @@ impl<'a> Graph<'a> {
     fn new(
         image: &'a Image,
         convention: &'a Convention,
-        steps: &'a [Step],
+        body: &'a mut Body,
         entry: u64,
         callees: &'a mut Callees,
     ) -> Self {
         let mut graph = Self {
             image,
             convention,
-            steps,
+            nearby: nearby(body),
+            leads: vec![false; body.len() + 1],
+            budget: (1 << 16) + 64 * body.len(),
+            body,
             entry: 0,
-            nearby: nearby(steps),
-            leads: vec![false; steps.len() + 1],
             branches: Vec::new(),
             leaders: Vec::new(),
             block_of: Vec::new(),
@@ -354,20 +355,21 @@ impl<'a> Graph<'a> {
             pending: Vec::new(),
             twice_held: None,
             callees,
-            budget: (1 << 16) + 64 * steps.len(),
             lost: false,
         };
         graph.entry = graph.index(entry).unwrap_or(0);
         graph.leads[0] = true;
         graph.leads[graph.entry] = true;
-        for (index, step) in steps.iter().enumerate() {
-            if index > 0 && steps[index - 1].at != step.at && !graph.follows(index) {
-                graph.leads[index] = true;
-            }
-            match step.flow {
+        for &index in &graph.body.beginnings {
+            graph.leads[index as usize] = true;
+        }
+        for n in 0..graph.body.turns.len() {
+            let Turn { index, flow, .. } = graph.body.turns[n];
+            let index = index as usize;
+            match flow {
                 Flow::Next => continue,
                 Flow::CallVia(_) => {
-                    if !graph.never_returns(step.flow) {
+                    if !graph.never_returns(flow) {
                         continue;
                     }
                 }
@@ -379,7 +381,7 @@ impl<'a> Graph<'a> {
                         graph.leads[target] = true;
                         graph.subroutines.push(word(target));
                     }
-                    if !graph.never_returns(step.flow) {
+                    if !graph.never_returns(flow) {
                         continue;
                     }
                 }
@@ -403,39 +405,33 @@ impl<'a> Graph<'a> {
 
     /// The first step at an address of this function.
     fn index(&self, address: u64) -> Option<usize> {
-        if address < self.steps.first()?.at || address > self.steps.last()?.at {
+        let body = &*self.body;
+        let first = body.at(0);
+        if address < first || address > body.at(body.len() - 1) {
             return None;
         }
-        let at = match self
-            .nearby
-            .get(((address - self.steps[0].at) >> 4) as usize)
-        {
-            Some(&from) => {
-                let from = from as usize;
-                from + self.steps[from..]
-                    .iter()
-                    .position(|step| step.at >= address)?
-            }
-            None => self.steps.partition_point(|step| step.at < address),
+        let at = match self.nearby.get(((address - first) >> 4) as usize) {
+            Some(&from) => (from as usize..body.len()).find(|&step| body.at(step) >= address)?,
+            None => body.first_at(address),
         };
-        (self.steps.get(at)?.at == address).then_some(at)
+        (at < body.len() && body.at(at) == address).then_some(at)
     }
 
     /// Whether an address lies in the middle of an instruction: a jump there executes something else.
     fn within(&self, address: u64) -> bool {
-        let after = self.steps.partition_point(|step| step.at <= address);
+        let Some(behind) = address.checked_add(1) else {
+            return false;
+        };
+        let after = self.body.first_at(behind);
         after.checked_sub(1).is_some_and(|before| {
-            let step = self.steps[before];
-            address > step.at && address - step.at < step.len.into()
+            let at = self.body.at(before);
+            address > at && address - at < self.body.size(before).into()
         })
     }
 
     /// Whether the step lies directly behind the one before it, not in another part of the function.
     fn follows(&self, index: usize) -> bool {
-        index > 0 && {
-            let before = self.steps[index - 1];
-            before.at + u64::from(before.len) == self.steps[index].at
-        }
+        self.body.follows(index)
     }
 
     /// Whether a step is a call that never comes back, as far as the callee's name tells.
@@ -461,7 +457,7 @@ impl<'a> Graph<'a> {
     fn end(&self, block: usize) -> usize {
         self.leaders
             .get(block + 1)
-            .map_or(self.steps.len(), |&leader| leader as usize)
+            .map_or(self.body.len(), |&leader| leader as usize)
     }
 
     /// Finds out where every jump goes, until that changes nothing.
@@ -475,7 +471,7 @@ impl<'a> Graph<'a> {
             match self.resolve() {
                 None => break,
                 Some(true) => {}
-                Some(false) if pads || self.unreached().next().is_none() => return,
+                Some(false) if pads || self.unreached().is_empty() => return,
                 Some(false) => pads = true,
             }
         }
@@ -492,7 +488,7 @@ impl<'a> Graph<'a> {
         }
         self.leaders.clear();
         self.block_of.clear();
-        for (index, &leads) in self.leads[..self.steps.len()].iter().enumerate() {
+        for (index, &leads) in self.leads[..self.body.len()].iter().enumerate() {
             if leads {
                 self.leaders.push(word(index));
             }
@@ -522,12 +518,12 @@ impl<'a> Graph<'a> {
 
     fn falls_through(&mut self, block: usize) -> bool {
         let end = self.end(block);
-        let goes_on = match self.steps[end - 1].flow {
+        let goes_on = match self.body.flow(end - 1) {
             Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => false,
             flow @ (Flow::Call(_) | Flow::CallVia(_)) => !self.never_returns(flow),
             Flow::Next | Flow::Branch(_) => true,
         };
-        goes_on && end < self.steps.len() && self.follows(end)
+        goes_on && end < self.body.len() && self.follows(end)
     }
 
     fn successors(&self, block: usize, out: &mut Vec<usize>) {
@@ -539,7 +535,7 @@ impl<'a> Graph<'a> {
             out.push(self.exits[block] as usize);
         }
         let last = self.end(block) - 1;
-        if let Flow::JumpVia(_) = self.steps[last].flow
+        if let Flow::JumpVia(_) = self.body.flow(last)
             && let Some(targets) = self.jumps.get(&last)
         {
             out.extend(
@@ -567,9 +563,9 @@ impl<'a> Graph<'a> {
         }
         for block in 1..blocks {
             let leader = self.begin(block);
-            if self.steps[leader - 1].at != self.steps[leader].at
+            if !self.body.is_more(leader)
                 && !self.follows(leader)
-                && self.image.is_remainder(self.steps[leader].at)
+                && self.image.is_remainder(self.body.at(leader))
             {
                 self.entered[block] |= OTHERWISE;
                 roots.push(block);
@@ -588,6 +584,7 @@ impl<'a> Graph<'a> {
             }
             let found: Vec<usize> = self
                 .unreached()
+                .into_iter()
                 .filter(|&block| !has_predecessor[block])
                 .collect();
             for &block in &found {
@@ -596,9 +593,10 @@ impl<'a> Graph<'a> {
             self.reach(found);
             // Dead code that only leads to itself.
             let mut orphans = 0;
-            loop {
-                let orphan = self.unreached().next();
-                let Some(orphan) = orphan else { break };
+            for orphan in self.unreached() {
+                if self.reached[orphan] {
+                    continue;
+                }
                 orphans += 1;
                 if orphans > MOST_ORPHANS {
                     return false;
@@ -645,13 +643,16 @@ impl<'a> Graph<'a> {
     }
 
     /// Blocks that nothing reaches so far. Nops that align the next block fall into it, but never run.
-    fn unreached(&self) -> impl Iterator<Item = usize> {
-        (0..self.leaders.len()).filter(|&block| {
-            !self.reached[block]
-                && self.steps[self.begin(block)..self.end(block)]
-                    .iter()
-                    .any(|step| step.effect != Effect::None || step.flow != Flow::Next)
-        })
+    fn unreached(&mut self) -> Vec<usize> {
+        let blocks = 0..self.leaders.len();
+        blocks
+            .filter(|&block| {
+                !self.reached[block]
+                    && (self.begin(block)..self.end(block)).any(|step| {
+                        self.body.flow(step) != Flow::Next || self.body.effect(step) != Effect::None
+                    })
+            })
+            .collect()
     }
 
     /// Asks where the reached jumps go: whether that is news. None: one goes who knows where.
@@ -712,15 +713,15 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Each wanted call and jump with its target.
-    fn report(&mut self, wanted: impl Fn(u64) -> bool) -> Vec<(usize, Reached)> {
-        let sites: Vec<usize> = (0..self.steps.len())
-            .filter(|&index| {
-                matches!(self.steps[index].flow, Flow::CallVia(_) | Flow::JumpVia(_))
-                    && self.reached[self.block_of[index] as usize]
-                    && wanted(self.steps[index].at)
-            })
-            .collect();
+    /// Each open call and jump that is reached, with its target.
+    fn report(&mut self) -> Vec<(usize, Reached)> {
+        let mut sites = Vec::new();
+        for turn in &self.body.turns {
+            let index = turn.index as usize;
+            if turn.open && self.reached[self.block_of[index] as usize] {
+                sites.push(index);
+            }
+        }
         let mut asked = Vec::new();
         for &step in &sites {
             asked.push(self.ask(Question::Target(word(step))));
@@ -735,7 +736,7 @@ impl<'a> Graph<'a> {
             } else {
                 value
             };
-            let target = match self.steps[step].flow {
+            let target = match self.body.flow(step) {
                 Flow::JumpVia(place) => match self.jump(step, value) {
                     Jump::Inside(_) => Reached::Inside,
                     Jump::Out => self.target(step, place, value, node),
@@ -898,7 +899,7 @@ impl<'a> Graph<'a> {
                 continue;
             }
             let end = self.end(block);
-            let jumps = matches!(self.steps[end - 1].flow, Flow::JumpVia(_));
+            let jumps = matches!(self.body.flow(end - 1), Flow::JumpVia(_));
             if jumps {
                 any = true;
                 let source = self.before(block, end, location);
@@ -916,7 +917,7 @@ impl<'a> Graph<'a> {
                 continue;
             }
             for index in self.begin(block)..end {
-                if matches!(self.steps[index].flow, Flow::Call(_) | Flow::CallVia(_)) {
+                if matches!(self.body.flow(index), Flow::Call(_) | Flow::CallVia(_)) {
                     let source = self.before(block, index + 1, location);
                     let value = self.heard(source, node);
                     self.learn(node, value);
@@ -938,11 +939,12 @@ impl<'a> Graph<'a> {
         }
         let mut mask = KNOWN;
         for index in self.begin(block)..self.end(block) {
-            let step = self.steps[index];
-            mask |= self.writes(&step.effect);
-            if let Flow::Call(_) | Flow::CallVia(_) = step.flow {
+            let effect = self.body.effect(index);
+            mask |= self.writes(&effect);
+            let flow = self.body.flow(index);
+            if let Flow::Call(_) | Flow::CallVia(_) = flow {
                 mask |= WRITES | CALLS;
-                mask |= if self.is_odd(step.flow) {
+                mask |= if self.is_odd(flow) {
                     u64::from(u32::MAX)
                 } else {
                     self.convention.caller_saved.into()
@@ -962,6 +964,7 @@ impl<'a> Graph<'a> {
             Effect::Store { .. } => WRITES,
             Effect::Push(_) => sp | WRITES,
             Effect::Pop(to) => sp | 1 << to,
+            Effect::Leave => sp | 1 << self.convention.fp,
             Effect::Realign => sp,
             Effect::Clobber { writes, store, .. } => {
                 u64::from(writes) | if store.is_some() { WRITES } else { 0 }
@@ -1019,7 +1022,7 @@ impl<'a> Graph<'a> {
 
     /// What a call leaves in a location, if it may change it.
     fn left_by_call(&mut self, index: usize, location: Location) -> Option<Value> {
-        let flow = self.steps[index].flow;
+        let flow = self.body.flow(index);
         if !matches!(flow, Flow::Call(_) | Flow::CallVia(_)) {
             return None;
         }
@@ -1044,7 +1047,7 @@ impl<'a> Graph<'a> {
     /// Whether a call is to code that keeps to no convention, or comes back again later with the frame as it
     /// is then.
     fn is_odd(&mut self, flow: Flow) -> bool {
-        let (image, steps) = (self.image, self.steps);
+        let image = self.image;
         match flow {
             // A subroutine within the function; a recursive call keeps to the convention.
             Flow::Call(to) => {
@@ -1062,30 +1065,35 @@ impl<'a> Graph<'a> {
             }
             // Only what the function itself loads is known to be such.
             Flow::CallVia(Place::Reg(_) | Place::Mem(_)) => {
-                *self.twice_held.get_or_insert_with(|| {
-                    steps.iter().any(|step| match step.effect {
-                        Effect::Set(
-                            _,
-                            Expr::Load(Mem {
-                                index: None,
-                                base: None,
-                                disp,
-                            }),
-                        ) => image.holds_what_returns_twice(disp.cast_unsigned()),
-                        Effect::Set(_, Expr::Const(to)) => {
-                            image.is_code(to) && image.returns_twice(to)
-                        }
-                        _ => false,
-                    })
-                })
+                if self.twice_held.is_none() {
+                    self.twice_held = Some(self.holds_what_returns_twice());
+                }
+                self.twice_held == Some(true)
             }
             _ => false,
         }
     }
 
+    fn holds_what_returns_twice(&mut self) -> bool {
+        let image = self.image;
+        image.has_what_returns_twice()
+            && (0..self.body.len()).any(|step| match self.body.effect(step) {
+                Effect::Set(
+                    _,
+                    Expr::Load(Mem {
+                        index: None,
+                        base: None,
+                        disp,
+                    }),
+                ) => image.holds_what_returns_twice(disp.cast_unsigned()),
+                Effect::Set(_, Expr::Const(to)) => image.is_code(to) && image.returns_twice(to),
+                _ => false,
+            })
+    }
+
     /// What a step's effect does to a location.
     fn change(&mut self, index: usize, location: Location) -> Change {
-        let effect = self.steps[index].effect;
+        let effect = self.body.effect(index);
         match location {
             Location::Reg(register) => match effect {
                 Effect::Set(to, expr) if to == register => match expr {
@@ -1097,6 +1105,12 @@ impl<'a> Graph<'a> {
                     Some((base, at)) => Change::Moved(Location::Frame(base, at)),
                     None => Change::To(Source::Value(Value::Unknown)),
                 },
+                Effect::Leave if register == self.convention.fp => {
+                    match self.pointers_before(index).fp {
+                        Some((base, at)) => Change::Moved(Location::Frame(base, at)),
+                        None => Change::To(Source::Value(Value::Unknown)),
+                    }
+                }
                 Effect::Clobber { writes, .. } if writes & (1 << register) != 0 => {
                     Change::To(Source::Value(Value::Dynamic))
                 }
@@ -1153,7 +1167,7 @@ impl<'a> Graph<'a> {
 
     /// What a step puts into its register or the frame.
     fn put(&mut self, step: usize, node: u32) -> Option<Value> {
-        match self.steps[step].effect {
+        match self.body.effect(step) {
             Effect::Set(register, expr) => self.evaluate(step, register, expr, node),
             Effect::Store {
                 from: Some(from), ..
@@ -1177,11 +1191,12 @@ impl<'a> Graph<'a> {
 
     /// What a step calls or jumps to.
     fn called(&mut self, step: usize, node: u32) -> Option<Value> {
-        let (Flow::CallVia(place) | Flow::JumpVia(place)) = self.steps[step].flow else {
+        let (Flow::CallVia(place) | Flow::JumpVia(place)) = self.body.flow(step) else {
             return Some(Value::Unknown);
         };
         // An instruction that changes a register and then goes through it is not followed.
-        let own = self.writes(&self.steps[step].effect);
+        let effect = self.body.effect(step);
+        let own = self.writes(&effect);
         match place {
             Place::Elsewhere => Some(Value::Dynamic),
             Place::Reg(register) if own & (1 << register) == 0 => {
@@ -1390,7 +1405,7 @@ impl<'a> Graph<'a> {
                     frame.escaped |= self.move_pointers(index, &mut now);
                     if !pads.is_empty()
                         && let Flow::Call(_) | Flow::CallVia(_) | Flow::JumpVia(_) =
-                            self.steps[index].flow
+                            self.body.flow(index)
                     {
                         thrown = Some(match thrown {
                             None => now,
@@ -1423,7 +1438,7 @@ impl<'a> Graph<'a> {
             _ => None,
         };
         let mut escaped = false;
-        match self.steps[index].effect {
+        match self.body.effect(index) {
             Effect::None => {}
             Effect::Set(register, expr) => {
                 let value = match expr {
@@ -1464,6 +1479,10 @@ impl<'a> Graph<'a> {
                     now.fp = None;
                 }
             }
+            Effect::Leave => {
+                now.sp = now.fp.map(|(base, at)| (base, at.wrapping_add(8)));
+                now.fp = None;
+            }
             Effect::Realign => {
                 now.sp = match now.sp {
                     Some((Base::Entry, _)) => Some((Base::Rounded, 0)),
@@ -1480,7 +1499,7 @@ impl<'a> Graph<'a> {
                 }
             }
         }
-        let flow = self.steps[index].flow;
+        let flow = self.body.flow(index);
         if matches!(flow, Flow::Call(_) | Flow::CallVia(_)) && self.is_odd(flow) {
             escaped = true;
             now.fp = None;
@@ -1564,7 +1583,7 @@ impl<'a> Graph<'a> {
     fn targets(&self, table: Table) -> Option<Vec<u32>> {
         let mut targets = Vec::new();
         // A short function has no long table; this is asked at every visit.
-        let most = (8 * self.steps.len() as u64).clamp(1 << 10, MOST_ENTRIES);
+        let most = (8 * self.body.len() as u64).clamp(1 << 10, MOST_ENTRIES);
         for n in 0..most {
             let target = match table.width {
                 None => self.image.pointer(table.at.wrapping_add(n * 8)),
@@ -1618,26 +1637,19 @@ impl Frame {
 }
 
 /// See [`Graph::nearby`].
-fn nearby(steps: &[Step]) -> Vec<u32> {
+fn nearby(body: &Body) -> Vec<u32> {
     let mut nearby = Vec::new();
-    let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
-        return nearby;
-    };
-    if (last.at - first.at) >> 4 > 4 * steps.len() as u64 {
+    let (first, last) = (body.at(0), body.at(body.len() - 1));
+    if (last - first) >> 4 > 4 * body.len() as u64 {
         return nearby;
     }
-    for (index, step) in steps.iter().enumerate() {
-        let line = ((step.at - first.at) >> 4) as usize;
+    for index in 0..body.len() {
+        let line = ((body.at(index) - first) >> 4) as usize;
         while nearby.len() <= line {
             nearby.push(word(index));
         }
     }
     nearby
-}
-
-/// An index as it is stored: a function that has more steps than this is not followed at all.
-fn word(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(NONE)
 }
 
 enum Jump {

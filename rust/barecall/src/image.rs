@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU8;
 
 use crate::calls::Function;
@@ -58,6 +59,8 @@ pub struct Image {
     pub(crate) members: Vec<(u64, Name)>,
     /// Data between the code, as AArch64's mapping symbols tell: by address.
     pub(crate) literals: Vec<(u64, u64)>,
+    /// Whether it has or uses anything that returns twice; empty until asked.
+    pub(crate) twice: OnceLock<bool>,
     /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes.
     pub(crate) thunks: Vec<AtomicU8>,
 }
@@ -464,6 +467,23 @@ impl Image {
             .iter()
             .take_while(move |symbol| symbol.address == address)
             .map(|symbol| self.text(symbol.name))
+    }
+
+    /// Whether anything may come back twice (`setjmp`), as far as names tell.
+    pub(crate) fn has_what_returns_twice(&self) -> bool {
+        // The longest such name is shorter, its version's beginning included.
+        let is_it = |name: Name| {
+            let end = name.0.saturating_add(32).min(self.bytes.len());
+            names::returns_twice(text(&self.bytes[..end], name))
+        };
+        *self.twice.get_or_init(|| {
+            let named = self.symbols.iter().any(|symbol| is_it(symbol.name));
+            named
+                || self.slots.iter().any(|slot| match slot.bound {
+                    Bound::Symbol(name) | Bound::Lazily(name) => is_it(name),
+                    _ => false,
+                })
+        })
     }
 
     /// Whether a call to this address may come back twice (`setjmp`), as far as its name tells.

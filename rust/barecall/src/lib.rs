@@ -25,6 +25,7 @@ pub mod guide {}
 mod aarch64;
 mod assert;
 mod bare;
+mod body;
 mod calls;
 mod error;
 mod flow;

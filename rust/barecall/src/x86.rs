@@ -6,7 +6,7 @@ use iced_x86::{
 };
 
 use crate::flow::{Convention, Reached};
-use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Step, Width};
+use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Width};
 
 /// The stack pointer's number.
 const SP: Reg = 4;
@@ -25,12 +25,19 @@ pub(crate) const fn may_be_frame(base: Reg) -> bool {
     matches!(base, SP | FP)
 }
 
-/// Decodes the first `most` instructions of `code`, which lies at `address`, into `out`. Bytes that are no instruction become
-/// invalid instructions of one byte.
-pub(crate) fn decode(code: &[u8], address: u64, most: usize, out: &mut Vec<Instruction>) {
-    out.clear();
+/// Decodes `code`, which lies at `address`, and appends its first `most` instructions to `out`; `found` hears of each
+/// and of its index there. Bytes that are no instruction become invalid instructions of one byte.
+pub(crate) fn decode(
+    code: &[u8],
+    address: u64,
+    most: usize,
+    out: &mut Vec<Instruction>,
+    mut found: impl FnMut(usize, &Instruction),
+) {
     let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
+    let most = out.len().saturating_add(most);
     while out.len() < most && decoder.can_decode() {
+        let index = out.len();
         out.push(Instruction::default());
         let Some(instruction) = out.last_mut() else {
             break;
@@ -43,6 +50,7 @@ pub(crate) fn decode(code: &[u8], address: u64, most: usize, out: &mut Vec<Instr
             instruction.set_len(1);
             instruction.set_next_ip(ip.wrapping_add(1));
         }
+        found(index, instruction);
     }
 }
 
@@ -71,6 +79,8 @@ pub(crate) fn flow(instruction: &Instruction) -> Flow {
         },
         FlowControl::IndirectCall => Flow::CallVia(place(instruction)),
         FlowControl::IndirectBranch => Flow::JumpVia(place(instruction)),
+        // Newer than the decoder, perhaps.
+        FlowControl::Exception if instruction.is_invalid() => Flow::Next,
         FlowControl::Return | FlowControl::Exception => Flow::Stop,
     }
 }
@@ -147,52 +157,8 @@ fn memory_or_anywhere(instruction: &Instruction) -> Mem {
     memory(instruction).unwrap_or(Mem::ANYWHERE)
 }
 
-/// Appends what an instruction does.
-pub(crate) fn lift(
-    instruction: &Instruction,
-    info: &mut InstructionInfoFactory,
-    out: &mut Vec<Step>,
-) {
-    let (at, len) = (
-        instruction.ip(),
-        u8::try_from(instruction.len()).unwrap_or(u8::MAX),
-    );
-    if instruction.mnemonic() == Mnemonic::Leave {
-        out.push(Step {
-            at,
-            len,
-            effect: Effect::Set(SP, Expr::Copy(FP)),
-            flow: Flow::Next,
-        });
-        out.push(Step {
-            at,
-            len,
-            effect: Effect::Pop(FP),
-            flow: Flow::Next,
-        });
-    } else if instruction.mnemonic() == Mnemonic::INVALID {
-        // Newer than the decoder, perhaps: it may do anything, and go on.
-        out.push(Step {
-            at,
-            len,
-            effect: Effect::Clobber {
-                reads: 0xffff,
-                writes: 0xffff,
-                store: Some((Mem::ANYWHERE, u8::MAX)),
-            },
-            flow: Flow::Next,
-        });
-    } else {
-        out.push(Step {
-            at,
-            len,
-            effect: effect(instruction, info),
-            flow: flow(instruction),
-        });
-    }
-}
-
-fn effect(instruction: &Instruction, info: &mut InstructionInfoFactory) -> Effect {
+/// What an instruction does to registers and memory.
+pub(crate) fn effect(instruction: &Instruction, info: &mut InstructionInfoFactory) -> Effect {
     use Mnemonic as M;
     let kind0 = instruction.op0_kind();
     let kind1 = instruction.op1_kind();
@@ -220,6 +186,15 @@ fn effect(instruction: &Instruction, info: &mut InstructionInfoFactory) -> Effec
             return Effect::None;
         }
         M::Call | M::Jmp | M::Ret | M::Ud2 | M::Int3 => return Effect::None,
+        M::Leave => return Effect::Leave,
+        // Newer than the decoder, perhaps: it may do anything, and go on.
+        M::INVALID => {
+            return Effect::Clobber {
+                reads: 0xffff,
+                writes: 0xffff,
+                store: Some((Mem::ANYWHERE, u8::MAX)),
+            };
+        }
         _ if instruction.is_jcc_short_or_near() => return Effect::None,
         M::Mov => {
             if let Some(dst) = reg0 {

@@ -510,6 +510,7 @@ impl<'a> Linker<'a> {
             outside: (self.outside, end),
             members: self.beginnings,
             literals: Vec::new(),
+            twice: std::sync::OnceLock::new(),
             thunks: Vec::new(),
         })
     }
