@@ -171,6 +171,15 @@ impl Body {
         }
     }
 
+    /// Whether it may change the stack or frame pointer or do something with what they hold, or is a call; found
+    /// out with less effort than its effect.
+    pub(crate) fn may_move_pointers(&self, index: usize) -> bool {
+        match &self.code {
+            Code::X86 { decoded, .. } => x86::may_move_pointers(&decoded[index]),
+            Code::Aarch64(_) => true,
+        }
+    }
+
     /// Whether it lies directly behind the one before, not in another part of the function.
     pub(crate) fn follows(&self, index: usize) -> bool {
         index > 0 && self.at(index - 1) + u64::from(self.size(index - 1)) == self.at(index)

@@ -68,6 +68,8 @@ pub(crate) fn reached(
 pub(crate) struct Callees {
     /// Slots by their complement.
     known: HashMap<u64, Manners, BuildHasherDefault<Mix>>,
+    /// Whether a slot is a constant that a call may go through.
+    slots: HashMap<u64, bool, BuildHasherDefault<Mix>>,
 }
 
 #[derive(Clone, Copy)]
@@ -82,6 +84,13 @@ impl Callees {
             never_returns: image.never_returns(address),
             returns_twice: image.returns_twice(address),
         })
+    }
+
+    fn holds_code(&mut self, image: &Image, slot: u64) -> bool {
+        *self
+            .slots
+            .entry(slot)
+            .or_insert_with(|| image.holds_code(slot))
     }
 
     fn through(&mut self, image: &Image, slot: u64) -> Manners {
@@ -462,7 +471,8 @@ impl<'a> Graph<'a> {
 
     /// Finds out where every jump goes, until that changes nothing.
     fn solve(&mut self) {
-        let mut pads = false;
+        // Without jumps that reveal blocks, what is not reached at once is a landing pad.
+        let mut pads = self.jumps.is_empty();
         for _ in 0..MOST_ROUNDS {
             self.lay_out();
             if self.lost || !self.connect(pads) {
@@ -488,11 +498,15 @@ impl<'a> Graph<'a> {
         }
         self.leaders.clear();
         self.block_of.clear();
+        self.block_of.resize(self.body.len(), 0);
         for (index, &leads) in self.leads[..self.body.len()].iter().enumerate() {
             if leads {
                 self.leaders.push(word(index));
             }
-            self.block_of.push(word(self.leaders.len() - 1));
+        }
+        for block in 0..self.leaders.len() {
+            let steps = self.begin(block)..self.end(block);
+            self.block_of[steps].fill(word(block));
         }
         let blocks = self.leaders.len();
         self.exits = vec![NONE; blocks];
@@ -1300,7 +1314,7 @@ impl<'a> Graph<'a> {
 
     fn load(&mut self, step: usize, mem: Mem, node: u32) -> Option<Value> {
         Some(match self.address(step, mem, node)? {
-            Address::Const(at) if self.image.holds_code(at) => Value::Slot(at),
+            Address::Const(at) if self.callees.holds_code(self.image, at) => Value::Slot(at),
             Address::Const(_) | Address::Dynamic => Value::Dynamic,
             Address::Frame(base, at) => {
                 let block = self.block_of[step] as usize;
@@ -1402,6 +1416,10 @@ impl<'a> Graph<'a> {
                     continue;
                 };
                 for index in self.begin(block)..self.end(block) {
+                    if !self.body.may_move_pointers(index) {
+                        frame.escaped |= now.sp.is_none();
+                        continue;
+                    }
                     frame.escaped |= self.move_pointers(index, &mut now);
                     if !pads.is_empty()
                         && let Flow::Call(_) | Flow::CallVia(_) | Flow::JumpVia(_) =

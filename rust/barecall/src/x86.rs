@@ -403,6 +403,31 @@ fn everything(instruction: &Instruction, info: &mut InstructionInfoFactory) -> E
     }
 }
 
+/// Whether an instruction may write rsp or rbp or copy what they hold, or is a call or an indirect jump. That it
+/// only addresses memory by them does not count.
+pub(crate) fn may_move_pointers(instruction: &Instruction) -> bool {
+    let pointer = |register: Register| {
+        use Register as R;
+        matches!(
+            register,
+            R::RSP | R::ESP | R::SP | R::SPL | R::RBP | R::EBP | R::BP | R::BPL
+        )
+    };
+    // Pushes, pops and calls.
+    instruction.is_stack_instruction()
+        || pointer(instruction.op0_register())
+        || pointer(instruction.op1_register())
+        || pointer(instruction.op2_register())
+        || pointer(instruction.op3_register())
+        || match instruction.mnemonic() {
+            Mnemonic::Lea => {
+                pointer(instruction.memory_base()) || pointer(instruction.memory_index())
+            }
+            Mnemonic::Jmp | Mnemonic::INVALID => true,
+            _ => false,
+        }
+}
+
 /// A linker stub: the slot it jumps through, and how many instructions it executes.
 pub(crate) fn stub(code: &[u8], address: u64) -> Option<(u64, u32)> {
     let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
