@@ -46,26 +46,9 @@ pub(crate) struct Convention {
     pub caller_saved: Regs,
 }
 
-/// Decides the open turns of a function, which is entered at the address `entry`: pairs of an index among its
-/// instructions and what that one reaches.
-pub(crate) fn reached(
-    image: &Image,
-    convention: &Convention,
-    body: &mut Body,
-    entry: u64,
-    callees: &mut Callees,
-) -> Vec<(usize, Reached)> {
-    if body.len() == 0 {
-        return Vec::new();
-    }
-    let mut graph = Graph::new(image, convention, body, entry, callees);
-    graph.solve();
-    graph.report()
-}
-
 /// What is known of called functions by their names; it holds for a whole image.
 #[derive(Default)]
-pub(crate) struct Callees {
+struct Callees {
     /// Slots by their complement.
     known: HashMap<u64, Manners, BuildHasherDefault<Mix>>,
     /// Whether a slot is a constant that a call may go through.
@@ -279,10 +262,12 @@ const KNOWN: u64 = 1 << 63;
 const WRITES: u64 = 1 << 62;
 const CALLS: u64 = 1 << 61;
 
-struct Graph<'a> {
+/// A function's control-flow graph, and the questions about it; one function after another, it reuses its memory.
+pub(crate) struct Graph<'a> {
     image: &'a Image,
-    convention: &'a Convention,
-    body: &'a mut Body,
+    convention: &'static Convention,
+    /// The function's instructions, here called steps.
+    pub body: Body,
     entry: usize,
     /// For every 16 bytes from the first step on, the first step that begins there or later; empty if the parts
     /// lie far apart.
@@ -291,6 +276,8 @@ struct Graph<'a> {
     leads: Vec<bool>,
     /// Jumps and branches with the step they go to.
     branches: Vec<(u32, u32)>,
+    /// Calls that never come back, ascending.
+    last_calls: Vec<u32>,
     /// Steps at which a block begins, ascending.
     leaders: Vec<u32>,
     block_of: Vec<u32>,
@@ -319,7 +306,7 @@ struct Graph<'a> {
     pending: Vec<(u32, Option<Value>)>,
     /// Whether a register may hold the address of a function that returns twice.
     twice_held: Option<bool>,
-    callees: &'a mut Callees,
+    callees: Callees,
     /// Steps that may still be looked at.
     budget: usize,
     /// A jump within the function went who knows where: blocks are taken one by one, from nothing.
@@ -327,22 +314,16 @@ struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    fn new(
-        image: &'a Image,
-        convention: &'a Convention,
-        body: &'a mut Body,
-        entry: u64,
-        callees: &'a mut Callees,
-    ) -> Self {
-        let mut graph = Self {
+    pub(crate) fn new(image: &'a Image, convention: &'static Convention) -> Self {
+        Self {
             image,
             convention,
-            nearby: nearby(body),
-            leads: vec![false; body.len() + 1],
-            budget: (1 << 16) + 64 * body.len(),
-            body,
+            body: Body::new(image.architecture),
             entry: 0,
+            nearby: Vec::new(),
+            leads: Vec::new(),
             branches: Vec::new(),
+            last_calls: Vec::new(),
             leaders: Vec::new(),
             block_of: Vec::new(),
             exits: Vec::new(),
@@ -363,58 +344,87 @@ impl<'a> Graph<'a> {
             work: Vec::new(),
             pending: Vec::new(),
             twice_held: None,
-            callees,
+            callees: Callees::default(),
+            budget: 0,
             lost: false,
-        };
-        graph.entry = graph.index(entry).unwrap_or(0);
-        graph.leads[0] = true;
-        graph.leads[graph.entry] = true;
-        for &index in &graph.body.beginnings {
-            graph.leads[index as usize] = true;
         }
-        for n in 0..graph.body.turns.len() {
-            let Turn { index, flow, .. } = graph.body.turns[n];
+    }
+
+    /// Decides the open turns of `body`, a function that is entered at the address `entry`: pairs of an index among
+    /// its instructions and what that one reaches.
+    pub(crate) fn reached(&mut self, entry: u64) -> Vec<(usize, Reached)> {
+        if self.body.len() == 0 {
+            return Vec::new();
+        }
+        self.begin_with(entry);
+        self.solve();
+        self.report()
+    }
+
+    /// Finds the blocks and the jumps, as far as the instructions alone tell them.
+    fn begin_with(&mut self, entry: u64) {
+        let steps = self.body.len();
+        nearby(&self.body, &mut self.nearby);
+        refill(&mut self.leads, steps + 1, false);
+        self.branches.clear();
+        self.last_calls.clear();
+        self.stale = true;
+        self.jumps.clear();
+        self.subroutines.clear();
+        self.tables.clear();
+        self.twice_held = None;
+        self.budget = (1 << 16) + 64 * steps;
+        self.lost = false;
+        self.entry = self.index(entry).unwrap_or(0);
+        self.leads[0] = true;
+        self.leads[self.entry] = true;
+        for &index in &self.body.beginnings {
+            self.leads[index as usize] = true;
+        }
+        for n in 0..self.body.turns.len() {
+            let Turn { index, flow, .. } = self.body.turns[n];
             let index = index as usize;
             match flow {
                 Flow::Next => continue,
                 Flow::CallVia(_) => {
-                    if !graph.never_returns(flow) {
+                    if !self.never_returns(flow) {
                         continue;
                     }
+                    self.last_calls.push(word(index));
                 }
                 Flow::Call(to) => {
                     // A subroutine within the function.
-                    if let Some(target) = graph.index(to)
-                        && target != graph.entry
+                    if let Some(target) = self.index(to)
+                        && target != self.entry
                     {
-                        graph.leads[target] = true;
-                        graph.subroutines.push(word(target));
+                        self.leads[target] = true;
+                        self.subroutines.push(word(target));
                     }
-                    if !graph.never_returns(flow) {
+                    if !self.never_returns(flow) {
                         continue;
                     }
+                    self.last_calls.push(word(index));
                 }
                 Flow::Jump(to) | Flow::Branch(to) => {
-                    if let Some(target) = graph.index(to) {
-                        graph.leads[target] = true;
-                        graph.branches.push((word(index), word(target)));
+                    if let Some(target) = self.index(to) {
+                        self.leads[target] = true;
+                        self.branches.push((word(index), word(target)));
                     } else {
-                        graph.lost |= graph.within(to);
+                        self.lost |= self.within(to);
                     }
                 }
                 Flow::JumpVia(_) => {
-                    graph.jumps.insert(index, Vec::new());
+                    self.jumps.insert(index, Vec::new());
                 }
                 Flow::Stop => {}
             }
-            graph.leads[index + 1] = true;
+            self.leads[index + 1] = true;
         }
-        graph
     }
 
     /// The first step at an address of this function.
     fn index(&self, address: u64) -> Option<usize> {
-        let body = &*self.body;
+        let body = &self.body;
         let first = body.at(0);
         if address < first || address > body.at(body.len() - 1) {
             return None;
@@ -487,7 +497,7 @@ impl<'a> Graph<'a> {
         }
         self.lost = true;
         self.lay_out();
-        self.reached = vec![true; self.leaders.len()];
+        refill(&mut self.reached, self.leaders.len(), true);
         self.forget();
     }
 
@@ -497,7 +507,6 @@ impl<'a> Graph<'a> {
             return;
         }
         self.leaders.clear();
-        self.block_of.clear();
         self.block_of.resize(self.body.len(), 0);
         for (index, &leads) in self.leads[..self.body.len()].iter().enumerate() {
             if leads {
@@ -509,11 +518,11 @@ impl<'a> Graph<'a> {
             self.block_of[steps].fill(word(block));
         }
         let blocks = self.leaders.len();
-        self.exits = vec![NONE; blocks];
+        refill(&mut self.exits, blocks, NONE);
         for &(step, target) in &self.branches {
             self.exits[self.block_of[step as usize] as usize] = self.block_of[target as usize];
         }
-        self.masks = vec![0; blocks];
+        refill(&mut self.masks, blocks, 0);
         self.falls.clear();
         for block in 0..blocks {
             let falls = self.falls_through(block);
@@ -524,17 +533,23 @@ impl<'a> Graph<'a> {
     /// Drops all answers.
     fn forget(&mut self) {
         self.nodes.clear();
+        // Clearing takes time by how much it ever held.
+        if self.known.capacity() > 1 << 10 {
+            self.known = HashMap::default();
+        }
         self.known.clear();
         self.waiting.clear();
         self.work.clear();
         self.frame = None;
     }
 
-    fn falls_through(&mut self, block: usize) -> bool {
+    fn falls_through(&self, block: usize) -> bool {
         let end = self.end(block);
         let goes_on = match self.body.flow(end - 1) {
             Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => false,
-            flow @ (Flow::Call(_) | Flow::CallVia(_)) => !self.never_returns(flow),
+            Flow::Call(_) | Flow::CallVia(_) => {
+                self.last_calls.binary_search(&word(end - 1)).is_err()
+            }
             Flow::Next | Flow::Branch(_) => true,
         };
         goes_on && end < self.body.len() && self.follows(end)
@@ -563,8 +578,8 @@ impl<'a> Graph<'a> {
     /// Finds which blocks are reached, and from where. False: too much of it from nowhere.
     fn connect(&mut self, pads: bool) -> bool {
         let blocks = self.leaders.len();
-        self.entered = vec![0; blocks];
-        self.reached = vec![false; blocks];
+        refill(&mut self.entered, blocks, 0);
+        refill(&mut self.reached, blocks, false);
         let entry = self.block_of[self.entry] as usize;
         self.entered[entry] = ENTRY;
         let mut roots = vec![entry];
@@ -628,7 +643,7 @@ impl<'a> Graph<'a> {
             self.successors(block, &mut successors);
             edges.extend(successors.iter().map(|&to| (word(to), word(block))));
         }
-        self.first_predecessor = vec![0; blocks + 1];
+        refill(&mut self.first_predecessor, blocks + 1, 0);
         for &(to, _) in &edges {
             self.first_predecessor[to as usize + 1] += 1;
         }
@@ -636,7 +651,7 @@ impl<'a> Graph<'a> {
             self.first_predecessor[block + 1] += self.first_predecessor[block];
         }
         let mut next = self.first_predecessor.clone();
-        self.predecessors = vec![0; edges.len()];
+        refill(&mut self.predecessors, edges.len(), 0);
         for (to, from) in edges {
             let at = &mut next[to as usize];
             self.predecessors[*at as usize] = from;
@@ -1655,11 +1670,11 @@ impl Frame {
 }
 
 /// See [`Graph::nearby`].
-fn nearby(body: &Body) -> Vec<u32> {
-    let mut nearby = Vec::new();
+fn nearby(body: &Body, nearby: &mut Vec<u32>) {
+    nearby.clear();
     let (first, last) = (body.at(0), body.at(body.len() - 1));
     if (last - first) >> 4 > 4 * body.len() as u64 {
-        return nearby;
+        return;
     }
     for index in 0..body.len() {
         let line = ((body.at(index) - first) >> 4) as usize;
@@ -1667,7 +1682,12 @@ fn nearby(body: &Body) -> Vec<u32> {
             nearby.push(word(index));
         }
     }
-    nearby
+}
+
+/// Makes it `len` times `value`.
+fn refill<T: Copy>(all: &mut Vec<T>, len: usize, value: T) {
+    all.clear();
+    all.resize(len, value);
 }
 
 enum Jump {

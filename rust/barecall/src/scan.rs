@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use crate::aarch64;
-use crate::body::{Body, Turn};
+use crate::body::Turn;
 use crate::calls::{Call, Site, Through};
-use crate::flow::{self, Reached};
+use crate::flow::{Graph, Reached};
 use crate::image::{Architecture, Image};
 use crate::route::Route;
 use crate::step::{Effect, Expr, Flow, Mem, Place};
@@ -117,8 +117,7 @@ const WINDOW: usize = 1 << 16;
 /// What scanning one function after another reuses.
 pub(crate) struct Scanner<'a> {
     image: &'a Image,
-    body: Body,
-    callees: flow::Callees,
+    graph: Graph<'a>,
     /// Routes found lately.
     routes: Vec<Option<(Reached, Route)>>,
 }
@@ -127,8 +126,13 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(image: &'a Image) -> Self {
         Self {
             image,
-            body: Body::new(image.architecture),
-            callees: flow::Callees::default(),
+            graph: Graph::new(
+                image,
+                match image.architecture {
+                    Architecture::X86_64 => &x86::CONVENTION,
+                    Architecture::Aarch64 => &aarch64::CONVENTION,
+                },
+            ),
             routes: vec![None; 1 << 13],
         }
     }
@@ -146,17 +150,19 @@ impl<'a> Scanner<'a> {
             .fold(0, u64::saturating_add);
         let huge = image.architecture == Architecture::X86_64 && bytes > LARGEST_FOLLOWED;
         let mut open = false;
-        self.body.clear();
+        self.graph.body.clear();
         for &piece in &pieces {
             let piece = image.functions[piece];
             if !huge {
-                self.body.append(image, piece.start, piece.end, usize::MAX);
+                self.graph
+                    .body
+                    .append(image, piece.start, piece.end, usize::MAX);
                 continue;
             }
             let mut at = piece.start;
             while at < piece.end {
-                self.body.clear();
-                at = self.body.append(image, at, piece.end, WINDOW);
+                self.graph.body.clear();
+                at = self.graph.body.append(image, at, piece.end, WINDOW);
                 self.turns(&pieces, whole, true, sites);
             }
         }
@@ -172,8 +178,8 @@ impl<'a> Scanner<'a> {
     /// Appends the calls that need no data flow; whether there are others. In a huge function, those are undecided.
     fn turns(&mut self, pieces: &[usize], whole: usize, huge: bool, sites: &mut Vec<Site>) -> bool {
         let mut any_open = false;
-        for n in 0..self.body.turns.len() {
-            let Turn { index, flow, .. } = self.body.turns[n];
+        for n in 0..self.graph.body.turns.len() {
+            let Turn { index, flow, .. } = self.graph.body.turns[n];
             let index = index as usize;
             let (tail, reached) = match flow {
                 Flow::Next | Flow::Stop => continue,
@@ -191,13 +197,13 @@ impl<'a> Scanner<'a> {
                         .or_else(|| self.locally(index, place, tail))
                     {
                         Some(Reached::Inside) => {
-                            self.body.turns[n].open = true;
+                            self.graph.body.turns[n].open = true;
                             continue;
                         }
                         Some(reached) => (tail, reached),
                         None if huge => (tail, Reached::Undecided),
                         None => {
-                            self.body.turns[n].open = true;
+                            self.graph.body.turns[n].open = true;
                             any_open = true;
                             continue;
                         }
@@ -211,21 +217,11 @@ impl<'a> Scanner<'a> {
 
     /// Appends the indirect calls that only the data flow decides.
     fn follow(&mut self, whole: usize, sites: &mut Vec<Site>) {
-        let convention = match self.image.architecture {
-            Architecture::X86_64 => &x86::CONVENTION,
-            Architecture::Aarch64 => &aarch64::CONVENTION,
-        };
         let entry = self.image.functions[whole].start;
-        let found = flow::reached(
-            self.image,
-            convention,
-            &mut self.body,
-            entry,
-            &mut self.callees,
-        );
+        let found = self.graph.reached(entry);
         for (index, reached) in found {
             if reached != Reached::Inside {
-                let tail = matches!(self.body.flow(index), Flow::JumpVia(_));
+                let tail = matches!(self.graph.body.flow(index), Flow::JumpVia(_));
                 sites.push(self.site(index, whole, tail, reached));
             }
         }
@@ -250,7 +246,7 @@ impl<'a> Scanner<'a> {
             Place::Elsewhere => return Some(Reached::Pointer),
         };
         for earlier in (index.saturating_sub(BEFORE)..index).rev() {
-            match self.body.flow(earlier) {
+            match self.graph.body.flow(earlier) {
                 Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => return None,
                 Flow::Call(_) | Flow::CallVia(_)
                     if x86::CONVENTION.caller_saved & (1 << register) != 0 =>
@@ -259,7 +255,7 @@ impl<'a> Scanner<'a> {
                 }
                 _ => {}
             }
-            match self.body.effect(earlier) {
+            match self.graph.body.effect(earlier) {
                 Effect::Set(to, expr) if to == register => match expr {
                     Expr::Copy(from) => register = from,
                     Expr::Load(mem) => {
@@ -307,10 +303,10 @@ impl<'a> Scanner<'a> {
             Reached::Inside => (Through::Inside, 0),
         };
         Site {
-            at: self.body.at(index),
+            at: self.graph.body.at(index),
             target,
             from: u32::try_from(whole).unwrap_or(u32::MAX),
-            len: self.body.size(index),
+            len: self.graph.body.size(index),
             tail,
             through,
             route: self.route(reached),
