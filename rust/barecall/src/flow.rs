@@ -361,6 +361,17 @@ impl<'a> Graph<'a> {
         self.report()
     }
 
+    /// Gives back the memory that a large function took: few are.
+    pub(crate) fn shrink(&mut self) {
+        const LARGE: usize = 1 << 14;
+        if self.body.len() > LARGE {
+            *self = Self {
+                callees: std::mem::take(&mut self.callees),
+                ..Self::new(self.image, self.convention)
+            };
+        }
+    }
+
     /// Finds the blocks and the jumps, as far as the instructions alone tell them.
     fn begin_with(&mut self, entry: u64) {
         let steps = self.body.len();

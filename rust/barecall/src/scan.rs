@@ -173,6 +173,7 @@ impl<'a> Scanner<'a> {
             self.follow(whole, sites);
             sites[before..].sort_unstable_by_key(|site| site.at);
         }
+        self.graph.shrink();
     }
 
     /// Appends the calls that need no data flow; whether there are others. In a huge function, those are undecided.
