@@ -1,4 +1,4 @@
-//! Every exhibit at every opt-level: first the fact, on any compiler, then the
+//! Every exhibit and every machine at every opt-level: first the fact, on any compiler, then the
 //! listing, under the pinned one.
 //!
 //! The fact is read off a linked image: the exhibits built as a dynamic library at
@@ -17,7 +17,7 @@ use std::process::Command;
 
 use barecall::{Call, Function, Image, Route};
 use cargo_show_asm::asm::{self, Statement};
-use zero_cost_ffi::catalogue::{Exhibit, exhibits};
+use zero_cost_ffi::catalogue::{Exhibit, Machine, exhibits, machines};
 
 #[path = "../rust/barecall/tests/support/mod.rs"]
 mod support;
@@ -78,8 +78,12 @@ fn complete(target: &Target) {
             twin.map(|twin| format!("{twin}.c")),
         ]
     });
+    let machines = machines()
+        .into_iter()
+        .map(|machine| format!("{}.rust", machine.name));
     let expected: BTreeSet<String> = names
         .flatten()
+        .chain(machines)
         .flat_map(|name| LEVELS.map(|level| format!("{}.snap", file(&name, level))))
         .collect();
     let entries = std::fs::read_dir(folder(target)).expect("asm-snapshots is there");
@@ -276,6 +280,18 @@ fn rust(target: &Target, level: &str) {
         text.push_str(&listing(&statements, function.mangled().expect("a name")));
         listings.push((file(&format!("{}.rust", exhibit.name), level), text));
     }
+    for machine in machines() {
+        match image.function(machine.symbol) {
+            Ok(function) => {
+                let mut text = head(target, machine.name, machine.says, &rustc.text, &flags);
+                machine_facts(&mut text, target, &machine, &function);
+                text.push('\n');
+                text.push_str(&listing(&statements, function.mangled().expect("a name")));
+                listings.push((file(&format!("{}.rust", machine.name), level), text));
+            }
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
     assert!(
         failures.is_empty(),
         "for {} at opt-level {level}:\n{}",
@@ -457,6 +473,23 @@ fn facts<'a, 'i: 'a>(out: &mut String, calls: impl Iterator<Item = &'a Call<'i>>
         }
         out.push('\n');
     }
+}
+
+/// The future's size, and how long its poll is.
+fn machine_facts(out: &mut String, target: &Target, machine: &Machine, poll: &Function<'_>) {
+    // Of the target that this test was built for.
+    if target.triple == X86_64.triple {
+        let _ = writeln!(out, "# bytes     {}", machine.bytes);
+    }
+    let listing = poll.listing();
+    let instructions = listing.instructions();
+    let is_call = |text: &str| {
+        let op = text.split_whitespace().next();
+        op.is_some_and(|op| ["call", "bl", "blr"].contains(&op))
+    };
+    let calls = instructions.iter().filter(|found| is_call(&found.text()));
+    let (long, calls) = (instructions.len(), calls.count());
+    let _ = writeln!(out, "# poll      {long} instructions, {calls} calls");
 }
 
 /// The function's labels and instructions, without directives.

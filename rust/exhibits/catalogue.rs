@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::machine::{self, kept};
 use crate::{callback, calls, controls, task, twins};
 
 /// A function of Rust whose machine code is on show.
@@ -76,6 +77,32 @@ pub struct Control {
     pub entry: *const (),
 }
 
+/// A future, on show for what its `poll` does and for what it keeps while it waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// Its name, unique among the machines: `greet`.
+    pub name: &'static str,
+    /// The symbol of its `poll`, demangled: `zero_cost_ffi::machine::greet::{{closure}}`.
+    pub symbol: &'static str,
+    /// Its type, as the compiler names it: `{async fn body of machine::greet()}`.
+    pub type_name: &'static str,
+    /// What it shows, in one line.
+    pub says: &'static str,
+    /// The file it stands in, from the root of the repository.
+    pub file: &'static str,
+    /// The text of that file.
+    pub source: &'static str,
+    /// How the first line of it begins there.
+    pub begins: &'static str,
+    /// Its size, in bytes.
+    pub bytes: usize,
+    /// The address of the machine code of its `poll`.
+    pub entry: *const (),
+    /// Where its buffer lies while it waits, by running it, for those that have one:
+    /// see [`kept::buffer_offset`].
+    pub buffer_offset: Option<fn() -> Option<usize>>,
+}
+
 /// The file of a module, and its text.
 macro_rules! source {
     (calls) => {
@@ -89,6 +116,12 @@ macro_rules! source {
     };
     (controls) => {
         source!("controls.rs")
+    };
+    (machine) => {
+        source!("machine/mod.rs")
+    };
+    (kept) => {
+        source!("machine/kept.rs")
     };
     ($file:literal) => {
         (concat!("rust/exhibits/", $file), include_str!($file))
@@ -145,6 +178,41 @@ macro_rules! control {
             source: source!(controls).1,
             entry: controls::$name as *const (),
         }
+    };
+}
+
+/// A machine: the name, its `poll`'s symbol, its type, where it begins, an expression
+/// that makes one, and what it shows.
+macro_rules! machine {
+    ($module:ident::$name:ident, $symbol:expr, $type:expr, $begins:expr, $made:expr, $says:literal) => {
+        Machine {
+            name: stringify!($name),
+            symbol: $symbol,
+            type_name: $type,
+            says: $says,
+            file: source!($module).0,
+            source: source!($module).1,
+            begins: $begins,
+            bytes: bytes_of(|| $made),
+            entry: poll_of(|| $made),
+            buffer_offset: machine!(@ $module $made),
+        }
+    };
+    (@ machine $made:expr) => {
+        None
+    };
+    (@ kept $made:expr) => {
+        Some(|| kept::buffer_offset($made))
+    };
+    (kept::$name:ident($($argument:expr)?), $says:literal) => {
+        machine!(
+            kept::$name,
+            concat!("zero_cost_ffi::machine::kept::", stringify!($name), "::{{closure}}"),
+            concat!("{async fn body of machine::kept::", stringify!($name), "()}"),
+            concat!("pub async fn ", stringify!($name), "("),
+            kept::$name($($argument)?),
+            $says
+        )
     };
 }
 
@@ -253,6 +321,86 @@ pub fn controls() -> Vec<Control> {
         ),
         control!(through_box, "pointer", None, "a boxed closure"),
     ]
+}
+
+/// The talk's `greet()`, three ways.
+///
+/// ```
+/// let names: Vec<_> = zero_cost_ffi::catalogue::machines().iter().map(|machine| machine.name).collect();
+/// assert_eq!(names, ["greet", "greet_by_hand", "greet_on_slide"]);
+/// ```
+#[must_use]
+pub fn machines() -> Vec<Machine> {
+    vec![
+        machine!(
+            machine::greet,
+            "zero_cost_ffi::machine::greet::{{closure}}",
+            "{async fn body of machine::greet()}",
+            "pub async fn greet()",
+            machine::greet(),
+            "an async fn: the compiler makes the machine"
+        ),
+        machine!(
+            machine::greet_by_hand,
+            "<zero_cost_ffi::machine::Greet as core::future::future::Future>::poll",
+            "machine::Greet",
+            "impl Future for Greet ",
+            machine::Greet::Init,
+            "the same machine, written by hand"
+        ),
+        machine!(
+            machine::greet_on_slide,
+            "<zero_cost_ffi::machine::GreetOnSlide as core::future::future::Future>::poll",
+            "machine::GreetOnSlide",
+            "impl Future for GreetOnSlide ",
+            machine::GreetOnSlide::Init,
+            "the slide's poll, which never wakes"
+        ),
+    ]
+}
+
+/// The futures that show what is kept across an await, in the order in which to read
+/// them.
+///
+/// ```
+/// let held = zero_cost_ffi::catalogue::kept()[0];
+/// assert_eq!(held.name, "held");
+/// assert!(held.bytes > zero_cost_ffi::machine::kept::KIB);
+/// ```
+#[must_use]
+pub fn kept() -> Vec<Machine> {
+    vec![
+        machine!(kept::held(), "alive across the await"),
+        machine!(kept::scoped(), "gone with its scope before the await"),
+        machine!(
+            kept::dropped(),
+            "dropped before the await, in the same scope"
+        ),
+        machine!(
+            kept::in_turn(),
+            "two buffers, each across an await of its own"
+        ),
+        machine!(kept::at_once(), "two buffers across the same await"),
+        machine!(
+            kept::argument(kept::Buffer::filled(8)),
+            "an argument by value"
+        ),
+        machine!(
+            kept::wrapped,
+            "zero_cost_ffi::machine::kept::wrap::{{closure}}",
+            "{async fn body of machine::kept::wrap<{async fn body of machine::kept::wrap<\
+             {async fn body of machine::kept::wrap<{async fn body of machine::kept::held()}>()}>()}>()}",
+            "pub fn wrapped()",
+            kept::wrapped(),
+            "held, in three wrappers"
+        ),
+        machine!(kept::boxed(), "held, in a box"),
+    ]
+}
+
+/// The size of a future, of which there is no value to take it from.
+const fn bytes_of<F: Future>(_: fn() -> F) -> usize {
+    size_of::<F>()
 }
 
 /// The address of a future's `poll`, of which there is no value to take it from.

@@ -11,6 +11,7 @@
 //! | [`calls`] | the call itself: the talk's one-liner, then every shape a call takes |
 //! | [`callback`] | C calling back into Rust |
 //! | [`task`] | the same calls, made inside `async` code |
+//! | [`machine`] | the talk's `greet()` as a state machine, and what else a future keeps |
 //! | [`controls`] | the opposite: calls with something in the way |
 //! | [`twins`] | the exhibits once more, in C |
 //! | [`catalogue`] | the list of them all, for the judge |
@@ -35,5 +36,6 @@ pub mod catalogue;
 pub mod controls;
 pub mod ffi;
 pub mod greet;
+pub mod machine;
 pub mod task;
 pub mod twins;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::cgo;
 use crate::flow::Reached;
 use crate::image::{Bound, Image, Name};
 use crate::journey::End;
@@ -188,6 +189,7 @@ impl<'a> Call<'a> {
         match self.image.follow(self.site.reached()).end {
             End::Symbol(name) => Some(names::demangle(self.image.text(name))),
             End::Address(to) => Some(self.image.label(to)),
+            End::Cgo(name) => cgo::callee(self.image.text(name)).map(str::to_owned),
             End::Unknown => None,
         }
     }
@@ -198,6 +200,7 @@ impl<'a> Call<'a> {
         match self.image.follow(self.site.reached()).end {
             End::Symbol(name) => vec![names::unversioned(self.image.text(name))],
             End::Address(to) => self.image.names_at(to).map(names::unversioned).collect(),
+            End::Cgo(name) => cgo::callee(self.image.text(name)).into_iter().collect(),
             End::Unknown => Vec::new(),
         }
     }
@@ -215,7 +218,7 @@ impl<'a> Call<'a> {
     pub fn target(&self) -> Option<Function<'a>> {
         match self.image.follow(self.site.reached()).end {
             End::Address(to) => self.image.function_at(to),
-            End::Symbol(_) | End::Unknown => None,
+            End::Symbol(_) | End::Cgo(_) | End::Unknown => None,
         }
     }
 

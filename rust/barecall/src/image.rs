@@ -61,7 +61,8 @@ pub struct Image {
     pub(crate) literals: Vec<(u64, u64)>,
     /// Whether it has or uses anything that returns twice; empty until asked.
     pub(crate) twice: OnceLock<bool>,
-    /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes.
+    /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes, 3 it is Go's
+    /// side of a call into C.
     pub(crate) thunks: Vec<AtomicU8>,
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::aarch64;
+use crate::cgo;
 use crate::flow::Reached;
 use crate::image::{Architecture, Bound, Image, Name};
 use crate::names;
@@ -24,11 +25,19 @@ pub(crate) struct Journey {
 pub(crate) enum End {
     Symbol(Name),
     Address(u64),
+    /// The C function that Go's own side of a call, a symbol of that name, is for.
+    Cgo(Name),
     Unknown,
 }
 
 /// A chain of stubs and thunks longer than this is taken for a cycle.
 const LONGEST_CHAIN: usize = 16;
+
+/// What is known of a piece, in [`Image::thunks`].
+const NOT_ASKED: u8 = 0;
+const NO_THUNK: u8 = 1;
+const THUNK: u8 = 2;
+const CGO: u8 = 3;
 
 impl Image {
     /// What an address is called: a function, or a distance into one.
@@ -88,6 +97,15 @@ impl Image {
                     journey.instructions = None;
                     journey.open = true;
                     journey.end = End::Symbol(name);
+                    return journey;
+                }
+                Next::Cgo { at, name } => {
+                    // How many instructions the runtime executes, only a walk can tell.
+                    journey.instructions = None;
+                    journey.thunk = true;
+                    journey.via.push(self.label(at));
+                    journey.via.push(cgo::RUNTIME.to_owned());
+                    journey.end = End::Cgo(name);
                     return journey;
                 }
                 Next::Stub {
@@ -159,6 +177,9 @@ impl Image {
                 None => Next::Nowhere,
             };
         }
+        if let Some(name) = self.cgo(to) {
+            return Next::Cgo { at: to, name };
+        }
         match self.thunk(to) {
             Some((reached, instructions)) => Next::Thunk {
                 at: to,
@@ -182,12 +203,28 @@ impl Image {
         }
     }
 
+    /// The name of the function at this address, if it is Go's own side of a call into C.
+    fn cgo(&self, address: u64) -> Option<Name> {
+        let known = &self.thunks[self.piece_from(address)?];
+        // Asked for every call: what is known already need not be read again.
+        match known.load(Ordering::Relaxed) {
+            NOT_ASKED | CGO => {}
+            _ => return None,
+        }
+        let name = self.name_at(address)?;
+        cgo::callee(self.text(name))?;
+        known.store(CGO, Ordering::Relaxed);
+        Some(name)
+    }
+
     /// Where the function at this address passes control on to, if it does nothing else.
     fn thunk(&self, address: u64) -> Option<(Reached, u32)> {
         const LARGEST: u64 = 96;
         let piece = self.piece_from(address)?;
         let size = self.functions[piece].end - address;
-        if size > LARGEST || self.thunks[piece].load(Ordering::Relaxed) == 1 {
+        let known = &self.thunks[piece];
+        if size > LARGEST || known.load(Ordering::Relaxed) == NO_THUNK {
+            known.store(NO_THUNK, Ordering::Relaxed);
             return None;
         }
         let code = self.contents(address, usize::try_from(size).ok()?);
@@ -201,7 +238,10 @@ impl Image {
             Reached::Address(to) => self.piece_at(to) != Some(piece),
             _ => false,
         });
-        self.thunks[piece].store(if found.is_some() { 2 } else { 1 }, Ordering::Relaxed);
+        known.store(
+            if found.is_some() { THUNK } else { NO_THUNK },
+            Ordering::Relaxed,
+        );
         found
     }
 
@@ -230,6 +270,11 @@ enum Next {
     Lazy(Name),
     /// To a symbol that this object leaves undefined.
     Undefined(Name),
+    /// To Go's own side of a call into C.
+    Cgo {
+        at: u64,
+        name: Name,
+    },
     Stub {
         at: u64,
         instructions: u32,

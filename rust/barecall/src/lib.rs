@@ -27,6 +27,7 @@ mod assert;
 mod bare;
 mod body;
 mod calls;
+mod cgo;
 mod error;
 mod flow;
 mod image;

@@ -19,7 +19,7 @@ pub enum Route {
     Register,
     /// `call` to a linker stub that jumps through a slot.
     Plt,
-    /// `call` to a function that does nothing but pass control on.
+    /// `call` to a function that does nothing but pass control on, or to a language runtime that does (Go's).
     Thunk,
     /// An indirect call whose target is not a constant of the image.
     Pointer,

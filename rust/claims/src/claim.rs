@@ -6,6 +6,7 @@ use barecall::walk::Walk;
 use serde::Serialize;
 
 use crate::act::Act;
+use crate::phase::Phases;
 
 /// What the check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -38,6 +39,8 @@ pub enum Assessment {
     AsSaid,
     #[serde(rename = "simplified")]
     Simplified,
+    #[serde(rename = "out of date")]
+    OutOfDate,
 }
 
 impl Assessment {
@@ -45,6 +48,7 @@ impl Assessment {
         match self {
             Self::AsSaid => "as said",
             Self::Simplified => "simplified",
+            Self::OutOfDate => "out of date",
         }
     }
 }
@@ -129,8 +133,13 @@ pub struct Claim {
 /// A walk, and whose it is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Walked {
-    /// `rust/say`, `c/say`, `multi_thread/say_ready`, `control/other_stack`.
+    /// `rust/say`, `c/say`, `go/add_one`, `multi_thread/say_ready`, `control/other_stack`.
     pub act: String,
+    /// Whether it was taken now or is on file.
+    pub evidence: Evidence,
+    /// What each step is for, where a call is more than itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phases: Option<Phases>,
     #[serde(flatten)]
     pub walk: Walk,
 }
@@ -139,6 +148,8 @@ impl Walked {
     pub fn new(act: Act, walk: &Walk) -> Self {
         Self {
             act: act.to_string(),
+            evidence: Evidence::Live,
+            phases: None,
             walk: walk.clone(),
         }
     }

@@ -4,9 +4,22 @@
 //! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 
 mod act;
+#[cfg(target_os = "linux")]
+mod blocked;
+mod cgo;
+mod child;
 mod claim;
 mod claims;
+mod count;
+mod goroutines;
+mod layouts;
+mod limits;
+mod machines;
+mod phase;
+mod pictures;
 mod show;
+mod side_by_side;
+mod sleepers;
 mod subject;
 mod table;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -20,6 +33,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use act::Act;
+use child::Errand;
 use claim::{Claim, Verdict};
 use claims::Statement;
 use subject::Subject;
@@ -39,6 +53,8 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   cargo run --release                                   prove every claim, print the table
   cargo run --release -- prove one-instruction          one claim
+  cargo run --release -- prove million-tasks --tasks 1000000
+                                                        a million of them, not the few that there is always time for
   cargo run --release -- --format json                  the same facts for a program
   cargo run --release -- list                           the claims
   cargo run --release -- show one-instruction           source, Rust and C side by side, calls marked
@@ -58,6 +74,8 @@ enum Command {
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
+        sizes: Sizes,
+        #[command(flatten)]
         output: Output,
     },
     /// Perform an exhibit, for the judge to walk
@@ -66,6 +84,9 @@ enum Command {
         /// `rust/say`, `c/say`, `multi_thread/say_ready`, …
         name: String,
     },
+    /// What the judge has a child do
+    #[command(hide = true)]
+    Errand { words: Vec<String> },
 }
 
 #[derive(Args)]
@@ -74,7 +95,28 @@ struct Prove {
     #[arg(value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
+    sizes: Sizes,
+    #[command(flatten)]
     output: Output,
+}
+
+#[derive(Args)]
+struct Sizes {
+    /// How many tasks million-tasks has asleep at once [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    tasks: Option<u64>,
+}
+
+impl Sizes {
+    /// Before anything starts: whether that many can be had, and whether a claim asks for them.
+    fn check(&self, ids: &[String]) -> Result<(), Failure> {
+        let id = claims::million_tasks::STATEMENT.id;
+        match self.tasks {
+            Some(_) if !ids.iter().any(|wanted| wanted == id) => Err(Failure::NothingToSize { id }),
+            Some(tasks) => Ok(claims::million_tasks::can_be_had(tasks)?),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Args)]
@@ -95,8 +137,9 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Prove(cli.prove)) {
         Command::Prove(prove) => run_prove(&prove),
         Command::List(output) => run_list(output.format),
-        Command::Show { id, output } => run_show(&id, output.format),
+        Command::Show { id, sizes, output } => run_show(&id, &sizes, output.format),
         Command::Act { name } => run_act(name),
+        Command::Errand { words } => run_errand(&words),
     };
     done.unwrap_or_else(|failure| match failure {
         // Whoever read has read enough.
@@ -115,6 +158,12 @@ enum Failure {
     NoSuchClaim { wanted: String },
     #[error("no act {name}")]
     NoSuchAct { name: String },
+    #[error("no errand {words}")]
+    NoSuchErrand { words: String },
+    #[error("--tasks is for {id}, which is not among the claims to check")]
+    NothingToSize { id: &'static str },
+    #[error(transparent)]
+    Limits(#[from] limits::Error),
     #[error("nothing to judge: {0}")]
     Subject(#[from] subject::Error),
     #[error("the output cannot be written: {0}")]
@@ -142,7 +191,9 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         .iter()
         .map(|id| named(id))
         .collect::<Result<Vec<_>, _>>()?;
-    let subject = Subject::current()?;
+    prove.sizes.check(&ids)?;
+    let mut subject = Subject::current()?;
+    subject.tasks = prove.sizes.tasks;
     let checked: Vec<Claim> = statements
         .iter()
         .map(|statement| (statement.check)(&subject))
@@ -219,9 +270,11 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_show(id: &str, format: Format) -> Result<ExitCode, Failure> {
+fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure> {
     let statement = named(id)?;
-    let subject = Subject::current()?;
+    sizes.check(&[id.to_owned()])?;
+    let mut subject = Subject::current()?;
+    subject.tasks = sizes.tasks;
     let claim = (statement.check)(&subject);
     let mut out = anstream::stdout().lock();
     match format {
@@ -243,7 +296,19 @@ fn run_act(name: String) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn run_errand(words: &[String]) -> Result<ExitCode, Failure> {
+    let errand = Errand::named(words).ok_or_else(|| Failure::NoSuchErrand {
+        words: words.join(" "),
+    })?;
+    errand.perform()?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Today, in UTC: `2026-11-24`.
 fn today() -> String {
     time::UtcDateTime::now().date().to_string()
 }
+
+#[cfg(test)]
+#[path = "../../barecall/tests/support/mod.rs"]
+mod support;

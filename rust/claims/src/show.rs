@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use barecall::Function;
 use serde::Serialize;
-use zero_cost_ffi::catalogue;
+use zero_cost_ffi::catalogue::{self, Machine};
 
 use crate::claim::{Claim, TALK};
+use crate::pictures;
+use crate::side_by_side;
 use crate::subject::{Subject, words};
 use crate::table::style;
 
@@ -43,13 +45,22 @@ struct Line {
     call: Option<String>,
 }
 
-/// What a claim is about: the exhibits in tasks or the others; all, for those about levels and stacks.
+/// What a claim is about: the exhibits in tasks or the others; all, for those about levels and stacks; the machines.
 pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
+    match id {
+        "state-machine" => return machines(subject, catalogue::machines()),
+        "right-sized" => return machines(subject, catalogue::kept()),
+        "million-tasks" => return Vec::new(),
+        _ => {}
+    }
     let twins = catalogue::twins();
     catalogue::exhibits()
         .into_iter()
         .filter(|exhibit| match id {
             "every-opt-level" | "same-stack" => true,
+            // The two that the walks of Go are beside.
+            "cgo-crosses-its-runtime" => ["add_one", "say_cstr"].contains(&exhibit.name),
+            "cgo-buys-something" => false,
             "callbacks-too" => exhibit.calls == ["greet_for_each"],
             _ => exhibit.poll == (id == "from-a-task"),
         })
@@ -79,13 +90,38 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
         .collect()
 }
 
+/// Each machine's source, and what its `poll` was compiled to.
+fn machines(subject: &Subject, machines: Vec<Machine>) -> Vec<Shown> {
+    machines
+        .into_iter()
+        .map(|machine| Shown {
+            name: machine.name,
+            says: machine.says,
+            source: Code {
+                file: machine.file,
+                text: cut_from(machine.source, |line| line.starts_with(machine.begins)),
+            },
+            rust: subject
+                .at(machine.name, machine.entry)
+                .map(|function| lines(&function))
+                .unwrap_or_default(),
+            c_source: None,
+            c: Vec::new(),
+        })
+        .collect()
+}
+
 /// A function's text: from the line that declares it to the first that closes it.
 fn cut(source: &str, name: &str) -> String {
-    let declares = |line: &&str| {
+    cut_from(source, |line| {
         !line.starts_with([' ', '/', '#', '*'])
             && line.contains(&format!(" {name}("))
             && !line.ends_with(';')
-    };
+    })
+}
+
+fn cut_from(source: &str, declares: impl Fn(&str) -> bool) -> String {
+    let declares = |line: &&str| declares(line);
     let mut lines = source.lines().skip_while(|line| !declares(line));
     let mut text = String::new();
     for line in lines.by_ref() {
@@ -140,12 +176,17 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
         writeln!(out, "  {name}: {value}")?;
     }
     writeln!(out, "  reproduce: {}", claim.reproduce)?;
-    for walked in &claim.walks {
-        writeln!(out, "\n{BOLD}{}{BOLD:#}", walked.act)?;
+    let (pairs, alone) = side_by_side::pairs(&claim.walks);
+    for (ours, theirs) in pairs {
+        side_by_side::print(out, ours, theirs)?;
+    }
+    for walked in alone {
+        writeln!(out, "\n{BOLD}{}{BOLD:#}", side_by_side::title(walked))?;
         for line in walked.walk.to_text().lines() {
             writeln!(out, "{}", format!("  {line}").trim_end())?;
         }
     }
+    pictures::print(out, &claim.pictures)?;
     for exhibit in exhibits(subject, claim.id) {
         writeln!(out)?;
         writeln!(out, "{BOLD}{}{BOLD:#}: {}", exhibit.name, exhibit.says)?;
@@ -205,6 +246,14 @@ mod tests {
                 exhibit.name
             );
             assert_eq!(text.matches("\n}").count(), 1, "{text}");
+        }
+        for machine in catalogue::machines().iter().chain(&catalogue::kept()) {
+            let text = cut_from(machine.source, |line| line.starts_with(machine.begins));
+            assert!(
+                text.starts_with(machine.begins) && text.ends_with("}\n"),
+                "{}: {text}",
+                machine.name
+            );
         }
         for twin in catalogue::twins() {
             let text = cut(twin.source, twin.name);

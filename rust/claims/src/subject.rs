@@ -2,21 +2,26 @@
 //!
 //! They are found by the address of the code that runs, not by name alone: what is read is what is executed.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use barecall::{Call, Function, Image};
 use zero_cost_ffi::catalogue::{self, Control, Exhibit, Twin};
 
 use crate::act::Act;
+use crate::cgo::program::Program;
+use crate::cgo::toolchain::NoGo;
 use crate::walks::Taken;
 
 /// The image, and how far the loader moved it.
 pub struct Subject {
     pub image: Image,
     bias: u64,
+    /// How many tasks `million-tasks` has, where that was said.
+    pub tasks: Option<u64>,
     /// The walks taken so far.
     pub taken: RefCell<HashMap<Act, Taken>>,
+    go: OnceCell<Result<Program, NoGo>>,
 }
 
 /// Why there is nothing to judge.
@@ -40,7 +45,9 @@ impl Subject {
         let subject = Self {
             image,
             bias,
+            tasks: None,
             taken: RefCell::default(),
+            go: OnceCell::new(),
         };
         for (name, entry) in catalogue::exhibits()
             .iter()
@@ -59,6 +66,11 @@ impl Subject {
             subject.at(name, entry)?;
         }
         Ok(subject)
+    }
+
+    /// The program in Go, built when it is first asked for; or why there is none.
+    pub fn go(&self) -> Result<&Program, &NoGo> {
+        self.go.get_or_init(Program::build).as_ref()
     }
 
     /// The function whose first instruction runs at an address of the running program.

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use zero_cost_ffi::catalogue;
 
 use crate::claim::{Claim, Evidence, Verdict};
+use crate::pictures;
 use crate::subject::{Subject, on_show, words};
 
 const BOLD: Style = Style::new().bold();
@@ -57,6 +58,10 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
                 writeln!(out, "    {line}")?;
             }
         }
+    }
+    // Of one that was asked for by name; of all they would bury the verdicts.
+    if let [claim] = claims {
+        pictures::charts(out, &claim.pictures.charts)?;
     }
     writeln!(out)?;
     let count = |verdict| {

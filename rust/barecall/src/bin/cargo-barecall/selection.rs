@@ -25,6 +25,9 @@ pub(crate) struct Selected<'a> {
     pub(crate) anywhere: usize,
 }
 
+/// What every call from Go into C goes through.
+const CGO: &str = "runtime.cgocall";
+
 impl Selection {
     /// Whether it was narrowed, so that finding nothing is a surprise.
     pub(crate) const fn is_narrowed(&self) -> bool {
@@ -43,9 +46,14 @@ impl Selection {
 
     /// Takes the calls that are meant, in the order of their addresses.
     pub(crate) fn of<'a>(&self, image: &'a Image, calls: Vec<Call<'a>>) -> Selected<'a> {
-        let has_rust = image
-            .functions()
-            .any(|function| function.mangled().is_some_and(is_rust));
+        let has = |known: fn(&str) -> bool| {
+            image
+                .functions()
+                .any(|function| function.mangled().is_some_and(known))
+        };
+        let has_rust = has(is_rust);
+        // Go's names are no guide, but its calls into C all go one way.
+        let has_cgo = !has_rust && has(|name| name == CGO);
         let mut selected = Selected {
             calls: Vec::new(),
             anywhere: 0,
@@ -54,6 +62,9 @@ impl Selection {
             let from = call.from();
             let ours = self.all || !has_rust || from.mangled().is_none_or(is_rust);
             if !ours || !self.fits_from(&call) {
+                continue;
+            }
+            if has_cgo && !self.all && !call.via().iter().any(|via| via == CGO) {
                 continue;
             }
             let callee = call.callee_mangled();

@@ -1,0 +1,3 @@
+module zcffi-go
+
+go 1.24

@@ -1,0 +1,224 @@
+//! The program in Go: built once for each Go and each state of its sources, and kept beside what cargo built.
+
+use std::ffi::OsString;
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::toolchain::{NoGo, Toolchain, can_write, command};
+
+/// The name of the program.
+const NAME: &str = "zcffi-go";
+/// A build takes 5 s where Go has not built its own library yet, more on a busy machine.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// The program, built.
+#[derive(Debug)]
+pub struct Program {
+    pub path: PathBuf,
+    pub toolchain: Toolchain,
+    /// Where it lies, if that is gone after use.
+    _temporary: Option<TempDir>,
+}
+
+impl Program {
+    /// Builds it, unless that was done already.
+    pub fn build() -> Result<Self, NoGo> {
+        Self::build_with(Toolchain::find()?, &sources(), kept().as_deref())
+    }
+
+    /// Builds what is in `sources` with this Go, and keeps it in `kept`, if that can be written.
+    pub fn build_with(
+        toolchain: Toolchain,
+        sources: &Path,
+        kept: Option<&Path>,
+    ) -> Result<Self, NoGo> {
+        let key = key(&toolchain, sources)?;
+        let folder = kept.map(|kept| kept.join(key));
+        if let Some(path) = folder.as_ref().map(|folder| folder.join(NAME))
+            && path.is_file()
+        {
+            return Ok(Self {
+                path,
+                toolchain,
+                _temporary: None,
+            });
+        }
+        let kept = kept.filter(|kept| can_write(kept));
+        let temporary = match kept {
+            Some(kept) => tempfile::tempdir_in(kept),
+            None => tempfile::tempdir(),
+        };
+        let temporary = temporary.map_err(|source| NoGo::NoRoom {
+            path: kept.map_or_else(std::env::temp_dir, Path::to_owned),
+            source,
+        })?;
+        let again = if kept.is_some() {
+            "once"
+        } else {
+            "in a temporary folder, as the target folder cannot be written"
+        };
+        // Progress: nothing to be done about a stderr that cannot be written.
+        let _ = writeln!(
+            io::stderr(),
+            "building cgo/ with {}, {again} …",
+            toolchain.version
+        );
+        let built = temporary.path().join(NAME);
+        compile(&toolchain, sources, &built, temporary.path())?;
+        // In one step, as another process may be doing the same.
+        if let (Some(_), Some(folder)) = (kept, &folder) {
+            let path = folder.join(NAME);
+            let moved = fs::create_dir_all(folder).and_then(|()| fs::rename(&built, &path));
+            moved.map_err(|source| NoGo::NoRoom {
+                path: folder.clone(),
+                source,
+            })?;
+            return Ok(Self {
+                path,
+                toolchain,
+                _temporary: None,
+            });
+        }
+        Ok(Self {
+            path: built,
+            toolchain,
+            _temporary: Some(temporary),
+        })
+    }
+
+    /// The command that performs an act, always in the same way.
+    pub fn command(&self, act: &str) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .arg(act)
+            // No collection and no preemption in mid-call: neither is part of what a call costs.
+            .env("GODEBUG", "asyncpreemptoff=1")
+            .env("GOGC", "off")
+            .env_remove("GOMAXPROCS")
+            .env_remove("GOMEMLIMIT")
+            .env_remove("GOTRACEBACK")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+}
+
+/// `cgo/` of this workspace; `c/` is beside it.
+pub fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cgo")
+}
+
+/// Beside what cargo built, which is where the running program is.
+pub fn kept() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let mut folders = program.ancestors();
+    // What cargo marks as its own.
+    let target = folders.find(|folder| folder.join("CACHEDIR.TAG").is_file())?;
+    Some(target.join("cgo"))
+}
+
+/// What the program depends on: Go, the C compiler, their settings, and each source.
+fn key(toolchain: &Toolchain, sources: &Path) -> Result<String, NoGo> {
+    let mut hasher = DefaultHasher::new();
+    (&toolchain.version, &toolchain.cc, &toolchain.settings).hash(&mut hasher);
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| NoGo::NoSources { path, source }
+    };
+    for folder in [sources.to_owned(), sources.join("../c")] {
+        let mut files = fs::read_dir(&folder)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(unreadable(&folder))?;
+        files.sort_by_key(fs::DirEntry::file_name);
+        for file in files {
+            let path = file.path();
+            let kind = path.extension().and_then(|kind| kind.to_str());
+            if matches!(kind, Some("go" | "c" | "h" | "mod" | "s")) {
+                file.file_name().hash(&mut hasher);
+                fs::read(&path)
+                    .map_err(unreadable(&path))?
+                    .hash(&mut hasher);
+            }
+        }
+    }
+    Ok(format!("{}-{:016x}", toolchain.version, hasher.finish()))
+}
+
+fn compile(
+    toolchain: &Toolchain,
+    sources: &Path,
+    output: &Path,
+    temporary: &Path,
+) -> Result<(), NoGo> {
+    let arguments = ["build", "-trimpath", "-buildvcs=false"];
+    let shown = format!(
+        "{} {} -o {}",
+        toolchain.go.to_string_lossy(),
+        arguments.join(" "),
+        output.display()
+    );
+    let said = temporary.join("said");
+    let room = |source| NoGo::NoRoom {
+        path: temporary.to_owned(),
+        source,
+    };
+    let file = fs::File::create(&said).map_err(room)?;
+    let mut build = command(&toolchain.go);
+    build
+        // Neither where it was built nor from which commit is in it.
+        .args(arguments)
+        // Nor whatever GOFLAGS says of these: without symbols there would be nothing to find.
+        .args(["-buildmode=exe", "-race=false"])
+        .args(["-gcflags=", "-ldflags=", "-asmflags=", "-tags="])
+        .args([OsString::from("-o"), output.into(), ".".into()])
+        .current_dir(sources)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().map_err(room)?)
+        .stderr(file);
+    // So that it can be stopped with all that it starts.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut build, 0);
+    if toolchain.cache.is_none() {
+        build.env("GOCACHE", temporary.join("gocache"));
+    }
+    let failed = |said: String| NoGo::Build {
+        command: shown.clone(),
+        said,
+    };
+    let mut child = build.spawn().map_err(|error| failed(error.to_string()))?;
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if started.elapsed() < LONGEST => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            outcome => {
+                // With the compilers that it started. It has ended already if this fails.
+                let group = format!("-{}", child.id());
+                let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(match outcome {
+                    Err(error) => failed(error.to_string()),
+                    Ok(_) => NoGo::TooSlow {
+                        command: shown,
+                        seconds: LONGEST.as_secs(),
+                    },
+                });
+            }
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let said = fs::read_to_string(said).unwrap_or_default();
+    Err(failed(format!("{status}\n{}", said.trim_end())))
+}

@@ -1,0 +1,239 @@
+//! `state-machine`: an `async fn` is the machine that one would write by hand, and the slide's is not.
+
+use super::{Rests, Statement, Tally, live, reproduce};
+use crate::child::Errand;
+use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
+use crate::machines::{
+    self, PANICS, PENDING, PENDING_FOR_EVER, POLLED, WOKEN, Which, first_difference,
+};
+use crate::subject::Subject;
+use zero_cost_ffi::catalogue;
+
+pub const STATEMENT: Statement = Statement {
+    id: "state-machine",
+    says: "an async fn does what the same machine written by hand does, poll by poll; \
+           one that returns Pending without polling what it waits for is never woken",
+    check,
+};
+
+fn check(subject: &Subject) -> Claim {
+    judge(subject, Which::GreetByHand, Which::GreetOnSlide)
+}
+
+/// The `async fn` against the machine that must do the same, and the one that must not.
+fn judge(subject: &Subject, by_hand: Which, on_slide: Which) -> Claim {
+    let mut tally = Tally::default();
+    let mut run = |which: Which| match Errand::Machine(which).run(subject) {
+        Ok(lines) => lines,
+        Err(error) => {
+            tally.findings.push(error.to_string());
+            Vec::new()
+        }
+    };
+    let ours = run(Which::Greet);
+    let theirs = run(by_hand);
+    let slides = run(on_slide);
+    compared(&mut tally, &ours, &theirs, by_hand);
+    never_woken(&mut tally, &slides, on_slide);
+    for machine in catalogue::machines() {
+        tally.add(
+            format!("bytes of {}", machine.name),
+            machine.bytes as u64,
+            "bytes",
+        );
+        if let Ok(poll) = subject.at(machine.name, machine.entry) {
+            let long = poll.listing().instructions().len() as u64;
+            tally.add(format!("poll of {}", machine.name), long, "instructions");
+        }
+    }
+    for (which, lines) in [
+        (Which::Greet, &ours),
+        (by_hand, &theirs),
+        (on_slide, &slides),
+    ] {
+        let polls = of_one_run(lines).filter(|line| *line == POLLED).count();
+        let wakes = of_one_run(lines)
+            .filter(|line| line.starts_with(WOKEN))
+            .count();
+        tally.add(format!("polls of {}", which.name()), polls as u64, "polls");
+        tally.add(format!("wakes of {}", which.name()), wakes as u64, "wakes");
+    }
+    let rests = Rests::OnImage;
+    Claim {
+        id: STATEMENT.id,
+        says: STATEMENT.says,
+        verdict: tally.verdict(Verdict::Holds, rests),
+        found: format!(
+            "greet and greet_by_hand: {} polls, {} wake, \"Hi!\" and \"Bye!\", and each panics when polled again; \
+             greet_on_slide: {} poll, \"Hi!\", {} wakes in an hour of virtual time",
+            tally.value("polls of greet"),
+            tally.value("wakes of greet"),
+            tally.value("polls of greet_on_slide"),
+            tally.value("wakes of greet_on_slide"),
+        ),
+        conditions: vec![
+            "run in tokio's virtual time: polled first, then whenever woken, and once more when done; and dropped \
+             while asleep, which takes its timer along"
+                .into(),
+            format!("done after a second of virtual time: {}", slept(&ours)),
+            "what they say when polled once too often is each one's own: `async fn` resumed after completion, \
+             Contract violation".into(),
+            "the same behaviour, not the same machine code: the listings of their polls are in asm-snapshots/".into(),
+        ],
+        missing: tally.missing(),
+        findings: tally.findings,
+        talk: Talk {
+            quote: "*self = Self::Wait1(sleep(Duration::from_secs(1)));",
+            assessment: Assessment::Simplified,
+            because: Some(
+                "the slide returns Pending behind this line without having polled the sleep, so nothing will wake it; \
+                 an await polls at once",
+            ),
+        },
+        evidence: Evidence::Live,
+        figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
+        provenance: live(subject),
+        reproduce: reproduce(STATEMENT.id),
+        walks: tally.walks,
+    }
+}
+
+/// The first part of what was printed: the run to the end, without the one that is dropped asleep.
+fn of_one_run(lines: &[String]) -> impl Iterator<Item = &str> {
+    let last = |line: &&String| line.starts_with(PANICS) || line.starts_with("not ");
+    let end = lines
+        .iter()
+        .position(|line| last(&line))
+        .unwrap_or(lines.len());
+    // What is polled once too often is not counted: that is ours.
+    let end = if lines.get(end).is_some_and(|line| line.starts_with(PANICS)) {
+        end - 1
+    } else {
+        end
+    };
+    lines[..end].iter().map(String::as_str)
+}
+
+/// `1000 ms`
+fn slept(lines: &[String]) -> String {
+    let woken = lines
+        .iter()
+        .find_map(|line| line.strip_prefix(WOKEN)?.strip_prefix(" after "));
+    woken.unwrap_or("never").to_owned()
+}
+
+/// Both do the same, and what an `async fn` is to do.
+fn compared(tally: &mut Tally, ours: &[String], theirs: &[String], by_hand: Which) {
+    if let Some(difference) = first_difference(ours, theirs) {
+        tally
+            .findings
+            .push(format!("greet and {} differ: {difference}", by_hand.name()));
+    }
+    let woken = format!("{WOKEN} after {}", slept(ours));
+    let expected = [
+        POLLED,
+        "Hi!",
+        PENDING,
+        &woken,
+        POLLED,
+        "Bye!",
+        machines::READY,
+        POLLED,
+        PANICS,
+        POLLED,
+        "Hi!",
+        PENDING,
+        machines::DROPPED,
+    ];
+    let expected: Vec<String> = expected.map(str::to_owned).into();
+    if let Some(difference) = first_difference(ours, &expected) {
+        tally.findings.push(format!(
+            "greet does not do what an async fn is to do: {difference}"
+        ));
+    }
+}
+
+/// Not by luck: nobody even has its waker.
+fn never_woken(tally: &mut Tally, lines: &[String], on_slide: Which) {
+    let hour = format!("not {WOKEN} within {} ms", machines::HOUR.as_millis());
+    let expected = [
+        POLLED,
+        "Hi!",
+        PENDING_FOR_EVER,
+        &hour,
+        POLLED,
+        "Hi!",
+        PENDING_FOR_EVER,
+        machines::DROPPED,
+    ];
+    let expected: Vec<String> = expected.map(str::to_owned).into();
+    if let Some(difference) = first_difference(lines, &expected) {
+        tally.findings.push(format!(
+            "{} is not left for ever: {difference}",
+            on_slide.name()
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_holds() {
+        let subject = Subject::current().expect("the test's own image");
+        let claim = check(&subject);
+        assert_eq!(claim.verdict, Verdict::Holds, "{:?}", claim.findings);
+        for (figure, value) in [
+            ("polls of greet", 2),
+            ("wakes of greet", 1),
+            ("polls of greet_by_hand", 2),
+            ("wakes of greet_by_hand", 1),
+            ("polls of greet_on_slide", 1),
+            ("wakes of greet_on_slide", 0),
+        ] {
+            assert_eq!(claim.figures[figure].value, value, "{figure}");
+        }
+    }
+
+    /// Two runs agree on every count.
+    #[test]
+    fn it_is_the_same_in_every_run() {
+        let subject = Subject::current().expect("the test's own image");
+        assert_eq!(check(&subject).figures, check(&subject).figures);
+    }
+
+    #[test]
+    fn one_wake_more_is_seen() {
+        let subject = Subject::current().expect("the test's own image");
+        let claim = judge(&subject, Which::Planted, Which::GreetOnSlide);
+        assert_eq!(claim.verdict, Verdict::DoesNotHold);
+        assert!(
+            claim.findings[0].contains("greet and planted differ: \"woken after"),
+            "{:?}",
+            claim.findings
+        );
+    }
+
+    /// The slide's in the place of the one by hand, and the right one in the slide's.
+    #[test]
+    fn each_in_the_others_place_is_seen() {
+        let subject = Subject::current().expect("the test's own image");
+        let claim = judge(&subject, Which::GreetOnSlide, Which::GreetOnSlide);
+        assert_eq!(claim.verdict, Verdict::DoesNotHold);
+        assert!(
+            claim.findings[0].contains(PENDING_FOR_EVER),
+            "{:?}",
+            claim.findings
+        );
+        let claim = judge(&subject, Which::GreetByHand, Which::GreetByHand);
+        assert_eq!(claim.verdict, Verdict::DoesNotHold);
+        assert!(
+            claim.findings[0].contains("greet_by_hand is not left for ever"),
+            "{:?}",
+            claim.findings
+        );
+    }
+}
