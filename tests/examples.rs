@@ -32,6 +32,33 @@ fn every_example_prints_its_first_comment() {
     assert!(checked >= 3, "only {checked} examples found");
 }
 
+/// It refuses what it does not understand, and says what it would.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_brigade_says_what_is_wrong() {
+    for (arguments, said) in [
+        (&["--hops"][..], "--hops takes a number"),
+        (&["--hops", "many"], "--hops many: not a number"),
+        (&["--hops", "0"], "0 hops of a stage"),
+        (&["--stages", "0"], "0 stages"),
+        (
+            &["--in-flight", "17"],
+            "17 messages in flight: it must be 1 to 16",
+        ),
+        (&["smoke"], "no variant smoke; there are threads, tokio,"),
+    ] {
+        let output = Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--offline", "--example", "brigade", "--"])
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+    }
+}
+
 #[test]
 fn what_an_example_shows_is_the_block_in_its_first_comment() {
     let shown = shown("//! One idea.\n//!\n//! ```text\n//! 1\n//!   2\n//! ```\nfn main() {}\n");

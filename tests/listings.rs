@@ -115,6 +115,14 @@ fn what_is_normalised() {
     assert_eq!(names.normalise("[rip + .LJTI12_0]"), "[rip + .LJTI_0]");
     assert_eq!(names.normalise("rip + .Lanon.0f1e.7"), "rip + .Lanon.0");
     assert_eq!(names.normalise("rip + .Lanon.0f1e.9"), "rip + .Lanon.1");
+    assert_eq!(
+        names.normalise("OUTLINED_FUNCTION_113"),
+        "OUTLINED_FUNCTION_0"
+    );
+    assert_eq!(
+        names.normalise("OUTLINED_FUNCTION_7"),
+        "OUTLINED_FUNCTION_1"
+    );
     for untouched in [
         "qword ptr [rip + puts@GOTPCREL]",
         "rsp, 24",
@@ -557,6 +565,8 @@ fn c_listing(text: &str, function: &str) -> String {
 #[derive(Default)]
 struct Names {
     constants: Vec<String>,
+    /// What the compiler moved out of several functions, to be shorter.
+    outlined: Vec<String>,
 }
 
 impl Names {
@@ -581,13 +591,18 @@ impl Names {
         if let Some(table) = word.strip_prefix(".LJTI") {
             return format!(".LJTI_{}", table.rsplit('_').next().unwrap_or(table));
         }
-        if word.starts_with(".Lanon.") {
-            let known = self.constants.iter().position(|known| known == word);
-            let number = known.unwrap_or_else(|| {
-                self.constants.push(word.to_owned());
-                self.constants.len() - 1
-            });
-            return format!(".Lanon.{number}");
+        for (prefix, all) in [
+            (".Lanon.", &mut self.constants),
+            ("OUTLINED_FUNCTION_", &mut self.outlined),
+        ] {
+            if word.starts_with(prefix) {
+                let known = all.iter().position(|known| known == word);
+                let number = known.unwrap_or_else(|| {
+                    all.push(word.to_owned());
+                    all.len() - 1
+                });
+                return format!("{prefix}{number}");
+            }
         }
         if barecall::is_rust(word) {
             barecall::demangle(word)

@@ -11,6 +11,7 @@
 //! | [`calls`] | the call itself: the talk's one-liner, then every shape a call takes |
 //! | [`callback`] | C calling back into Rust |
 //! | [`task`] | the same calls, made inside `async` code |
+//! | [`brigade`] | messages handed on by threads, tasks, epoll and io_uring (Linux): what waiting costs |
 //! | [`machine`] | the talk's `greet()` as a state machine, and what else a future keeps |
 //! | [`controls`] | the opposite: calls with something in the way |
 //! | [`twins`] | the exhibits once more, in C |
@@ -30,6 +31,8 @@
 //! assert_eq!(greet::add_one(41), 42); // what a program writes
 //! ```
 
+#[cfg(target_os = "linux")]
+pub mod brigade;
 pub mod callback;
 pub mod calls;
 pub mod catalogue;

@@ -77,8 +77,15 @@ fn the_build_stops_at_a_header_that_the_bindings_are_not_of() {
     if copy.exists() {
         fs::remove_dir_all(&copy).unwrap();
     }
-    // The member crates too: without them there is no workspace.
-    for path in ["Cargo.toml", "Cargo.lock", "build.rs", "c", "rust"] {
+    // The member crates and the benches too: without them there is no workspace.
+    for path in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "build.rs",
+        "benches",
+        "c",
+        "rust",
+    ] {
         copy_all(&at(path), &copy.join(path));
     }
     let check = || {

@@ -11,6 +11,9 @@ use crate::names::{self, Fit};
 use crate::step::Width;
 
 mod elf;
+mod linked;
+mod macho;
+mod pe;
 mod pieces;
 mod relocatable;
 
@@ -22,6 +25,27 @@ pub enum Architecture {
     X86_64,
     /// AArch64.
     Aarch64,
+}
+
+/// The family of object files that an image belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Format {
+    #[default]
+    Elf,
+    MachO,
+    /// Windows: COFF objects, and PE images linked from them.
+    Pe,
+}
+
+impl Format {
+    /// What this format's linkers put between a call and a slot: after an `@`, its name.
+    pub(crate) const fn stub(self) -> &'static str {
+        match self {
+            Self::Elf => "plt",
+            Self::MachO => "stub",
+            Self::Pe => "thunk",
+        }
+    }
 }
 
 /// An executable or library, read: its functions, and what each of their calls reaches.
@@ -37,6 +61,7 @@ pub struct Image {
     pub(crate) path: PathBuf,
     pub(crate) bytes: Vec<u8>,
     pub(crate) architecture: Architecture,
+    pub(crate) format: Format,
     /// What occupies memory when the image is loaded, by address, without overlap.
     pub(crate) sections: Vec<Section>,
     /// Addresses that nothing writes once the image is loaded, beside the read-only sections.
@@ -75,7 +100,7 @@ pub(crate) struct Section {
     pub executable: bool,
     /// Nothing writes here but the loader.
     pub constant: bool,
-    /// Holds linker stubs (`.plt` and its kin).
+    /// Holds linker stubs (`.plt` and its kin, `__stubs`, import thunks).
     pub stubs: bool,
 }
 
@@ -130,6 +155,8 @@ impl Image {
     /// direct in a static image and goes through a PLT stub to a shared library, so only the linked image can
     /// tell. It still names its target.
     ///
+    /// The formats are ELF, Mach-O and PE/COFF, each for x86-64 and AArch64.
+    ///
     /// # Errors
     /// When the file cannot be read, is not an object file, is damaged, or is of a kind that is not supported.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
@@ -176,14 +203,19 @@ impl Image {
     /// As [`Image::open`], except for reading the file.
     pub fn read(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<Self, Error> {
         let path = path.into();
-        let mut image = if bytes.starts_with(b"\x7fELF") {
-            if elf::is_relocatable(&bytes) {
-                relocatable::object(path.clone(), &bytes)?
-            } else {
-                elf::read(path.clone(), bytes)?
-            }
-        } else if is_archive(&bytes) {
+        let mut image = if is_archive(&bytes) {
             relocatable::archive(path.clone(), &bytes)?
+        } else if elf::is_relocatable(&bytes)
+            || macho::is_relocatable(&bytes)
+            || relocatable::is_coff(&bytes)
+        {
+            relocatable::object(path.clone(), &bytes)?
+        } else if bytes.starts_with(b"\x7fELF") {
+            elf::read(path.clone(), bytes)?
+        } else if macho::is_macho(&bytes) {
+            macho::read(path.clone(), bytes)?
+        } else if pe::is_pe(&bytes) {
+            pe::read(path.clone(), bytes)?
         } else {
             return Err(unread(path, &bytes));
         };
@@ -545,25 +577,34 @@ const BEGINNING: u64 = 1 << 16;
 
 /// Whether these are the first bytes of a file that is read on.
 fn is_read(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x7fELF") || is_archive(bytes)
+    bytes.starts_with(b"\x7fELF")
+        || is_archive(bytes)
+        || macho::is_macho(bytes)
+        || pe::is_pe(bytes)
+        || relocatable::is_coff(bytes)
 }
 
 fn is_archive(bytes: &[u8]) -> bool {
     bytes.starts_with(b"!<arch>\n") || bytes.starts_with(b"!<thin>\n")
 }
 
-/// Why bytes that are neither ELF nor an archive are not read.
+/// Why bytes that no reader takes are not read.
 fn unread(path: PathBuf, bytes: &[u8]) -> Error {
     let known = object::FileKind::parse(bytes).is_ok() || is_bitcode(bytes);
     let detail = what_is(bytes);
     if known {
-        let detail = format!(
-            "{detail}; ELF executables, libraries, objects and archives for x86-64 and AArch64 are"
-        );
+        let hint = if detail == UNIVERSAL {
+            "take out the part for one architecture with `lipo -thin arm64 FILE -output NEW`; that is"
+        } else {
+            "executables, libraries, objects and archives in ELF, Mach-O and PE/COFF for x86-64 and AArch64 are"
+        };
+        let detail = format!("{detail}; {hint}");
         return Error::Unsupported { path, detail };
     }
     Error::NotAnObject { path, detail }
 }
+
+const UNIVERSAL: &str = "a universal Mach-O file";
 
 /// What kind of file the bytes are, in words.
 fn what_is(bytes: &[u8]) -> String {
@@ -573,11 +614,15 @@ fn what_is(bytes: &[u8]) -> String {
     }
     let known = match object::FileKind::parse(bytes) {
         _ if is_bitcode(bytes) => "LLVM bitcode",
-        Ok(Kind::MachO32 | Kind::MachO64) => "a Mach-O file",
-        Ok(Kind::MachOFat32 | Kind::MachOFat64) => "a universal Mach-O file",
+        Ok(Kind::MachO32) => "a 32-bit Mach-O file",
+        Ok(Kind::MachO64) => "a Mach-O file",
+        Ok(Kind::MachOFat32 | Kind::MachOFat64) => UNIVERSAL,
         Ok(Kind::DyldCache) => "a dyld cache",
-        Ok(Kind::Pe32 | Kind::Pe64) => "a PE image",
-        Ok(Kind::Coff | Kind::CoffBig | Kind::CoffImport) => "a COFF object",
+        Ok(Kind::Pe32) => "a 32-bit PE image",
+        Ok(Kind::Pe64) => "a PE image",
+        Ok(Kind::Coff) => "a COFF object",
+        Ok(Kind::CoffBig) => "a COFF object of the big kind (/bigobj)",
+        Ok(Kind::CoffImport) => "a member of an import library",
         Ok(Kind::Archive) => "an archive",
         Ok(_) => "an object file of another format",
         Err(_) => {

@@ -117,7 +117,11 @@ impl Image {
                     journey.instructions = journey.instructions.map(|known| known + instructions);
                     journey.via.push(match bound {
                         Bound::Symbol(name) | Bound::Lazily(name) => {
-                            format!("{}@plt", names::demangle(self.text(name)))
+                            format!(
+                                "{}@{}",
+                                names::demangle(self.text(name)),
+                                self.format.stub()
+                            )
                         }
                         _ => self.label(at),
                     });
@@ -177,6 +181,9 @@ impl Image {
                 None => Next::Nowhere,
             };
         }
+        if self.is_retpoline(to) {
+            return Next::Nowhere;
+        }
         if let Some(name) = self.cgo(to) {
             return Next::Cgo { at: to, name };
         }
@@ -203,6 +210,23 @@ impl Image {
         }
     }
 
+    /// Whether this is a retpoline (`-mretpoline`, `-mindirect-branch=thunk`): it calls its own end, which puts a
+    /// register in the place of the return address, and returns to that.
+    fn is_retpoline(&self, address: u64) -> bool {
+        const LARGEST: u64 = 64;
+        if self.architecture != Architecture::X86_64 {
+            return false;
+        }
+        let &[0xe8, a, b, c, d] = self.contents(address, 5) else {
+            return false;
+        };
+        let distance = i32::from_le_bytes([a, b, c, d]);
+        let end = address.wrapping_add(5).wrapping_add_signed(distance.into());
+        // mov %reg, (%rsp); ret
+        end.wrapping_sub(address) < LARGEST
+            && matches!(self.contents(end, 5), [0x48 | 0x4c, 0x89, register, 0x24, 0xc3] if register & 0xc7 == 4)
+    }
+
     /// The name of the function at this address, if it is Go's own side of a call into C.
     fn cgo(&self, address: u64) -> Option<Name> {
         let known = &self.thunks[self.piece_from(address)?];
@@ -220,13 +244,18 @@ impl Image {
     /// Where the function at this address passes control on to, if it does nothing else.
     fn thunk(&self, address: u64) -> Option<(Reached, u32)> {
         const LARGEST: u64 = 96;
-        let piece = self.piece_from(address)?;
+        // Where names are missing, several functions are one piece; what is asked of its middle is not kept.
+        let (piece, begins) = match self.piece_from(address) {
+            Some(piece) => (piece, true),
+            None => (self.piece_at(address)?, false),
+        };
         let size = self.functions[piece].end - address;
         let known = &self.thunks[piece];
-        if size > LARGEST || known.load(Ordering::Relaxed) == NO_THUNK {
+        if begins && (size > LARGEST || known.load(Ordering::Relaxed) == NO_THUNK) {
             known.store(NO_THUNK, Ordering::Relaxed);
             return None;
         }
+        let size = size.min(LARGEST);
         let code = self.contents(address, usize::try_from(size).ok()?);
         let found = match self.architecture {
             Architecture::X86_64 => x86::thunk(code, address),
@@ -235,9 +264,13 @@ impl Image {
         let found = found.filter(|found| match found.0 {
             Reached::Slot(slot) => self.is_constant(slot),
             // A function that jumps to itself passes nothing on.
-            Reached::Address(to) => self.piece_at(to) != Some(piece),
+            Reached::Address(to) if begins => self.piece_at(to) != Some(piece),
+            Reached::Address(to) => to != address,
             _ => false,
         });
+        if !begins {
+            return found;
+        }
         known.store(
             if found.is_some() { THUNK } else { NO_THUNK },
             Ordering::Relaxed,

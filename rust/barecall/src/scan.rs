@@ -129,7 +129,7 @@ impl<'a> Scanner<'a> {
             graph: Graph::new(
                 image,
                 match image.architecture {
-                    Architecture::X86_64 => &x86::CONVENTION,
+                    Architecture::X86_64 => x86::convention(image.format),
                     Architecture::Aarch64 => &aarch64::CONVENTION,
                 },
             ),
@@ -250,7 +250,7 @@ impl<'a> Scanner<'a> {
             match self.graph.body.flow(earlier) {
                 Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => return None,
                 Flow::Call(_) | Flow::CallVia(_)
-                    if x86::CONVENTION.caller_saved & (1 << register) != 0 =>
+                    if x86::convention(self.image.format).caller_saved & (1 << register) != 0 =>
                 {
                     return Some(Reached::Pointer);
                 }

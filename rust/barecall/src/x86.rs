@@ -6,6 +6,7 @@ use iced_x86::{
 };
 
 use crate::flow::{Convention, Reached};
+use crate::image::Format;
 use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Width};
 
 /// The stack pointer's number.
@@ -14,11 +15,27 @@ const SP: Reg = 4;
 const FP: Reg = 5;
 
 /// System V: a callee need not preserve rax, rcx, rdx, rsi, rdi, r8 to r11.
-pub(crate) const CONVENTION: Convention = Convention {
+const SYSTEM_V: Convention = Convention {
     sp: SP,
     fp: FP,
     caller_saved: 0b0000_1111_1100_0111,
 };
+
+/// Windows: rsi and rdi are preserved. The 32 bytes above the return address are the callee's, so that nothing
+/// is kept there across a call.
+const WINDOWS: Convention = Convention {
+    sp: SP,
+    fp: FP,
+    caller_saved: 0b0000_1111_0000_0111,
+};
+
+/// The calling convention of an image's functions.
+pub(crate) const fn convention(format: Format) -> &'static Convention {
+    match format {
+        Format::Elf | Format::MachO => &SYSTEM_V,
+        Format::Pe => &WINDOWS,
+    }
+}
 
 /// Whether an address relative to this register may lie in the function's own frame.
 pub(crate) const fn may_be_frame(base: Reg) -> bool {

@@ -863,7 +863,11 @@ fn real_files_cut_off_anywhere() {
             if let Err(error) = inspect(name, cut) {
                 assert!(error.to_string().starts_with(name.as_str()), "{error}");
             } else {
-                assert!(name.ends_with(".a"), "{name} cut off at {n}/64");
+                // So is an image without the signature or the padding that follows what is read.
+                let whole = name.ends_with(".a")
+                    || (name.ends_with(".dylib") && n > 32)
+                    || (name.ends_with(".dll") && n > 56);
+                assert!(whole, "{name} cut off at {n}/64");
             }
         }
     }

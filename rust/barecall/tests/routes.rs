@@ -174,6 +174,13 @@ const NO_STUBS: &[Expected] = &[
     all("method", &[Pointer]),
 ];
 
+const RETPOLINES: &[Expected] = &[
+    to("once", "puts", &[Plt]).via("puts@plt"),
+    all("argument", &[Unresolved]),
+    all("global", &[Unresolved]),
+    all("method", &[Unresolved]),
+];
+
 const STRAIGHT: &[Expected] = &[
     to("once", "puts", &[Direct]).tail(false),
     to("twice", "puts", &[Direct]),
@@ -470,6 +477,22 @@ const CONTROLS: &[Control] = &[
             to("through", "shim", &[Thunk]),
             to("chain", "chained", &[Thunk]),
         ],
+        ..DEFAULT
+    },
+    Control {
+        name: "retpoline",
+        arch: &[X86],
+        producers: &[Clang],
+        cflags: "-fPIE -mretpoline",
+        calls: RETPOLINES,
+        ..DEFAULT
+    },
+    Control {
+        name: "retpoline",
+        arch: &[X86],
+        producers: &[Gcc],
+        cflags: "-fPIE -mindirect-branch=thunk -fcf-protection=none",
+        calls: RETPOLINES,
         ..DEFAULT
     },
     Control {

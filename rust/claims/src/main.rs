@@ -6,6 +6,8 @@
 mod act;
 #[cfg(target_os = "linux")]
 mod blocked;
+#[cfg(target_os = "linux")]
+mod brigades;
 mod cgo;
 mod child;
 mod claim;
@@ -21,6 +23,7 @@ mod show;
 mod side_by_side;
 mod sleepers;
 mod subject;
+mod syscalls;
 mod table;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod trampolines;
@@ -84,6 +87,13 @@ enum Command {
         /// `rust/say`, `c/say`, `multi_thread/say_ready`, …
         name: String,
     },
+    /// Run a brigade, for the judge to count its system calls
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Brigade {
+        /// `tokio 8 1 17 64`: variant, stages, messages in flight, hops of each, bytes of buffer
+        words: Vec<String>,
+    },
     /// What the judge has a child do
     #[command(hide = true)]
     Errand { words: Vec<String> },
@@ -105,17 +115,28 @@ struct Sizes {
     /// How many tasks million-tasks has asleep at once [default: 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     tasks: Option<u64>,
+    /// Over how many hops switch-cost times each brigade [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    hops: Option<u64>,
 }
 
 impl Sizes {
     /// Before anything starts: whether that many can be had, and whether a claim asks for them.
     fn check(&self, ids: &[String]) -> Result<(), Failure> {
-        let id = claims::million_tasks::STATEMENT.id;
-        match self.tasks {
-            Some(_) if !ids.iter().any(|wanted| wanted == id) => Err(Failure::NothingToSize { id }),
-            Some(tasks) => Ok(claims::million_tasks::can_be_had(tasks)?),
-            None => Ok(()),
+        let asked = |flag, id: &'static str| {
+            let asked = ids.iter().any(|wanted| wanted == id);
+            asked
+                .then_some(())
+                .ok_or(Failure::NothingToSize { flag, id })
+        };
+        if self.hops.is_some() {
+            asked("hops", "switch-cost")?;
         }
+        if let Some(tasks) = self.tasks {
+            asked("tasks", claims::million_tasks::STATEMENT.id)?;
+            claims::million_tasks::can_be_had(tasks)?;
+        }
+        Ok(())
     }
 }
 
@@ -140,6 +161,8 @@ fn main() -> ExitCode {
         Command::Show { id, sizes, output } => run_show(&id, &sizes, output.format),
         Command::Act { name } => run_act(name),
         Command::Errand { words } => run_errand(&words),
+        #[cfg(target_os = "linux")]
+        Command::Brigade { words } => run_brigade(&words),
     };
     done.unwrap_or_else(|failure| match failure {
         // Whoever read has read enough.
@@ -160,10 +183,19 @@ enum Failure {
     NoSuchAct { name: String },
     #[error("no errand {words}")]
     NoSuchErrand { words: String },
-    #[error("--tasks is for {id}, which is not among the claims to check")]
-    NothingToSize { id: &'static str },
+    #[error("--{flag} is for {id}, which is not among the claims to check")]
+    NothingToSize {
+        flag: &'static str,
+        id: &'static str,
+    },
     #[error(transparent)]
     Limits(#[from] limits::Error),
+    #[cfg(target_os = "linux")]
+    #[error("no brigade {words}")]
+    NoSuchBrigade { words: String },
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Brigade(#[from] zero_cost_ffi::brigade::Error),
     #[error("nothing to judge: {0}")]
     Subject(#[from] subject::Error),
     #[error("the output cannot be written: {0}")]
@@ -192,8 +224,14 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         .map(|id| named(id))
         .collect::<Result<Vec<_>, _>>()?;
     prove.sizes.check(&ids)?;
+    // Before anything starts. Without names, what cannot be run is said beside what can.
+    #[cfg(target_os = "linux")]
+    for id in &prove.ids {
+        brigades::check(id, prove.sizes.hops)?;
+    }
     let mut subject = Subject::current()?;
     subject.tasks = prove.sizes.tasks;
+    subject.hops = prove.sizes.hops;
     let checked: Vec<Claim> = statements
         .iter()
         .map(|statement| (statement.check)(&subject))
@@ -275,6 +313,7 @@ fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure
     sizes.check(&[id.to_owned()])?;
     let mut subject = Subject::current()?;
     subject.tasks = sizes.tasks;
+    subject.hops = sizes.hops;
     let claim = (statement.check)(&subject);
     let mut out = anstream::stdout().lock();
     match format {
@@ -301,6 +340,15 @@ fn run_errand(words: &[String]) -> Result<ExitCode, Failure> {
         words: words.join(" "),
     })?;
     errand.perform()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(target_os = "linux")]
+fn run_brigade(words: &[String]) -> Result<ExitCode, Failure> {
+    let (variant, plan) = brigades::told(words).ok_or_else(|| Failure::NoSuchBrigade {
+        words: words.join(" "),
+    })?;
+    plan.run(variant)?;
     Ok(ExitCode::SUCCESS)
 }
 

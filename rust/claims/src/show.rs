@@ -11,7 +11,7 @@ use crate::claim::{Claim, TALK};
 use crate::pictures;
 use crate::side_by_side;
 use crate::subject::{Subject, words};
-use crate::table::style;
+use crate::table::{style, widest};
 
 const BOLD: Style = Style::new().bold();
 const MARK: Style = AnsiColor::Green.on_default();
@@ -58,6 +58,8 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
         .into_iter()
         .filter(|exhibit| match id {
             "every-opt-level" | "same-stack" => true,
+            // No call to C in these.
+            "reads-per-message" | "switch-cost" => false,
             // The two that the walks of Go are beside.
             "cgo-crosses-its-runtime" => ["add_one", "say_cstr"].contains(&exhibit.name),
             "cgo-buys-something" => false,
@@ -164,6 +166,7 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
     for condition in &claim.conditions {
         writeln!(out, "  - {condition}")?;
     }
+    measured(out, claim)?;
     writeln!(
         out,
         "{BOLD}the talk{BOLD:#}, {}: {}",
@@ -213,6 +216,32 @@ pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Resu
                 width = COLUMN + 2
             )?;
         }
+    }
+    Ok(())
+}
+
+/// What was measured, a line each, with the least and the greatest.
+pub fn measured(out: &mut impl Write, claim: &Claim) -> io::Result<()> {
+    if claim.measured.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{BOLD}measured{BOLD:#} ({}, this run; no verdict rests on it)",
+        claim.id
+    )?;
+    let width = widest(claim.measured.keys().map(String::as_str));
+    for (name, measured) in &claim.measured {
+        let spread = measured
+            .spread
+            .map(|[least, greatest]| format!("  ({least:.2} to {greatest:.2})"));
+        writeln!(
+            out,
+            "  {name:<width$}  {:>10.2} {}{}",
+            measured.value,
+            measured.unit,
+            spread.unwrap_or_default()
+        )?;
     }
     Ok(())
 }

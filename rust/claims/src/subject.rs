@@ -19,6 +19,8 @@ pub struct Subject {
     bias: u64,
     /// How many tasks `million-tasks` has, where that was said.
     pub tasks: Option<u64>,
+    /// Over how many hops `switch-cost` is timed, where that was said.
+    pub hops: Option<u64>,
     /// The walks taken so far.
     pub taken: RefCell<HashMap<Act, Taken>>,
     go: OnceCell<Result<Program, NoGo>>,
@@ -46,6 +48,7 @@ impl Subject {
             image,
             bias,
             tasks: None,
+            hops: None,
             taken: RefCell::default(),
             go: OnceCell::new(),
         };

@@ -8,6 +8,7 @@ use zero_cost_ffi::catalogue;
 
 use crate::claim::{Claim, Evidence, Verdict};
 use crate::pictures;
+use crate::show;
 use crate::subject::{Subject, on_show, words};
 
 const BOLD: Style = Style::new().bold();
@@ -62,6 +63,7 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
     // Of one that was asked for by name; of all they would bury the verdicts.
     if let [claim] = claims {
         pictures::charts(out, &claim.pictures.charts)?;
+        show::measured(out, claim)?;
     }
     writeln!(out)?;
     let count = |verdict| {

@@ -9,7 +9,7 @@ use object::read::elf::{
 use object::{LittleEndian, SectionIndex, SymbolIndex};
 
 use super::pieces::{self, Candidate};
-use super::{Architecture, Bound, Image, Name, Piece, Section, Slot, Symbol, section_of};
+use super::{Architecture, Bound, Format, Image, Name, Piece, Section, Slot, Symbol, section_of};
 use crate::error::Error;
 
 pub(super) type Header = FileHeader64<LittleEndian>;
@@ -73,6 +73,32 @@ pub(super) fn without_conflicts(slots: &mut Vec<Slot>) {
     });
 }
 
+/// Whether the mapping symbol of that name marks the beginning of data (or of code); none if it is another.
+pub(super) fn is_data_mark(name: &[u8]) -> Option<bool> {
+    match name {
+        [b'$', b'd'] | [b'$', b'd', b'.', ..] => Some(true),
+        [b'$', b'x'] | [b'$', b'x', b'.', ..] => Some(false),
+        _ => None,
+    }
+}
+
+/// The data between the code: from each mark of data to the next mark, or the section's end.
+pub(super) fn between(sections: &[Section], mut marks: Vec<(u64, bool)>) -> Vec<(u64, u64)> {
+    marks.retain(|mark| section_of(sections, mark.0).is_some_and(|section| section.executable));
+    marks.sort_unstable();
+    // Where both stand, the data is empty.
+    let ends = marks.iter().skip(1).map(|mark| mark.0).chain([u64::MAX]);
+    marks
+        .iter()
+        .zip(ends)
+        .filter(|(mark, _)| mark.1)
+        .filter_map(|(mark, next)| {
+            let end = section_of(sections, mark.0)?.end.min(next);
+            (mark.0 < end).then_some((mark.0, end))
+        })
+        .collect()
+}
+
 struct File<'a> {
     path: &'a Path,
     bytes: &'a [u8],
@@ -134,6 +160,7 @@ impl<'a> File<'a> {
             path: PathBuf::new(),
             bytes: Vec::new(),
             architecture,
+            format: Format::Elf,
             sections,
             relro,
             slots,
@@ -395,7 +422,8 @@ impl<'a> File<'a> {
             ),
             None => (0, &[][..]),
         };
-        Ok(pieces::of(self.bytes, sections, candidates, unwind))
+        let known = pieces::unwound(sections, unwind.0, unwind.1);
+        Ok(pieces::of(self.bytes, sections, candidates, known))
     }
 
     /// Data between the code: from each mapping symbol `$d` to the next `$x`.
@@ -411,32 +439,14 @@ impl<'a> File<'a> {
         if architecture != Architecture::Aarch64 {
             return Vec::new();
         }
-        let mut marks: Vec<(u64, bool)> = symbols
+        let marks = symbols
             .iter()
             .filter_map(|symbol| {
-                let data = match symbols.symbol_name(LE, symbol).ok()? {
-                    [b'$', b'd'] | [b'$', b'd', b'.', ..] => true,
-                    [b'$', b'x'] | [b'$', b'x', b'.', ..] => false,
-                    _ => return None,
-                };
-                let at = symbol.st_value(LE);
-                section_of(sections, at)
-                    .is_some_and(|section| section.executable)
-                    .then_some((at, data))
+                let data = is_data_mark(symbols.symbol_name(LE, symbol).ok()?)?;
+                Some((symbol.st_value(LE), data))
             })
             .collect();
-        marks.sort_unstable();
-        // Where both stand, the data is empty.
-        let ends = marks.iter().skip(1).map(|mark| mark.0).chain([u64::MAX]);
-        marks
-            .iter()
-            .zip(ends)
-            .filter(|(mark, _)| mark.1)
-            .filter_map(|(mark, next)| {
-                let end = section_of(sections, mark.0)?.end.min(next);
-                (mark.0 < end).then_some((mark.0, end))
-            })
-            .collect()
+        between(sections, marks)
     }
 
     fn word(&self, sections: &[Section], address: u64) -> Option<u64> {

@@ -26,24 +26,25 @@ pub(super) fn is_no_name(name: &[u8]) -> bool {
     name.is_empty() || name[0] == b'$' || name.starts_with(b".L")
 }
 
+/// Where a function lies, as far as that is known.
 #[derive(Clone, Copy)]
-struct Span {
-    start: u64,
-    length: u64,
+pub(super) struct Span {
+    pub start: u64,
+    /// 0: to where the next one begins.
+    pub length: u64,
     /// The unwind table says so: it must be right about a function's length, a symbol need not be.
-    unwind: bool,
-    name: Option<Name>,
+    pub unwind: bool,
+    pub name: Option<Name>,
 }
 
-/// All functions' pieces and all names, each by address.
+/// All functions' pieces and all names, each by address; `spans` are functions that other tables than symbols know.
 pub(super) fn of(
     bytes: &[u8],
     sections: &[Section],
     mut candidates: Vec<Candidate>,
-    unwind: (u64, &[u8]),
+    mut spans: Vec<Span>,
 ) -> (Vec<Piece>, Vec<Symbol>) {
     candidates.sort_unstable();
-    let mut spans = unwind_spans(sections, unwind.0, unwind.1);
     for candidate in candidates.iter().filter(|candidate| !candidate.untyped) {
         spans.push(Span {
             start: candidate.address,
@@ -81,7 +82,8 @@ pub(super) fn of(
     (pieces, symbols)
 }
 
-fn unwind_spans(sections: &[Section], address: u64, data: &[u8]) -> Vec<Span> {
+/// The functions that ELF's unwind table knows.
+pub(super) fn unwound(sections: &[Section], address: u64, data: &[u8]) -> Vec<Span> {
     let mut spans = Vec::new();
     let frames = EhFrame::new(data, LittleEndian);
     let bases = BaseAddresses::default().set_eh_frame(address);

@@ -1,4 +1,4 @@
-//! Relocatable ELF: object files, static archives and rlibs, linked in memory to see where their calls lead.
+//! Relocatable files: ELF, Mach-O and COFF objects, static archives and rlibs, linked in memory to see where their calls lead.
 //!
 //! What a call in an object reaches is decided by its relocation. So the object (or all objects of an archive
 //! together) is given invented addresses, every symbol that it leaves undefined an address of its own outside
@@ -8,6 +8,8 @@
 //!
 //! A call to a symbol that is defined here is `direct`: it is when an executable is linked from this. A shared
 //! library may interpose a PLT stub before a symbol that it exports; read the library to see it.
+//!
+//! The relocations of Mach-O and COFF are put as those of ELF that say the same.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,10 +20,13 @@ use object::read::archive::ArchiveFile;
 use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
 use object::{SectionIndex, SymbolIndex};
 
-use super::elf::{LE, Table, header, without_conflicts};
+use super::elf::{LE, Table, between, header, is_data_mark, without_conflicts};
 use super::pieces::{self, Candidate};
-use super::{Architecture, Bound, Image, Name, Section, Slot, Symbol};
+use super::{Architecture, Bound, Format, Image, Name, Section, Slot, Symbol};
 use crate::error::Error;
+
+mod coff;
+mod macho;
 
 /// The first invented address; less than this is a number, not an address.
 const FIRST: u64 = 0x1_0000;
@@ -32,6 +37,14 @@ const MOST_AARCH64: u64 = 120 << 20;
 const OUTSIDE_STEP: u64 = 16;
 /// The symbol that stands for the GOT itself.
 const GOT: &[u8] = b"_GLOBAL_OFFSET_TABLE_";
+
+/// Whether this is a COFF object for a machine that this crate reads, or ARM64EC, which it names.
+pub(super) fn is_coff(bytes: &[u8]) -> bool {
+    matches!(
+        bytes.get(..2),
+        Some([0x64, 0x86] | [0x64, 0xaa] | [0x41, 0xa6])
+    )
+}
 
 /// Reads one relocatable object.
 pub(super) fn object(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
@@ -47,7 +60,7 @@ pub(super) fn object(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
     linker.link(&path)
 }
 
-/// Reads a static archive: every ELF object in it. Other members (an rlib's metadata, bitcode) are passed over.
+/// Reads a static archive: every object in it. Other members (an rlib's metadata, bitcode) are passed over.
 pub(super) fn archive(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
     let damaged = |offset: usize, detail: String| Error::Damaged {
         path: path.clone(),
@@ -88,7 +101,8 @@ pub(super) fn archive(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
             )
         })?;
         end = start.saturating_add(data.len());
-        if !data.starts_with(b"\x7fELF") {
+        let object = data.starts_with(b"\x7fELF") || super::macho::is_macho(data) || is_coff(data);
+        if !object {
             if others.len() < 3 {
                 others.push(format!("{shown} ({})", super::what_is(data)));
             }
@@ -109,7 +123,7 @@ pub(super) fn archive(path: PathBuf, bytes: &[u8]) -> Result<Image, Error> {
             "an archive without members".to_owned()
         } else {
             format!(
-                "an archive without ELF objects (x86-64 or AArch64); it holds {} …",
+                "an archive without objects for x86-64 or AArch64; it holds {} …",
                 others.join(", ")
             )
         };
@@ -182,14 +196,40 @@ enum Local<'a> {
 
 struct Member<'a> {
     place: Place<'a>,
-    bytes: &'a [u8],
-    table: Table<'a>,
-    /// Where each section was laid, by its index.
-    laid: Vec<Option<Laid>>,
-    /// Each symbol of the symbol table.
-    symbols: Vec<Local<'a>>,
-    symbol_section: SectionIndex,
+    relocations: Relocations<'a>,
 }
+
+enum Relocations<'a> {
+    Elf {
+        bytes: &'a [u8],
+        table: Table<'a>,
+        /// Where each section was laid, by its index.
+        laid: Vec<Option<Laid>>,
+        /// Each symbol of the symbol table.
+        symbols: Vec<Local<'a>>,
+        symbol_section: SectionIndex,
+    },
+    /// Another format's, put as ELF's.
+    Put(Vec<Relocation<'a>>),
+}
+
+/// A relocation, put as ELF's.
+#[derive(Clone, Copy)]
+struct Relocation<'a> {
+    /// The section that it is about.
+    laid: Laid,
+    /// Where in that section.
+    offset: u64,
+    symbol: Local<'a>,
+    addend: i64,
+    /// ELF's number.
+    kind: u32,
+    /// Where in the file it stands.
+    at: u64,
+}
+
+/// The kind of a relocation that ELF has no like of, or that is not understood: it makes no address.
+const OTHER_KIND: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
 struct Laid {
@@ -202,12 +242,17 @@ struct Laid {
 #[derive(Default)]
 struct Linker<'a> {
     architecture: Option<Architecture>,
+    format: Format,
     members: Vec<Member<'a>>,
     /// The image's bytes: sections one after another, names in between.
     out: Vec<u8>,
     sections: Vec<Section>,
     candidates: Vec<Candidate>,
     globals: HashMap<&'a [u8], Global>,
+    /// AArch64's mapping symbols: where data (or code) begins.
+    marks: Vec<(u64, bool)>,
+    /// Data between the code, where a table tells.
+    literals: Vec<(u64, u64)>,
     /// Where each member's code begins, and its name.
     beginnings: Vec<(u64, Name)>,
     next: u64,
@@ -224,6 +269,14 @@ struct Linker<'a> {
     nowhere: u64,
 }
 
+/// A section to be laid out; without data, zeroes.
+struct NewSection<'b> {
+    size: u64,
+    data: Option<&'b [u8]>,
+    executable: bool,
+    constant: bool,
+}
+
 struct Global {
     target: Target,
     weak: bool,
@@ -232,41 +285,113 @@ struct Global {
 impl<'a> Linker<'a> {
     /// Lays out a member's sections and takes note of its symbols.
     fn add(&mut self, place: Place<'a>, bytes: &'a [u8]) -> Result<(), Error> {
+        if super::macho::is_macho(bytes) {
+            self.add_macho(place, bytes)
+        } else if is_coff(bytes) {
+            self.add_coff(place, bytes)
+        } else {
+            self.add_elf(place, bytes)
+        }
+    }
+
+    fn add_elf(&mut self, place: Place<'a>, bytes: &'a [u8]) -> Result<(), Error> {
         let (header, architecture) =
             header(place.path, bytes).map_err(|error| place.moved(error))?;
         if header.e_type(LE) != elf::ET_REL {
-            return Err(
-                place.unsupported("a linked image within an archive; name the image itself")
-            );
-        }
-        match self.architecture {
-            Some(known) if known != architecture => {
-                return Err(place.unsupported(format!(
-                    "it is for {architecture:?}, the members before it for {known:?}; an archive for one machine is"
-                )));
-            }
-            _ => self.architecture = Some(architecture),
+            return Err(linked_within(&place));
         }
         let table = header
             .sections(LE, bytes)
             .map_err(|error| place.damaged(40, error))?;
         apart(&place, &table, bytes.len() as u64)?;
+        self.begin(&place, Format::Elf, architecture)?;
+        let laid = self.lay(&place, &table, bytes)?;
+        let (symbols, symbol_section) = self.symbols(&place, &table, bytes, &laid)?;
+        self.members.push(Member {
+            place,
+            relocations: Relocations::Elf {
+                bytes,
+                table,
+                laid,
+                symbols,
+                symbol_section,
+            },
+        });
+        Ok(())
+    }
+
+    /// Begins with a member, which must be for the same machine as those before it.
+    fn begin(
+        &mut self,
+        place: &Place<'a>,
+        format: Format,
+        architecture: Architecture,
+    ) -> Result<(), Error> {
+        match self.architecture {
+            Some(known) if known != architecture || self.format != format => {
+                return Err(place.unsupported(format!(
+                    "it is {format:?} for {architecture:?}, the members before it are {:?} for {known:?}; \
+                     an archive for one machine is",
+                    self.format
+                )));
+            }
+            _ => {
+                self.architecture = Some(architecture);
+                self.format = format;
+            }
+        }
         self.next = self.next.max(FIRST).next_multiple_of(16);
         if let Some(member) = place.member {
             let name = self.name(member);
             self.beginnings.push((self.next, name));
         }
-        let laid = self.lay(&place, &table, bytes, architecture)?;
-        let (symbols, symbol_section) = self.symbols(&place, &table, bytes, &laid)?;
-        self.members.push(Member {
-            place,
-            bytes,
-            table,
-            laid,
-            symbols,
-            symbol_section,
-        });
         Ok(())
+    }
+
+    /// Lays out one section.
+    fn lay_section(
+        &mut self,
+        place: &Place<'a>,
+        shown: &[u8],
+        align: u64,
+        new: &NewSection<'_>,
+    ) -> Result<Laid, Error> {
+        let most = match self.architecture {
+            Some(Architecture::Aarch64) => MOST_AARCH64,
+            _ => MOST_X86,
+        };
+        let align = match align {
+            align if align.is_power_of_two() => align.clamp(16, 4096),
+            _ => 16,
+        };
+        let start = self.next.next_multiple_of(align);
+        if new.size > most || start + new.size > most {
+            return Err(place.unsupported(format!(
+                "sections of more than {most:#x} bytes in all (section {} has {:#x}); what is linked from them is",
+                String::from_utf8_lossy(shown),
+                new.size
+            )));
+        }
+        let offset = new.data.map(|data| {
+            let offset = self.out.len();
+            self.out.extend_from_slice(data);
+            offset
+        });
+        self.next = start + new.size;
+        self.sections.push(Section {
+            start,
+            end: start + new.size,
+            offset,
+            executable: new.executable,
+            constant: new.constant,
+            stubs: false,
+        });
+        Ok(Laid {
+            start,
+            size: new.size,
+            offset,
+            executable: new.executable,
+        })
     }
 
     fn lay(
@@ -274,12 +399,7 @@ impl<'a> Linker<'a> {
         place: &Place<'a>,
         table: &Table<'a>,
         bytes: &'a [u8],
-        architecture: Architecture,
     ) -> Result<Vec<Option<Laid>>, Error> {
-        let most = match architecture {
-            Architecture::X86_64 => MOST_X86,
-            Architecture::Aarch64 => MOST_AARCH64,
-        };
         let mut laid = vec![None; table.len()];
         for (index, section) in table.enumerate() {
             let flags = section.sh_flags(LE);
@@ -293,44 +413,22 @@ impl<'a> Linker<'a> {
             {
                 continue;
             }
-            let align = match section.sh_addralign(LE) {
-                align if align.is_power_of_two() => align.clamp(16, 4096),
-                _ => 16,
-            };
-            let start = self.next.next_multiple_of(align);
-            if size > most || start + size > most {
-                return Err(place.unsupported(format!(
-                    "sections of more than {most:#x} bytes in all (section {} has {size:#x}); what is linked from them is",
-                    String::from_utf8_lossy(name)
-                )));
-            }
             let zeroes = section.sh_type(LE) == elf::SHT_NOBITS;
-            let offset = if zeroes {
+            let data = if zeroes {
                 None
             } else {
                 let data = section
                     .data(LE, bytes)
                     .map_err(|error| place.damaged(section.sh_offset(LE), error))?;
-                let offset = self.out.len();
-                self.out.extend_from_slice(data);
-                Some(offset)
+                Some(data)
             };
-            let executable = flags.contains(elf::SHF_EXECINSTR);
-            self.next = start + size;
-            self.sections.push(Section {
-                start,
-                end: start + size,
-                offset,
-                executable,
-                constant: !flags.contains(elf::SHF_WRITE) || name.starts_with(b".data.rel.ro"),
-                stubs: false,
-            });
-            laid[index.0] = Some(Laid {
-                start,
+            let new = NewSection {
                 size,
-                offset,
-                executable,
-            });
+                data,
+                executable: flags.contains(elf::SHF_EXECINSTR),
+                constant: !flags.contains(elf::SHF_WRITE) || name.starts_with(b".data.rel.ro"),
+            };
+            laid[index.0] = Some(self.lay_section(place, name, section.sh_addralign(LE), &new)?);
         }
         Ok(laid)
     }
@@ -378,6 +476,11 @@ impl<'a> Linker<'a> {
                         Target::Nowhere
                     } else {
                         let address = laid.start + value;
+                        if let Some(data) = is_data_mark(name)
+                            && self.architecture == Some(Architecture::Aarch64)
+                        {
+                            self.marks.push((address, data));
+                        }
                         self.candidate(symbol, name, address, laid);
                         if symbol.st_type() == elf::STT_GNU_IFUNC {
                             Target::Ifunc(address)
@@ -396,19 +499,22 @@ impl<'a> Linker<'a> {
             if symbol.is_undefined(LE) {
                 continue;
             }
-            let weak = symbol.is_weak();
-            match self.globals.entry(name) {
-                Entry::Vacant(entry) => {
-                    entry.insert(Global { target, weak });
-                }
-                // The first strong definition is the one that counts, as for a linker.
-                Entry::Occupied(mut entry) if entry.get().weak && !weak => {
-                    entry.insert(Global { target, weak });
-                }
-                Entry::Occupied(_) => {}
-            }
+            self.define(name, target, symbol.is_weak());
         }
         Ok((found, symbols.section()))
+    }
+
+    fn define(&mut self, name: &'a [u8], target: Target, weak: bool) {
+        match self.globals.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(Global { target, weak });
+            }
+            // The first strong definition is the one that counts, as for a linker.
+            Entry::Occupied(mut entry) if entry.get().weak && !weak => {
+                entry.insert(Global { target, weak });
+            }
+            Entry::Occupied(_) => {}
+        }
     }
 
     fn candidate(
@@ -480,6 +586,9 @@ impl<'a> Linker<'a> {
                 stubs: false,
             });
         }
+        let mut literals = std::mem::take(&mut self.literals);
+        literals.extend(between(&self.sections, std::mem::take(&mut self.marks)));
+        literals.sort_unstable();
         let mut slots = std::mem::take(&mut self.slots);
         for (&target, &at) in &self.got {
             slots.push(Slot {
@@ -489,7 +598,8 @@ impl<'a> Linker<'a> {
         }
         without_conflicts(&mut slots);
         let candidates = std::mem::take(&mut self.candidates);
-        let (functions, mut symbols) = pieces::of(&self.out, &self.sections, candidates, (0, &[]));
+        let (functions, mut symbols) =
+            pieces::of(&self.out, &self.sections, candidates, Vec::new());
         // Behind all others, so that the order holds.
         symbols.extend((0u64..).zip(&self.undefined).map(|(n, &name)| Symbol {
             address: self.outside + n * OUTSIDE_STEP,
@@ -499,6 +609,7 @@ impl<'a> Linker<'a> {
             path: PathBuf::new(),
             bytes: self.out,
             architecture,
+            format: self.format,
             sections: self.sections,
             relro: Vec::new(),
             slots,
@@ -509,45 +620,52 @@ impl<'a> Linker<'a> {
             movable: true,
             outside: (self.outside, end),
             members: self.beginnings,
-            literals: Vec::new(),
             twice: std::sync::OnceLock::new(),
+            literals,
             thunks: Vec::new(),
         })
     }
 
     fn relocate(&mut self, member: &Member<'a>, architecture: Architecture) -> Result<(), Error> {
         let place = &member.place;
-        for section in member.table.iter() {
+        let (bytes, table, laid, symbols, symbol_section) = match &member.relocations {
+            Relocations::Put(relocations) => {
+                for relocation in relocations {
+                    self.apply(place, relocation, architecture)?;
+                }
+                return Ok(());
+            }
+            Relocations::Elf {
+                bytes,
+                table,
+                laid,
+                symbols,
+                symbol_section,
+            } => (*bytes, table, laid, symbols, *symbol_section),
+        };
+        for section in table.iter() {
             let kind = section.sh_type(LE);
             if !matches!(kind, elf::SHT_RELA | elf::SHT_REL | elf::SHT_CREL) {
                 continue;
             }
-            let Some(laid) = member
-                .laid
-                .get(section.sh_info(LE) as usize)
-                .copied()
-                .flatten()
-            else {
+            let Some(laid) = laid.get(section.sh_info(LE) as usize).copied().flatten() else {
                 continue;
             };
             let at = section.sh_offset(LE);
             let rela = section
-                .rela(LE, member.bytes)
+                .rela(LE, bytes)
                 .map_err(|error| place.damaged(at, error))?;
             let Some((relocations, link)) = rela else {
                 return Err(place.unsupported(
                     "relocations without addends, or compressed ones (SHT_REL, SHT_CREL); SHT_RELA is",
                 ));
             };
-            if link != member.symbol_section && !relocations.is_empty() && link.0 != 0 {
+            if link != symbol_section && !relocations.is_empty() && link.0 != 0 {
                 return Err(place.damaged(at, "relocations that use another symbol table"));
             }
-            let Some(offset) = laid.offset else {
-                return Err(place.damaged(at, "relocations for a section without contents"));
-            };
             for (n, relocation) in (0u64..).zip(relocations) {
                 let index = SymbolIndex(relocation.r_sym(LE, false) as usize);
-                let symbol = match member.symbols.get(index.0) {
+                let symbol = match symbols.get(index.0) {
                     Some(&symbol) => symbol,
                     None if index.0 == 0 => Local::Is(Target::Nowhere),
                     None => {
@@ -556,60 +674,82 @@ impl<'a> Linker<'a> {
                             format!(
                                 "a relocation uses symbol {}; there are {}",
                                 index.0,
-                                member.symbols.len()
+                                symbols.len()
                             ),
                         ));
                     }
                 };
-                let target = match symbol {
-                    Local::Is(target) => target,
-                    Local::Global(name) => self.global(name),
-                };
-                let field = Field {
-                    at: laid.start.wrapping_add(relocation.r_offset(LE)),
-                    executable: laid.executable,
-                    target,
+                let relocation = Relocation {
+                    laid,
+                    offset: relocation.r_offset(LE),
+                    symbol,
                     addend: relocation.r_addend(LE),
+                    kind: relocation.r_type(LE, false).0,
+                    at: at.saturating_add(n.saturating_mul(24)),
                 };
-                let kind = relocation.r_type(LE, false).0;
-                let patch = match architecture {
-                    Architecture::X86_64 => self.x86(kind, &field),
-                    Architecture::Aarch64 => {
-                        let have = relocation.r_offset(LE);
-                        let word = usize::try_from(have)
-                            .ok()
-                            .and_then(|have| offset.checked_add(have))
-                            .filter(|_| have.saturating_add(4) <= laid.size)
-                            .and_then(|from| {
-                                self.out.get(from..from.checked_add(4)?)?.try_into().ok()
-                            })
-                            .map_or(0, u32::from_le_bytes);
-                        self.aarch64(kind, &field, word)
-                    }
-                };
-                let Patch::Bytes(width, value) = patch else {
-                    continue;
-                };
-                let within = relocation
-                    .r_offset(LE)
-                    .checked_add(width as u64)
-                    .is_some_and(|end| end <= laid.size);
-                if !within {
-                    return Err(place.damaged(
-                        at.saturating_add(n.saturating_mul(24)),
-                        format!(
-                            "a relocation for offset {:#x} of a section of {:#x} bytes",
-                            relocation.r_offset(LE),
-                            laid.size
-                        ),
-                    ));
-                }
-                // Within the section, so within the bytes.
-                let from = offset + usize::try_from(relocation.r_offset(LE)).unwrap_or(0);
-                if let Some(bytes) = self.out.get_mut(from..from + width) {
-                    bytes.copy_from_slice(&value.to_le_bytes()[..width]);
-                }
+                self.apply(place, &relocation, architecture)?;
             }
+        }
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        place: &Place<'a>,
+        relocation: &Relocation<'a>,
+        architecture: Architecture,
+    ) -> Result<(), Error> {
+        let Relocation {
+            laid,
+            offset,
+            kind,
+            at,
+            ..
+        } = *relocation;
+        let Some(begin) = laid.offset else {
+            return Err(place.damaged(at, "relocations for a section without contents"));
+        };
+        let target = match relocation.symbol {
+            Local::Is(target) => target,
+            Local::Global(name) => self.global(name),
+        };
+        let field = Field {
+            at: laid.start.wrapping_add(offset),
+            executable: laid.executable,
+            target,
+            addend: relocation.addend,
+        };
+        let patch = match architecture {
+            Architecture::X86_64 => self.x86(kind, &field),
+            Architecture::Aarch64 => {
+                let word = usize::try_from(offset)
+                    .ok()
+                    .and_then(|offset| begin.checked_add(offset))
+                    .filter(|_| offset.saturating_add(4) <= laid.size)
+                    .and_then(|from| self.out.get(from..from.checked_add(4)?)?.try_into().ok())
+                    .map_or(0, u32::from_le_bytes);
+                self.aarch64(kind, &field, word)
+            }
+        };
+        let Patch::Bytes(width, value) = patch else {
+            return Ok(());
+        };
+        let within = offset
+            .checked_add(width as u64)
+            .is_some_and(|end| end <= laid.size);
+        if !within {
+            return Err(place.damaged(
+                at,
+                format!(
+                    "a relocation for offset {offset:#x} of a section of {:#x} bytes",
+                    laid.size
+                ),
+            ));
+        }
+        // Within the section, so within the bytes.
+        let from = begin + usize::try_from(offset).unwrap_or(0);
+        if let Some(bytes) = self.out.get_mut(from..from + width) {
+            bytes.copy_from_slice(&value.to_le_bytes()[..width]);
         }
         Ok(())
     }
@@ -895,6 +1035,10 @@ fn adr(word: u32, value: i64) -> Option<u32> {
     }
     let word = bits(word, 29, 2, value & 3, false)?;
     bits(word, 5, 19, value >> 2, false)
+}
+
+fn linked_within(place: &Place<'_>) -> Error {
+    place.unsupported("a linked image within an archive; name the image itself")
 }
 
 /// No two sections share bytes of the file: what is read twice costs twice.

@@ -1,5 +1,8 @@
 //! Real object files, as small as they come, made by this machine's own compiler.
 
+#[path = "../toolchain/mod.rs"]
+mod toolchain;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -97,9 +100,61 @@ pub fn files() -> &'static [(String, Vec<u8>)] {
                 names.push("aarch64.so");
             }
         }
+        let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        names.extend(foreign(&folder));
         names
             .into_iter()
-            .map(|name| (name.to_owned(), std::fs::read(folder.join(name)).unwrap()))
+            .map(|name| (name.clone(), std::fs::read(folder.join(name)).unwrap()))
             .collect()
     })
+}
+
+/// Mach-O and PE files, where they can be made: for each processor an object and what is linked from it.
+fn foreign(folder: &Path) -> Vec<String> {
+    use toolchain::{Arch, Format};
+    const LIBRARY: &str = "--- !tapi-tbd\ntbd-version: 4\ntargets: [ x86_64-macos, arm64-macos ]\n\
+                           install-name: '/greet.dylib'\nexports:\n  - targets: [ x86_64-macos, arm64-macos ]\n    \
+                           symbols: [ _puts, _abs, dyld_stub_binder ]\n...\n";
+    let Ok(tools) = toolchain::Toolchain::find(folder) else {
+        return Vec::new();
+    };
+    let source = folder.join("real.c");
+    let greet = folder.join("greet.c");
+    let functions = "int puts(const char *s) { return *s; }\nint abs(int n) { return n & 0xff; }\n";
+    std::fs::write(&greet, functions).unwrap();
+    let library = folder.join("greet.tbd");
+    std::fs::write(&library, LIBRARY).unwrap();
+    let mut names = Vec::new();
+    for arch in [Arch::X86, Arch::Aarch64] {
+        let mut name = |end: &str| {
+            names.push(format!("{arch:?}{end}"));
+            names[names.len() - 1].clone()
+        };
+        let target = (Format::MachO, arch);
+        let object = tools.compile(target, &source, &[], &name("-macho.o"));
+        for (fixups, end) in [
+            ("-fixup_chains", ".dylib"),
+            ("-no_fixup_chains", "-binds.dylib"),
+        ] {
+            tools.link(
+                target,
+                &[&object, &library],
+                &["-dylib", fixups],
+                &name(end),
+            );
+        }
+        let target = (Format::Pe, arch);
+        let object = tools.compile(target, &source, &[], &name(".obj"));
+        let library =
+            tools.import_library(arch, &greet, &["puts", "abs"], &format!("{arch:?}-greet"));
+        let flags = [
+            "/dll",
+            "/noentry",
+            "/export:cases",
+            "/export:twice",
+            "/debug:symtab",
+        ];
+        tools.link(target, &[&object, &library], &flags, &name(".dll"));
+    }
+    names
 }

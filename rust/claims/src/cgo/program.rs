@@ -14,6 +14,19 @@ use super::toolchain::{NoGo, Toolchain, can_write, command};
 
 /// The name of the program.
 const NAME: &str = "zcffi-go";
+/// Neither where it was built nor from which commit is in it; nor what GOFLAGS says of the rest: without symbols there
+/// would be nothing to find.
+const ARGUMENTS: [&str; 9] = [
+    "build",
+    "-trimpath",
+    "-buildvcs=false",
+    "-buildmode=exe",
+    "-race=false",
+    "-gcflags=",
+    "-ldflags=",
+    "-asmflags=",
+    "-tags=",
+];
 /// A build takes 5 s where Go has not built its own library yet, more on a busy machine.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -128,6 +141,7 @@ pub fn kept() -> Option<PathBuf> {
 fn key(toolchain: &Toolchain, sources: &Path) -> Result<String, NoGo> {
     let mut hasher = DefaultHasher::new();
     (&toolchain.version, &toolchain.cc, &toolchain.settings).hash(&mut hasher);
+    ARGUMENTS.hash(&mut hasher);
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |source| NoGo::NoSources { path, source }
@@ -157,11 +171,10 @@ fn compile(
     output: &Path,
     temporary: &Path,
 ) -> Result<(), NoGo> {
-    let arguments = ["build", "-trimpath", "-buildvcs=false"];
     let shown = format!(
         "{} {} -o {}",
         toolchain.go.to_string_lossy(),
-        arguments.join(" "),
+        ARGUMENTS.join(" "),
         output.display()
     );
     let said = temporary.join("said");
@@ -172,11 +185,7 @@ fn compile(
     let file = fs::File::create(&said).map_err(room)?;
     let mut build = command(&toolchain.go);
     build
-        // Neither where it was built nor from which commit is in it.
-        .args(arguments)
-        // Nor whatever GOFLAGS says of these: without symbols there would be nothing to find.
-        .args(["-buildmode=exe", "-race=false"])
-        .args(["-gcflags=", "-ldflags=", "-asmflags=", "-tags="])
+        .args(ARGUMENTS)
         .args([OsString::from("-o"), output.into(), ".".into()])
         .current_dir(sources)
         .stdin(Stdio::null())

@@ -8,9 +8,13 @@ mod from_a_task;
 pub mod million_tasks;
 mod no_more_than_c;
 mod one_instruction;
+#[cfg(target_os = "linux")]
+pub mod reads_per_message;
 mod right_sized;
 mod same_stack;
 mod state_machine;
+#[cfg(target_os = "linux")]
+pub mod switch_cost;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +45,11 @@ pub const ALL: &[Statement] = &[
     state_machine::STATEMENT,
     right_sized::STATEMENT,
     million_tasks::STATEMENT,
+    // A brigade is Linux's: pipes that epoll and io_uring wait for.
+    #[cfg(target_os = "linux")]
+    reads_per_message::STATEMENT,
+    #[cfg(target_os = "linux")]
+    switch_cost::STATEMENT,
     cgo_crosses_its_runtime::STATEMENT,
     cgo_buys_something::STATEMENT,
 ];

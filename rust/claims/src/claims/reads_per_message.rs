@@ -1,0 +1,479 @@
+//! `reads-per-message`: what a message costs in system calls, waited for by a thread, a task, or by hand.
+
+use std::collections::BTreeMap;
+
+use zero_cost_ffi::brigade::{Error, Variant, uring};
+
+use super::{Rests, Statement, Tally, live, reproduce};
+use crate::brigades::{self, Case, HOPS};
+use crate::claim::{
+    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
+};
+use crate::subject::Subject;
+use crate::syscalls::{Calls, Counts};
+
+pub const STATEMENT: Statement = Statement {
+    id: "reads-per-message",
+    says: "a thread reads once per message; a task twice where the message fills its buffer, and once where it does \
+           not; epoll_wait is shared by the messages in flight",
+    check,
+};
+
+const IN_FLIGHT: [usize; 4] = [1, 4, 16, 64];
+/// Bytes: a message has one, and the larger has room for more.
+const BUFFERS: [usize; 2] = [1, 64];
+const UNIT: &str = "calls in 128 hops";
+
+/// What waits, and what a message has room in, in the order they are told.
+const KINDS: [(Variant, usize); 8] = [
+    (Variant::Threads, BUFFERS[0]),
+    (Variant::Tokio, BUFFERS[0]),
+    (Variant::Tokio, BUFFERS[1]),
+    (Variant::EpollLevel, BUFFERS[0]),
+    (Variant::EpollEdge, BUFFERS[0]),
+    (Variant::EpollEdge, BUFFERS[1]),
+    (Variant::IoUring, BUFFERS[0]),
+    (Variant::EpollLevelTwice, BUFFERS[0]),
+];
+
+/// All that is counted: tokio's with every number in flight, the others' with two, the control once.
+pub fn cases() -> Vec<Case> {
+    let chosen = |variant| match variant {
+        Variant::Tokio => &IN_FLIGHT[..],
+        Variant::EpollLevelTwice => &IN_FLIGHT[..1],
+        _ => &[IN_FLIGHT[0], IN_FLIGHT[2]],
+    };
+    KINDS
+        .into_iter()
+        .flat_map(|(variant, buffer)| {
+            let in_flight = chosen(variant).iter();
+            in_flight.map(move |&in_flight| Case {
+                variant,
+                in_flight,
+                buffer,
+            })
+        })
+        .collect()
+}
+
+/// What a case is to call in [`HOPS`] hops, by name: at least, and at most.
+type Expected = BTreeMap<&'static str, (Calls, Calls)>;
+
+fn expected(case: &Case) -> Expected {
+    let hops = i64::try_from(HOPS).unwrap_or(i64::MAX);
+    let waits = hops / i64::try_from(case.in_flight).unwrap_or(1);
+    let exactly = |made, again| (Calls { made, again }, Calls { made, again });
+    let read_once = exactly(hops, 0);
+    let read_twice = exactly(2 * hops, hops);
+    let of = |read, waits| {
+        BTreeMap::from([
+            ("read", read),
+            ("write", exactly(hops, 0)),
+            ("epoll_wait", waits),
+        ])
+    };
+    // A read that brings less than there is room for has emptied the pipe, and that is known.
+    let edge = if case.buffer == 1 {
+        read_twice
+    } else {
+        read_once
+    };
+    match case.variant {
+        Variant::Threads => of(read_once, exactly(0, 0)),
+        // It also looks after 61 polls in a row (`event_interval`), so with more in flight than that once more
+        // than is needed, now and then.
+        Variant::Tokio if case.in_flight > 61 => {
+            let (least, _) = exactly(waits, 0);
+            of(
+                edge,
+                (
+                    least,
+                    Calls {
+                        made: 2 * waits,
+                        again: 0,
+                    },
+                ),
+            )
+        }
+        Variant::Tokio | Variant::EpollEdge => of(edge, exactly(waits, 0)),
+        Variant::EpollLevel => of(read_once, exactly(waits, 0)),
+        Variant::EpollLevelTwice => of(read_twice, exactly(waits, 0)),
+        Variant::IoUring => BTreeMap::from([("io_uring_enter", exactly(waits, 0))]),
+        // No I/O, so nothing to count.
+        Variant::ThreadChannels | Variant::TaskChannels => BTreeMap::new(),
+    }
+}
+
+/// What threads call to start, to end and to wait for each other. It varies by a few, and no message is moved by it.
+const OF_THREADS: [&str; 7] = [
+    "futex",
+    "mmap",
+    "munmap",
+    "mprotect",
+    "madvise",
+    "brk",
+    "sched_yield",
+];
+
+/// What is otherwise than is claimed.
+fn faults(case: &Case, counts: &Counts) -> Vec<String> {
+    let expected = expected(case);
+    let mut names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    if case.variant == Variant::Threads {
+        names.retain(|name| !OF_THREADS.contains(name));
+    }
+    names.extend(expected.keys().copied());
+    names.sort_unstable();
+    names.dedup();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let found = counts.get(name).copied().unwrap_or_default();
+            let (least, most) = expected.get(name).copied().unwrap_or_default();
+            let within = (least.made..=most.made).contains(&found.made)
+                && (least.again..=most.again).contains(&found.again);
+            (!within).then(|| {
+                format!(
+                    "{case}: {} {name} in {HOPS} hops, {} of them EAGAIN; expected {}, {} of them EAGAIN",
+                    found.made,
+                    found.again,
+                    if least == most { most.made.to_string() } else { format!("{} to {}", least.made, most.made) },
+                    most.again
+                )
+            })
+        })
+        .collect()
+}
+
+/// What was counted, or why nothing was.
+#[derive(Default)]
+struct Counted {
+    counts: Vec<(Case, Counts)>,
+    missing: Vec<Missing>,
+    findings: Vec<String>,
+}
+
+/// Whether all that is counted can be run here, but for io_uring, which may be absent.
+///
+/// # Errors
+/// What it takes.
+pub fn check_limits() -> Result<(), Error> {
+    brigades::possible(cases().into_iter().map(|case| (case.variant, case.plan(1))))
+}
+
+fn count(mut cases: Vec<Case>) -> Counted {
+    let mut counted = Counted::default();
+    if let Err(why) = uring::check() {
+        cases.retain(|case| case.variant != Variant::IoUring);
+        counted.missing.push(missing("io_uring", &why));
+    }
+    if let Err(why) = check_limits() {
+        counted.missing.push(missing("limits", &why));
+        return counted;
+    }
+    match brigades::counts(&cases) {
+        Ok(counts) => counted.counts = counts,
+        Err(error) if error.is_environment() => counted.missing.push(Missing {
+            what: "ptrace",
+            why: error.to_string(),
+        }),
+        Err(error) => counted
+            .findings
+            .push(format!("a brigade could not be counted: {error}")),
+    }
+    counted
+}
+
+fn missing(what: &'static str, why: &Error) -> Missing {
+    Missing {
+        what,
+        why: why.to_string(),
+    }
+}
+
+fn check(subject: &Subject) -> Claim {
+    judge(subject, count(cases()))
+}
+
+fn judge(subject: &Subject, counted: Counted) -> Claim {
+    let mut tally = Tally {
+        findings: counted.findings,
+        ..Tally::default()
+    };
+    for (case, counts) in &counted.counts {
+        tally.findings.extend(faults(case, counts));
+        for name in expected(case).keys() {
+            let calls = counts.get(*name).copied().unwrap_or_default();
+            tally.add(format!("{case}: {name}"), calls.made.unsigned_abs(), UNIT);
+            if calls.again != 0 {
+                tally.add(
+                    format!("{case}: {name}, EAGAIN"),
+                    calls.again.unsigned_abs(),
+                    UNIT,
+                );
+            }
+        }
+        if case.variant == Variant::EpollLevelTwice {
+            let taken_for = Case {
+                variant: Variant::EpollLevel,
+                ..*case
+            };
+            if faults(&taken_for, counts).is_empty() {
+                tally.findings.push(format!(
+                    "control {case}: the count does not tell it from {taken_for}"
+                ));
+            } else {
+                tally.add("controls", 1, "brigades");
+            }
+        }
+    }
+    tally.pictures.charts = charts(&counted.counts);
+    let verdict = if !tally.findings.is_empty() {
+        Verdict::DoesNotHold
+    } else if counted.counts.is_empty() {
+        Verdict::NotChecked
+    } else {
+        tally.verdict(Verdict::HoldsWithConditions, Rests::OnImage)
+    };
+    Claim {
+        id: STATEMENT.id,
+        says: STATEMENT.says,
+        verdict,
+        found: found(&counted.counts, &counted.missing),
+        conditions: conditions(&counted.missing),
+        findings: tally.findings,
+        missing: counted.missing,
+        talk: Talk {
+            quote: "tasks call `read(2)` **multiple times** (+ `epoll(7)`)",
+            assessment: Assessment::Simplified,
+            because: Some(
+                "exact where the message fills the buffer, as a buffer of one byte is filled; with room for more the \
+                 second read vanishes, by level-triggered epoll there is none, and many messages share one epoll_wait",
+            ),
+        },
+        evidence: Evidence::Live,
+        figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
+        provenance: live(subject),
+        reproduce: reproduce(STATEMENT.id),
+        walks: tally.walks,
+    }
+}
+
+/// `reads per message: threads 1, tokio 2 (1-byte buffer) or 1 (64-byte), …`
+fn found(counts: &[(Case, Counts)], missing: &[Missing]) -> String {
+    if counts.is_empty() {
+        let why: Vec<&str> = missing.iter().map(|missing| missing.why.as_str()).collect();
+        return format!("not counted: {}", why.join("; "));
+    }
+    let of = |variant, buffer, in_flight, name: &str| {
+        let case = Case {
+            variant,
+            in_flight,
+            buffer,
+        };
+        let (_, counts) = counts.iter().find(|(counted, _)| *counted == case)?;
+        Some(counts.get(name).map_or(0, |calls| calls.made))
+    };
+    let [small, large] = BUFFERS;
+    let reads = |variant, buffer| {
+        of(variant, buffer, IN_FLIGHT[0], "read").map_or_else(
+            || "not counted".to_owned(),
+            |calls| per_hop(calls).to_string(),
+        )
+    };
+    let waits = |in_flight| of(Variant::Tokio, small, in_flight, "epoll_wait").unwrap_or(0);
+    let [fewest, .., most] = IN_FLIGHT;
+    format!(
+        "reads per message: threads {}, tokio {} ({small}-byte buffer) or {} ({large}-byte), by hand {} (level) or {} \
+         (edge), io_uring {}; epoll_wait in {HOPS} hops: {} with {fewest} in flight, {} with {most}; control {}",
+        reads(Variant::Threads, small),
+        reads(Variant::Tokio, small),
+        reads(Variant::Tokio, large),
+        reads(Variant::EpollLevel, small),
+        reads(Variant::EpollEdge, small),
+        reads(Variant::IoUring, small),
+        waits(fewest),
+        waits(most),
+        reads(Variant::EpollLevelTwice, small),
+    )
+}
+
+/// Exact: the number of hops is a power of two.
+fn per_hop(calls: i64) -> f64 {
+    // So few calls are exact in an f64.
+    #[expect(clippy::cast_precision_loss)]
+    let per_hop = calls as f64 / HOPS as f64;
+    per_hop
+}
+
+fn conditions(missing: &[Missing]) -> Vec<String> {
+    let lacking = missing
+        .iter()
+        .filter(|missing| missing.what == "io_uring")
+        .map(|missing| format!("io_uring was not counted: {}", missing.why));
+    let always = [
+        "a message of one byte through a pipe, in a ring where messages do not run into each other: a pipe that holds \
+         several is emptied by fewer reads than messages, by whoever has the room",
+        "twice is for a message that fills the buffer: then only a read that fails with EAGAIN shows that the pipe is \
+         empty. With room to spare, fewer bytes than asked for show it (tokio-rs/tokio#4840), and the second read \
+         vanishes, as it does in edge-triggered epoll by hand",
+        "epoll_wait is one for all the messages that are in flight; tokio also looks after 61 polls in a row \
+         (event_interval), so with 64 it is a little more than one in 64",
+        "tokio's current-thread runtime, with its defaults. On several workers the reads are the same, and how often \
+         epoll_wait is called depends on who is awake",
+        "a thread's one read is also where it waits: it is switched out, which a task is not (see switch-cost)",
+        "counted by ptrace, as what a longer run calls more than a shorter one; of threads without what they call to \
+         start and end (futex, mmap, …), which varies",
+    ];
+    lacking.chain(always.map(str::to_owned)).collect()
+}
+
+fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
+    if counts.is_empty() {
+        return Vec::new();
+    }
+    let chart = |id, title, y, of: fn(&Case, &Counts) -> i64| Chart {
+        id,
+        title,
+        x: Some(Axis {
+            name: "messages in flight",
+            unit: "messages",
+            log: true,
+        }),
+        y: Axis {
+            name: y,
+            unit: "calls per hop",
+            log: false,
+        },
+        series: KINDS
+            .into_iter()
+            .map(|(variant, buffer)| Series {
+                name: format!("{variant}, {buffer}-byte buffer"),
+                exact: true,
+                evidence: Evidence::Live,
+                points: counts
+                    .iter()
+                    .filter(|(case, _)| (case.variant, case.buffer) == (variant, buffer))
+                    .map(|(case, counts)| Point {
+                        label: None,
+                        #[expect(clippy::cast_precision_loss, reason = "few")]
+                        x: Some(case.in_flight as f64),
+                        y: per_hop(of(case, counts)),
+                        spread: None,
+                    })
+                    .collect(),
+            })
+            .filter(|series| !series.points.is_empty())
+            .collect(),
+    };
+    let all = |case: &Case, counts: &Counts| {
+        let expected = expected(case);
+        let counted = counts
+            .iter()
+            .filter(|(name, _)| expected.contains_key(name.as_str()));
+        counted.map(|(_, calls)| calls.made).sum()
+    };
+    vec![
+        chart(
+            "system-calls-per-hop",
+            "System calls per hop",
+            "system calls",
+            all,
+        ),
+        chart(
+            "reads-per-hop",
+            "Calls of read(2) per hop",
+            "reads",
+            |_, counts| counts.get("read").map_or(0, |calls| calls.made),
+        ),
+    ]
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    fn counted(variant: Variant) -> (Case, Counts) {
+        let case = Case {
+            variant,
+            in_flight: 1,
+            buffer: 1,
+        };
+        let mut counts = case.counts().expect("it is counted");
+        // Of the test harness, which has threads.
+        counts.retain(|name, _| !OF_THREADS.contains(&name.as_str()));
+        (case, counts)
+    }
+
+    fn judged(counts: Vec<(Case, Counts)>) -> Claim {
+        let subject = Subject::current().expect("the test's own image");
+        judge(
+            &subject,
+            Counted {
+                counts,
+                ..Counted::default()
+            },
+        )
+    }
+
+    /// What reads once too often, planted in the place of what the claim says reads once: the claim turns.
+    #[test]
+    fn a_read_too_many_does_not_hold() {
+        let (_, counts) = counted(Variant::EpollLevelTwice);
+        for variant in [Variant::Threads, Variant::EpollLevel] {
+            let planted = Case {
+                variant,
+                in_flight: 1,
+                buffer: 1,
+            };
+            let claim = judged(vec![(planted, counts.clone())]);
+            assert_eq!(claim.verdict, Verdict::DoesNotHold);
+            let expected = format!(
+                "{planted}: 256 read in 128 hops, 128 of them EAGAIN; expected 128, 0 of them"
+            );
+            assert!(
+                claim
+                    .findings
+                    .iter()
+                    .any(|finding| finding.starts_with(&expected)),
+                "{:?}",
+                claim.findings
+            );
+        }
+    }
+
+    /// The other way about: what reads once does not pass for a task, nor for the control.
+    #[test]
+    fn a_read_too_few_does_not_hold() {
+        let (_, counts) = counted(Variant::EpollLevel);
+        for variant in [Variant::Tokio, Variant::EpollEdge, Variant::EpollLevelTwice] {
+            let planted = Case {
+                variant,
+                in_flight: 1,
+                buffer: 1,
+            };
+            let claim = judged(vec![(planted, counts.clone())]);
+            assert_eq!(claim.verdict, Verdict::DoesNotHold, "{variant}");
+        }
+    }
+
+    /// A call that nobody spoke of is no smaller a fault.
+    #[test]
+    fn an_unexpected_call_does_not_hold() {
+        for variant in [Variant::Threads, Variant::Tokio] {
+            let (case, mut counts) = counted(variant);
+            assert_eq!(faults(&case, &counts), Vec::<String>::new());
+            counts.insert("epoll_ctl".to_owned(), Calls { made: 1, again: 0 });
+            assert_eq!(judged(vec![(case, counts)]).verdict, Verdict::DoesNotHold);
+        }
+    }
+
+    #[test]
+    fn without_counts_it_is_not_checked() {
+        let claim = judged(Vec::new());
+        assert_eq!(claim.verdict, Verdict::NotChecked);
+        assert!(claim.found.starts_with("not counted"), "{}", claim.found);
+    }
+}

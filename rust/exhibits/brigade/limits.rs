@@ -1,0 +1,88 @@
+//! What a process may have of file descriptors and threads.
+
+use std::fs;
+use std::io;
+use std::mem;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
+
+use super::Error;
+
+/// What else the process has open: standard streams, epoll, and whatever it inherited.
+const OTHERS: usize = 32;
+
+/// A stage's stack. It calls a few functions deep; tokio's and the C library's
+/// least is below this.
+const STACK: usize = 64 * 1024;
+
+/// Whether there may be so many file descriptors more.
+pub(super) fn file_descriptors(more: usize) -> Result<(), Error> {
+    let needed = (more + OTHERS) as u64;
+    let limit = limit(libc::RLIMIT_NOFILE)?;
+    if needed > limit {
+        return Err(Error::FileDescriptors { needed, limit });
+    }
+    Ok(())
+}
+
+/// Whether there may be so many threads more, as far as that is known beforehand.
+pub(super) fn threads(more: usize) -> Result<(), Error> {
+    let needed = more as u64;
+    let system = |file| fs::read_to_string(file).ok()?.trim().parse().ok();
+    // SAFETY: no arguments.
+    let bound_by_user = unsafe { libc::geteuid() } != 0;
+    let limits = [
+        (
+            bound_by_user
+                .then(|| limit(libc::RLIMIT_NPROC))
+                .transpose()?,
+            "raise the limit of this user (RLIMIT_NPROC) with `ulimit -u`",
+        ),
+        (
+            system("/proc/sys/kernel/threads-max"),
+            "raise the limit of this system with `sysctl kernel.threads-max=`",
+        ),
+        (
+            system("/sys/fs/cgroup/pids.max"),
+            "raise the limit of this container (`docker run --pids-limit`, or pids.max of its cgroup)",
+        ),
+    ];
+    for (limit, raise) in limits {
+        if limit.is_some_and(|limit| needed > limit) {
+            return Err(Error::Threads {
+                needed,
+                limit,
+                raise,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Starts a stage's thread.
+pub(super) fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    stage: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, Error> {
+    Builder::new()
+        .stack_size(STACK)
+        .spawn_scoped(scope, stage)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Error::Threads {
+                needed: 1,
+                limit: None,
+                raise: "the system refused it (EAGAIN); `ulimit -u`, `sysctl kernel.threads-max` and pids.max \
+                        of the cgroup limit them",
+            },
+            _ => Error::System(error),
+        })
+}
+
+fn limit(resource: libc::__rlimit_resource_t) -> io::Result<u64> {
+    // SAFETY: all zeros are a value of this type.
+    let mut limits: libc::rlimit = unsafe { mem::zeroed() };
+    // SAFETY: the pointer is valid for a write of one.
+    if unsafe { libc::getrlimit(resource, &raw mut limits) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(limits.rlim_cur)
+}

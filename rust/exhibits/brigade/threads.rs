@@ -1,0 +1,85 @@
+//! A stage is a thread: it reads once, and blocks until there is something to read.
+
+use std::io::{self, PipeReader, Read as _, Write as _};
+use std::thread;
+use std::time::Instant;
+
+use super::ring::{self, Done, Ends};
+use super::{Error, Plan, Run, Switches, limits};
+
+/// A message that ends the stage it comes to, which hands it on: so that none waits
+/// for ever where one could not be started, or failed.
+const END: u8 = 0;
+
+/// A stage: what a thread does.
+///
+/// # Errors
+/// When a pipe fails, or the brigade ended early.
+fn stage(ends: &Ends, hops: usize, buffer: usize) -> io::Result<()> {
+    let (mut from, mut to) = (&ends.0, &ends.1);
+    let mut room = vec![0; buffer];
+    let mut left = hops;
+    while left > 0 {
+        let messages = read(&mut from, &mut room[..buffer.min(left)])?;
+        to.write_all(messages)?;
+        left -= messages.len();
+    }
+    Ok(())
+}
+
+fn read<'a>(from: &mut &PipeReader, room: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let n = from.read(room)?;
+    match &room[..n] {
+        [] => Err(io::ErrorKind::UnexpectedEof.into()),
+        messages if messages.contains(&END) => {
+            Err(io::Error::other("another stage of the brigade failed"))
+        }
+        messages => Ok(messages),
+    }
+}
+
+/// Runs a brigade of threads.
+///
+/// # Errors
+/// When a thread cannot be started, or a system call fails.
+pub fn run(plan: &Plan) -> Result<Run, Error> {
+    let ring = ring::pipes(plan.stages)?;
+    thread::scope(|scope| {
+        let mut stages = Vec::with_capacity(plan.stages);
+        for ends in &ring {
+            let stage = move || {
+                let before = Switches::of_this_thread()?;
+                let done = stage(ends, plan.hops_each, plan.buffer);
+                if done.is_err() {
+                    // Nothing to be done about a pipe that fails twice.
+                    let _ = (&ends.1).write_all(&[END]);
+                }
+                done?;
+                Ok(Done {
+                    at: Instant::now(),
+                    switches: Switches::of_this_thread()? - before,
+                })
+            };
+            match limits::spawn(scope, stage) {
+                Ok(started) => stages.push(started),
+                Err(error) => {
+                    for started in 0..stages.len() {
+                        ring::writer_to(&ring, started).write_all(&[END])?;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let start = Instant::now();
+        ring::lay_messages(plan, &ring)?;
+        let stages = stages
+            .into_iter()
+            .map(|stage| {
+                stage
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(ring::total(start, &stages))
+    })
+}
