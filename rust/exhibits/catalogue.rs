@@ -11,6 +11,9 @@ use std::task::{Context, Poll};
 use crate::machine::{self, kept};
 use crate::{callback, calls, controls, task, twins};
 
+/// The opt-level that exhibits, twins and controls were compiled at, C and Rust alike: `0`, `3`, `s`.
+pub const OPT_LEVEL: &str = env!("EXHIBITS_OPT_LEVEL");
+
 /// A function of Rust whose machine code is on show.
 #[derive(Debug, Clone, Copy)]
 pub struct Exhibit {
@@ -75,6 +78,18 @@ pub struct Control {
     pub source: &'static str,
     /// The address of its machine code.
     pub entry: *const (),
+}
+
+/// A way in which a task waits for C.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Clone, Copy)]
+pub struct Pattern {
+    /// Its name, which is its module's in [`task`]: `callback`.
+    pub name: &'static str,
+    /// The C functions it calls.
+    pub calls: &'static [&'static str],
+    /// Runs it once: what keeps the linker from dropping it.
+    pub run: RunsTask,
 }
 
 /// A future, on show for what its `poll` does and for what it keeps while it waits.
@@ -286,6 +301,50 @@ pub fn twins() -> Vec<Twin> {
         twin!(sum),
         twin!(midpoint),
         twin!(for_each),
+    ]
+}
+
+/// Every pattern.
+///
+/// ```
+/// for pattern in zero_cost_ffi::catalogue::patterns() {
+///     (pattern.run)()?;
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn patterns() -> Vec<Pattern> {
+    use crate::greeting::Error;
+    use std::time::Duration;
+
+    const NAME: &std::ffi::CStr = c"Ferris";
+    const DELAY: Duration = Duration::from_nanos(1);
+    fn run<T>(future: impl Future<Output = Result<T, Error>>) -> io::Result<()> {
+        // With I/O, which `descriptor` needs.
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let done = runtime.enable_io().build()?.block_on(future);
+        done.map(drop).map_err(io::Error::other)
+    }
+    let pattern = |name, calls, run| Pattern { name, calls, run };
+    vec![
+        pattern("direct", &["greeting_now"], || {
+            run(task::direct::greet(NAME))
+        }),
+        pattern("blocking", &["greeting_wait"], || {
+            run(task::blocking::greet(NAME, DELAY))
+        }),
+        pattern("callback", &["greeting_start", "greeting_cancel"], || {
+            run(async { task::callback::greet(NAME, DELAY)?.await })
+        }),
+        pattern(
+            "descriptor",
+            &["greeting_open", "greeting_result", "greeting_free"],
+            || run(task::descriptor::greet(NAME, DELAY)),
+        ),
+        pattern("dedicated", &["greeting_host_greet"], || {
+            run(async { task::dedicated::Host::new()?.greet(NAME).await })
+        }),
     ]
 }
 

@@ -15,9 +15,11 @@
 //! | [`machine`] | the talk's `greet()` as a state machine, and what else a future keeps |
 //! | [`controls`] | the opposite: calls with something in the way |
 //! | [`twins`] | the exhibits once more, in C |
+//! | [`compilers`] | the twins once more, by clang and through the GOT |
 //! | [`catalogue`] | the list of them all, for the judge |
 //! | [`greet`] | the C library, made safe: what a program calls |
-//! | [`ffi`] | the C library, as it is: the bindings of `c/greet.h` |
+//! | [`greeting`] | the greeting that takes time, made safe; from tasks: [`task`] |
+//! | [`ffi`] | the C library, as it is: the bindings of `c/greet.h` and `c/greeting.h` |
 //!
 //! Every exhibit is `#[inline(never)]`, so that it has machine code of its own,
 //! and no two have the same body, so that none is merged into another. Nothing
@@ -36,9 +38,12 @@ pub mod brigade;
 pub mod callback;
 pub mod calls;
 pub mod catalogue;
+pub mod compilers;
 pub mod controls;
 pub mod ffi;
 pub mod greet;
+#[cfg(target_os = "linux")]
+pub mod greeting;
 pub mod machine;
 pub mod task;
 pub mod twins;

@@ -1,4 +1,4 @@
-//! The bindings are those of the header. Three checks, each of which is shown to
+//! The bindings are those of the headers. Three checks, each of which is shown to
 //! fail on a drift planted in a copy:
 //!
 //! 1. the fingerprint of the header, always, by the build itself;
@@ -18,6 +18,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::{env, fs};
 
+use fingerprint::{Bound, GREET, GREETING};
+
 /// A path from the root of the repository.
 fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -28,18 +30,24 @@ fn read(path: &str) -> String {
 }
 
 /// The bindings on file; made anew first where `GREET_BLESS` asks for it.
-fn committed() -> &'static str {
-    static COMMITTED: OnceLock<String> = OnceLock::new();
-    COMMITTED.get_or_init(|| {
-        const PATH: &str = "rust/exhibits/ffi/bindings.rs";
-        if env::var_os("GREET_BLESS").is_some() {
-            let header = at("c/greet.h");
-            let fresh = generate::bindings(header.to_str().expect("a path in UTF-8"))
-                .unwrap_or_else(|why| panic!("{why}"));
-            fs::write(at(PATH), fresh).unwrap();
-        }
-        read(PATH)
+fn on_file() -> &'static [(Bound, String); 2] {
+    static ON_FILE: OnceLock<[(Bound, String); 2]> = OnceLock::new();
+    ON_FILE.get_or_init(|| {
+        [GREET, GREETING].map(|bound| {
+            if env::var_os("GREET_BLESS").is_some() {
+                let header = at(bound.header);
+                let fresh = generate::bindings(bound, header.to_str().expect("a path in UTF-8"))
+                    .unwrap_or_else(|why| panic!("{why}"));
+                fs::write(at(bound.bindings), fresh).unwrap();
+            }
+            (bound, read(bound.bindings))
+        })
     })
+}
+
+/// Those of `c/greet.h`, to plant drifts in.
+fn committed() -> &'static str {
+    &on_file()[0].1
 }
 
 /// `text` with a drift in it, which must be one.
@@ -52,20 +60,26 @@ fn plant(text: &str, old: &str, new: &str) -> String {
 
 #[test]
 fn the_fingerprint_is_the_headers() {
-    fingerprint::check(&read("c/greet.h"), committed()).unwrap();
+    for (bound, bindings) in on_file() {
+        bound.check(&read(bound.header), bindings).unwrap();
+    }
 }
 
 #[test]
 fn the_fingerprint_notices_any_edit_and_no_line_ending() {
     let header = read("c/greet.h");
     let edited = plant(&header, "int64_t value", "int32_t value");
-    let why = fingerprint::check(&edited, committed()).unwrap_err();
+    let why = GREET.check(&edited, committed()).unwrap_err();
     assert!(why.contains(fingerprint::ACCEPT), "{why}");
 
     let none = plant(committed(), "Fingerprint", "Thumbprint");
-    assert!(fingerprint::check(&header, &none).is_err());
+    assert!(GREET.check(&header, &none).is_err());
+    // One header's bindings are not another's.
+    assert!(GREETING.check(&header, committed()).is_err());
 
-    fingerprint::check(&header.replace('\n', "\r\n"), committed()).unwrap();
+    GREET
+        .check(&header.replace('\n', "\r\n"), committed())
+        .unwrap();
 }
 
 #[test]
@@ -133,7 +147,10 @@ fn copy_all(from: &Path, to: &Path) {
 #[test]
 fn c_sees_the_types_that_rust_declares() {
     let c = at("c");
-    c_agrees(committed(), &c, "greet.h").unwrap();
+    for (bound, bindings) in on_file() {
+        let header = bound.header.strip_prefix("c/").expect("a header of c/");
+        c_agrees(bindings, &c, header).unwrap();
+    }
     c_agrees(&read("rust/exhibits/twins.rs"), &c, "callers.h").unwrap();
     c_agrees(&read("rust/exhibits/controls.rs"), &c, "controls.h").unwrap();
 }
@@ -269,13 +286,15 @@ fn c_agrees(rust: &str, folder: &Path, header: &str) -> Result<(), String> {
 
 #[test]
 fn bindgen_makes_the_same_again() {
-    let Some(fresh) = made_from(&read("c/greet.h")) else {
-        return;
-    };
-    same(committed(), &fresh).unwrap();
+    for (bound, bindings) in on_file() {
+        let Some(fresh) = made_from(*bound, &read(bound.header)) else {
+            return;
+        };
+        same(*bound, bindings, &fresh).unwrap();
 
-    // Nothing of this machine, nothing of today.
-    assert!(!fresh.contains(env!("CARGO_MANIFEST_DIR")));
+        // Nothing of this machine, nothing of today.
+        assert!(!fresh.contains(env!("CARGO_MANIFEST_DIR")));
+    }
 }
 
 #[test]
@@ -285,16 +304,16 @@ fn bindgen_makes_something_else_of_another_header() {
         ("int greet_say", "int greet_shout(void);\nint greet_say"), // one that Rust has not
         ("GREET_STOPPED = -3", "GREET_STOPPED = -3, GREET_TIRED = -4"),
     ] {
-        let Some(fresh) = made_from(&plant(&read("c/greet.h"), old, new)) else {
+        let Some(fresh) = made_from(GREET, &plant(&read("c/greet.h"), old, new)) else {
             return;
         };
-        let why = same(committed(), &fresh).expect_err(&format!("`{new}` goes unnoticed"));
+        let why = same(GREET, committed(), &fresh).expect_err(&format!("`{new}` goes unnoticed"));
         assert!(why.contains(fingerprint::ACCEPT), "{why}");
     }
 }
 
 /// What bindgen makes of that header, or `None`, said aloud, where it cannot.
-fn made_from(header: &str) -> Option<String> {
+fn made_from(bound: Bound, header: &str) -> Option<String> {
     if let Err(why) = clang_sys::load() {
         support::missing("libclang", &why);
         return None;
@@ -309,12 +328,12 @@ fn made_from(header: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("greet.h");
     fs::write(&file, header).unwrap();
-    let made = generate::bindings(file.to_str().expect("a path in UTF-8"));
+    let made = generate::bindings(bound, file.to_str().expect("a path in UTF-8"));
     Some(made.unwrap_or_else(|why| panic!("{why}")))
 }
 
 /// The first line in which they differ, and how to accept it.
-fn same(committed: &str, fresh: &str) -> Result<(), String> {
+fn same(bound: Bound, committed: &str, fresh: &str) -> Result<(), String> {
     if committed == fresh {
         return Ok(());
     }
@@ -329,7 +348,9 @@ fn same(committed: &str, fresh: &str) -> Result<(), String> {
     let at = (0..old.len().max(new.len())).find(|&i| old.get(i) != new.get(i));
     let line = |text: &[String]| at.and_then(|i| text.get(i)).cloned().unwrap_or_default();
     Err(format!(
-        "rust/exhibits/ffi/bindings.rs is not what bindgen makes of c/greet.h:\n- {}\n+ {}\nAccept with: {}",
+        "{} is not what bindgen makes of {}:\n- {}\n+ {}\nAccept with: {}",
+        bound.bindings,
+        bound.header,
         line(&old),
         line(&new),
         fingerprint::ACCEPT

@@ -22,6 +22,9 @@
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 
+#[doc = include_str!("../docs/remedies.md")]
+pub mod remedies {}
+
 mod aarch64;
 mod assert;
 mod bare;

@@ -4,10 +4,14 @@ use std::ffi::CStr;
 use std::hint::black_box;
 use std::{fmt, io};
 
-use zero_cost_ffi::{callback, calls, catalogue, ffi, task, twins};
+use zero_cost_ffi::compilers::Twins;
+use zero_cost_ffi::{callback, calls, catalogue, ffi, task};
 
 /// How often an act is performed: the first times are the warm-up.
 const TIMES: usize = 3;
+
+/// How often an exhibit that is a loop goes round.
+const ROUNDS: usize = 2;
 
 /// One performance: whose, and of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,8 +116,8 @@ impl Act {
     pub fn perform(self) -> io::Result<()> {
         for _ in 0..TIMES {
             match self.side {
-                Side::Rust => rust(self.name)?,
-                Side::C => c(self.name)?,
+                Side::Rust => rust(self.name, ROUNDS)?,
+                Side::C => c(&Twins::BY_CC, self.name, ROUNDS)?,
                 Side::Task(runtime) => poll(self.name, runtime)?,
                 Side::Control => control(self.name)?,
             }
@@ -131,6 +135,38 @@ impl Act {
     }
 }
 
+/// Performs every exhibit and every twin `times` times, a loop as one that goes round `times` times: for callgrind to
+/// count what each of them executes.
+///
+/// # Errors
+/// When there is no performing one.
+pub fn perform_all(times: usize) -> io::Result<()> {
+    type Perform<'a> = &'a dyn Fn(&str, usize) -> io::Result<()>;
+    let by_cc = |name: &str, rounds| c(&Twins::BY_CC, name, rounds);
+    let by_clang = |name: &str, rounds| match Twins::BY_CLANG {
+        Some(twins) => c(&twins, name, rounds),
+        None => Ok(()),
+    };
+    let sides: [Perform<'_>; 3] = [&rust, &by_cc, &by_clang];
+    for twin in catalogue::twins() {
+        for perform in sides {
+            if is_loop(twin.name) {
+                perform(twin.name, times)?;
+                continue;
+            }
+            for _ in 0..times {
+                perform(twin.name, ROUNDS)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether an exhibit calls as often as it is told.
+pub fn is_loop(name: &str) -> bool {
+    name.ends_with("_times")
+}
+
 const TEXT: &CStr = c"Hello";
 const ITEMS: [i64; 3] = [20, 20, 2];
 const ORIGIN: ffi::greet_point = ffi::greet_point { x: 0.0, y: 0.0 };
@@ -139,15 +175,16 @@ fn unknown(name: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("no act {name}"))
 }
 
-fn rust(name: &str) -> io::Result<()> {
+/// The exhibit of that name; a loop goes round `rounds` times.
+fn rust(name: &str, rounds: usize) -> io::Result<()> {
     match name {
         "say" => calls::say(),
         "say_cstr" => drop(black_box(calls::say_cstr(TEXT))),
         "say_then" => drop(black_box(calls::say_then())),
         "say_twice" => calls::say_twice(),
-        "say_times" => calls::say_times(black_box(2)),
+        "say_times" => calls::say_times(black_box(rounds)),
         "add_one" => drop(black_box(calls::add_one(black_box(41)))),
-        "add_one_times" => drop(black_box(calls::add_one_times(black_box(2), 40))),
+        "add_one_times" => drop(black_box(calls::add_one_times(black_box(rounds), 40))),
         "sum" => drop(black_box(calls::sum(&ITEMS))),
         "midpoint" => drop(black_box(calls::midpoint(ORIGIN, ORIGIN))),
         // Either way: what is walked of it is told by the caller.
@@ -159,21 +196,22 @@ fn rust(name: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn c(name: &str) -> io::Result<()> {
+/// The twin of that name, likewise.
+fn c(twins: &Twins, name: &str, rounds: usize) -> io::Result<()> {
     // SAFETY: the text ends in a NUL, the items are as many as is said, and each lives for ever.
     unsafe {
         match name {
-            "say" => twins::say(),
-            "say_cstr" => drop(black_box(twins::say_cstr(TEXT.as_ptr()))),
-            "say_then" => drop(black_box(twins::say_then())),
-            "say_twice" => twins::say_twice(),
-            "say_times" => twins::say_times(black_box(2)),
-            "add_one" => drop(black_box(twins::add_one(black_box(41)))),
-            "add_one_times" => drop(black_box(twins::add_one_times(black_box(2), 40))),
-            "sum" => drop(black_box(twins::sum(ITEMS.as_ptr(), ITEMS.len()))),
-            "midpoint" => drop(black_box(twins::midpoint(ORIGIN, ORIGIN))),
+            "say" => (twins.say)(),
+            "say_cstr" => drop(black_box((twins.say_cstr)(TEXT.as_ptr()))),
+            "say_then" => drop(black_box((twins.say_then)())),
+            "say_twice" => (twins.say_twice)(),
+            "say_times" => (twins.say_times)(black_box(rounds)),
+            "add_one" => drop(black_box((twins.add_one)(black_box(41)))),
+            "add_one_times" => drop(black_box((twins.add_one_times)(black_box(rounds), 40))),
+            "sum" => drop(black_box((twins.sum)(ITEMS.as_ptr(), ITEMS.len()))),
+            "midpoint" => drop(black_box((twins.midpoint)(ORIGIN, ORIGIN))),
             "for_each" | "add_to" => {
-                black_box(twins::for_each(ITEMS.as_ptr(), ITEMS.len()));
+                black_box((twins.for_each)(ITEMS.as_ptr(), ITEMS.len()));
             }
             _ => return Err(unknown(name)),
         }

@@ -8,17 +8,27 @@ mod act;
 mod blocked;
 #[cfg(target_os = "linux")]
 mod brigades;
+mod callgrind;
 mod cgo;
 mod child;
+mod cite;
 mod claim;
 mod claims;
 mod count;
+mod evidence;
+mod explain;
+mod go_twin;
 mod goroutines;
 mod layouts;
+#[cfg(target_os = "linux")]
+mod ledger;
 mod limits;
+mod lto;
 mod machines;
 mod phase;
 mod pictures;
+mod polls;
+mod report;
 mod show;
 mod side_by_side;
 mod sleepers;
@@ -31,15 +41,17 @@ mod walks;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use act::Act;
 use child::Errand;
 use claim::{Claim, Verdict};
 use claims::Statement;
-use subject::Subject;
+use subject::{OnFile, Subject};
 
 /// Checks every claim of this workspace by running code, and prints a verdict with the evidence.
 ///
@@ -61,6 +73,8 @@ const EXAMPLES: &str = "Examples:
   cargo run --release -- --format json                  the same facts for a program
   cargo run --release -- list                           the claims
   cargo run --release -- show one-instruction           source, Rust and C side by side, calls marked
+  cargo run --release -- report                         a page of it all: target/report/index.html
+  cargo run --release -- cite one-instruction           how to cite it
 
 Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 BARECALL_REQUIRE=all makes whatever could not be checked a failure; =ptrace,go,valgrind (any of them), what wants for that.";
@@ -81,6 +95,26 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Write a page of all the evidence, to look at and to link to
+    Report {
+        /// The folder to write it to; an earlier report there is replaced
+        #[arg(long, value_name = "DIR", default_value = "target/report")]
+        out: PathBuf,
+    },
+    /// Print how to cite a claim: in a line, for BibTeX, and in Markdown
+    Cite {
+        /// The claim, as `list` names it
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Compare EVIDENCE.md and the picture of the ladders with what is found now
+    Evidence {
+        /// Write them instead
+        #[arg(long)]
+        accept: bool,
+    },
     /// Perform an exhibit, for the judge to walk
     #[command(hide = true)]
     Act {
@@ -94,6 +128,12 @@ enum Command {
         /// `tokio 8 1 17 64`: variant, stages, messages in flight, hops of each, bytes of buffer
         words: Vec<String>,
     },
+    /// Perform every exhibit and twin, for callgrind to count
+    #[command(hide = true)]
+    Perform {
+        /// How often
+        times: usize,
+    },
     /// What the judge has a child do
     #[command(hide = true)]
     Errand { words: Vec<String> },
@@ -104,6 +144,12 @@ struct Prove {
     /// The claims to check; all, if none is named
     #[arg(value_name = "ID")]
     ids: Vec<String>,
+    /// Make all evidence now, also what otherwise is on file since it takes long (below-zero: clang, a minute)
+    #[arg(long)]
+    live: bool,
+    /// The same, and put it in the place of what is on file
+    #[arg(long)]
+    record: bool,
     #[command(flatten)]
     sizes: Sizes,
     #[command(flatten)]
@@ -159,7 +205,13 @@ fn main() -> ExitCode {
         Command::Prove(prove) => run_prove(&prove),
         Command::List(output) => run_list(output.format),
         Command::Show { id, sizes, output } => run_show(&id, &sizes, output.format),
+        Command::Report { out } => run_report(&out),
+        Command::Cite { id, output } => run_cite(&id, output.format),
+        Command::Evidence { accept } => run_evidence(accept),
         Command::Act { name } => run_act(name),
+        Command::Perform { times } => act::perform_all(times)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Failure::Output),
         Command::Errand { words } => run_errand(&words),
         #[cfg(target_os = "linux")]
         Command::Brigade { words } => run_brigade(&words),
@@ -198,6 +250,10 @@ enum Failure {
     Brigade(#[from] zero_cost_ffi::brigade::Error),
     #[error("nothing to judge: {0}")]
     Subject(#[from] subject::Error),
+    #[error(transparent)]
+    Report(#[from] report::Error),
+    #[error(transparent)]
+    Evidence(#[from] evidence::Error),
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
     #[error("the output cannot be written: {0}")]
@@ -232,6 +288,11 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
     let mut subject = Subject::current()?;
     subject.tasks = prove.sizes.tasks;
     subject.hops = prove.sizes.hops;
+    subject.on_file = match (prove.live, prove.record) {
+        (_, true) => OnFile::Record,
+        (true, false) => OnFile::Live,
+        (false, false) => OnFile::Read,
+    };
     let checked: Vec<Claim> = statements
         .iter()
         .map(|statement| (statement.check)(&subject))
@@ -241,12 +302,6 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         Format::Text => table::print(&mut out, &subject, &checked)?,
         Format::Json => json(&mut out, &subject, &checked)?,
     }
-    let requires = |what: &str| {
-        std::env::var("BARECALL_REQUIRE").is_ok_and(|list| {
-            list.split(',')
-                .any(|name| name.trim() == "all" || name.trim() == what)
-        })
-    };
     let missing: BTreeSet<_> = checked
         .iter()
         .flat_map(|claim| &claim.missing)
@@ -268,15 +323,20 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(failed || !missing.is_empty())))
 }
 
+/// Whether `BARECALL_REQUIRE` names it.
+fn requires(what: &str) -> bool {
+    std::env::var("BARECALL_REQUIRE").is_ok_and(|list| {
+        list.split(',')
+            .any(|name| name.trim() == "all" || name.trim() == what)
+    })
+}
+
 fn json(out: &mut impl io::Write, subject: &Subject, claims: &[Claim]) -> Result<(), Failure> {
     let document = serde_json::json!({
         "schema": 1,
         "version": env!("CARGO_PKG_VERSION"),
         "date": today(),
-        "toolchain": {
-            "made_by": subject.image.producers(),
-            "target": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        },
+        "toolchain": Toolchain::of(subject),
         "claims": claims,
     });
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -300,7 +360,12 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
                 .collect::<Vec<_>>();
             serde_json::to_writer_pretty(
                 &mut out,
-                &serde_json::json!({ "schema": 1, "claims": claims }),
+                &serde_json::json!({
+                    "schema": 1,
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "date": today(),
+                    "claims": claims,
+                }),
             )?;
             writeln!(out)?;
         }
@@ -319,7 +384,7 @@ fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure
     match format {
         Format::Text => show::print(&mut out, &subject, &claim)?,
         Format::Json => {
-            let document = serde_json::json!({ "schema": 1, "claim": claim, "walks": claim.walks, "exhibits": show::exhibits(&subject, claim.id) });
+            let document = show::Full::of(&subject, &claim);
             serde_json::to_writer_pretty(&mut out, &document)?;
             writeln!(out)?;
         }
@@ -329,10 +394,109 @@ fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure
     )))
 }
 
+fn check_all(subject: &Subject) -> Vec<Claim> {
+    claims::ALL
+        .iter()
+        .map(|statement| (statement.check)(subject))
+        .collect()
+}
+
+fn as_claimed(claims: &[Claim]) -> ExitCode {
+    let fails = claims
+        .iter()
+        .any(|claim| claim.verdict == Verdict::DoesNotHold);
+    ExitCode::from(u8::from(fails))
+}
+
+fn run_report(folder: &Path) -> Result<ExitCode, Failure> {
+    // Before anything is checked: what cannot be written need not be.
+    report::folder::usable(folder)?;
+    let subject = Subject::current()?;
+    let checked = check_all(&subject);
+    let index = report::write(folder, &subject, &checked)?;
+    writeln!(anstream::stdout().lock(), "{}", index.display())?;
+    Ok(as_claimed(&checked))
+}
+
+fn run_cite(id: &str, format: Format) -> Result<ExitCode, Failure> {
+    let statement = named(id)?;
+    let claim = (statement.check)(&Subject::current()?);
+    let citation = cite::Citation::of(&claim);
+    let mut out = anstream::stdout().lock();
+    match format {
+        Format::Text => writeln!(
+            out,
+            "{}\n\n{}\n{}",
+            citation.plain,
+            citation.bibtex,
+            citation.markdown.trim_end()
+        )?,
+        Format::Json => {
+            let document = serde_json::json!({
+                "schema": 1,
+                "version": env!("CARGO_PKG_VERSION"),
+                "date": today(),
+                "id": claim.id,
+                "citation": citation,
+            });
+            serde_json::to_writer_pretty(&mut out, &document)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(as_claimed(std::slice::from_ref(&claim)))
+}
+
+fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
+    let subject = Subject::current()?;
+    let checked = check_all(&subject);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let outcome = if accept {
+        evidence::accept(&root, &subject, &checked)?
+    } else {
+        evidence::compare(&root, &subject, &checked)?
+    };
+    writeln!(anstream::stdout().lock(), "{}", outcome.text.trim_end())?;
+    for missing in &outcome.not_checked {
+        writeln!(
+            io::stderr(),
+            "not checked: {}: {}",
+            missing.what,
+            missing.why
+        )?;
+    }
+    let required = outcome
+        .not_checked
+        .iter()
+        .any(|missing| requires(missing.what));
+    Ok(ExitCode::from(u8::from(!outcome.same || required)))
+}
+
 fn run_act(name: String) -> Result<ExitCode, Failure> {
+    if let Some(polls) = polls::Polls::named(&name) {
+        polls.perform()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let act = Act::named(&name).ok_or(Failure::NoSuchAct { name })?;
     act.perform()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the judged image was made by, and for what.
+#[derive(Debug, Serialize)]
+pub struct Toolchain {
+    /// Compilers and linkers, as the image names them.
+    pub made_by: Vec<String>,
+    /// Architecture and system: `x86_64-linux`.
+    pub target: String,
+}
+
+impl Toolchain {
+    fn of(subject: &Subject) -> Self {
+        Self {
+            made_by: subject.image.producers().to_vec(),
+            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        }
+    }
 }
 
 fn run_errand(words: &[String]) -> Result<ExitCode, Failure> {

@@ -7,7 +7,10 @@ use barecall::Function;
 use serde::Serialize;
 use zero_cost_ffi::catalogue::{self, Machine};
 
-use crate::claim::{Claim, TALK};
+use crate::cite::Citation;
+use crate::claim::{Claim, TALK, Walked};
+use crate::explain;
+use crate::go_twin;
 use crate::pictures;
 use crate::side_by_side;
 use crate::subject::{Subject, words};
@@ -18,34 +21,77 @@ const MARK: Style = AnsiColor::Green.on_default();
 /// Width of the Rust column, in characters.
 const COLUMN: usize = 72;
 
+/// A claim in full: what `show` prints.
+#[derive(Serialize)]
+pub struct Full<'a> {
+    schema: u32,
+    version: &'static str,
+    date: String,
+    pub claim: &'a Claim,
+    /// Where the talk's words are from.
+    quoted_from: &'static str,
+    pub citation: Citation,
+    pub walks: &'a [Walked],
+    pub exhibits: Vec<Shown>,
+}
+
+impl<'a> Full<'a> {
+    pub fn of(subject: &Subject, claim: &'a Claim) -> Self {
+        Self::with(claim, Citation::of(claim), exhibits(subject, claim.id))
+    }
+
+    pub fn with(claim: &'a Claim, citation: Citation, exhibits: Vec<Shown>) -> Self {
+        Self {
+            schema: 1,
+            version: env!("CARGO_PKG_VERSION"),
+            date: crate::today(),
+            claim,
+            quoted_from: TALK,
+            citation,
+            walks: &claim.walks,
+            exhibits,
+        }
+    }
+}
+
 /// An exhibit as it stands and as it was compiled.
 #[derive(Serialize)]
 pub struct Shown {
-    name: &'static str,
-    says: &'static str,
-    source: Code,
-    rust: Vec<Line>,
+    pub name: &'static str,
+    pub says: &'static str,
+    pub source: Code,
+    pub rust: Vec<Line>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    c_source: Option<Code>,
-    c: Vec<Line>,
+    pub c_source: Option<Code>,
+    pub c: Vec<Line>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub go_source: Option<Code>,
+    /// As it is on file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub go: Vec<Line>,
 }
 
 #[derive(Serialize)]
-struct Code {
-    file: &'static str,
-    text: String,
+pub struct Code {
+    pub file: &'static str,
+    pub text: String,
 }
 
 /// An instruction, and how it calls if it does.
 #[derive(Serialize)]
-struct Line {
-    at: u64,
-    text: String,
+pub struct Line {
+    /// Its address; in the function, where the listing is on file.
+    pub at: u64,
+    pub text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    call: Option<String>,
+    pub call: Option<String>,
+    /// What it does there, where there is a rule that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub does: Option<String>,
 }
 
-/// What a claim is about: the exhibits in tasks or the others; all, for those about levels and stacks; the machines.
+/// The exhibits that a claim is about: those in tasks or the others; all, for those about levels and stacks; the
+/// machines; none, for those about other things.
 pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
     match id {
         "state-machine" => return machines(subject, catalogue::machines()),
@@ -62,9 +108,11 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
             "reads-per-message" | "switch-cost" => false,
             // The two that the walks of Go are beside.
             "cgo-crosses-its-runtime" => ["add_one", "say_cstr"].contains(&exhibit.name),
-            "cgo-buys-something" => false,
+            "cgo-buys-something" | "drop-cancels" => false,
             "callbacks-too" => exhibit.calls == ["greet_for_each"],
-            _ => exhibit.poll == (id == "from-a-task"),
+            "one-instruction" | "no-more-than-c" => !exhibit.poll,
+            "from-a-task" => exhibit.poll,
+            _ => false,
         })
         .map(|exhibit| {
             let twin = twins.iter().find(|twin| Some(twin.name) == exhibit.twin);
@@ -87,6 +135,8 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
                     .and_then(|twin| subject.twin(twin))
                     .map(|function| lines(&function))
                     .unwrap_or_default(),
+                go_source: go_twin::source(exhibit.name),
+                go: go_twin::lines(exhibit.name),
             }
         })
         .collect()
@@ -109,6 +159,8 @@ fn machines(subject: &Subject, machines: Vec<Machine>) -> Vec<Shown> {
                 .unwrap_or_default(),
             c_source: None,
             c: Vec::new(),
+            go_source: None,
+            go: Vec::new(),
         })
         .collect()
 }
@@ -145,6 +197,7 @@ fn lines(function: &Function<'_>) -> Vec<Line> {
             let to = call.to().unwrap_or_else(|| "?".to_owned());
             format!("{} to {to}", words(&call))
         }),
+        does: explain::instruction(&instruction.text(), instruction.call().as_ref()),
     };
     listing.instructions().iter().map(line).collect()
 }

@@ -23,7 +23,21 @@ pub struct Subject {
     pub hops: Option<u64>,
     /// The walks taken so far.
     pub taken: RefCell<HashMap<Act, Taken>>,
+    /// What is to become of evidence that is on file.
+    pub on_file: OnFile,
     go: OnceCell<Result<Program, NoGo>>,
+}
+
+/// What is to become of evidence that is on file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFile {
+    /// It is what counts where making it anew takes long, or a tool that is missing.
+    #[default]
+    Read,
+    /// It is made anew, whatever that takes.
+    Live,
+    /// It is made anew, and put in the place of what is on file.
+    Record,
 }
 
 /// Why there is nothing to judge.
@@ -50,6 +64,7 @@ impl Subject {
             tasks: None,
             hops: None,
             taken: RefCell::default(),
+            on_file: OnFile::default(),
             go: OnceCell::new(),
         };
         for (name, entry) in catalogue::exhibits()

@@ -141,7 +141,7 @@ impl Subject {
     }
 
     /// By address: names may be several functions'.
-    fn exactly(&self, function: &Function<'_>) -> String {
+    pub fn exactly(&self, function: &Function<'_>) -> String {
         let file = self.image.path().file_name().unwrap_or_default();
         format!("{}:{:#x}", file.to_string_lossy(), function.address())
     }

@@ -93,6 +93,27 @@ fn json_has_the_same_facts() {
     assert_eq!(two["to puts from C"]["value"], 2);
     assert_eq!(two["walked to puts from Rust"]["value"], 1);
     assert_eq!(two["walked to puts from C"]["value"], 2);
+    // Nothing more per call in a task, and per poll what the runtime needs.
+    let tasks = &claims[3]["figures"];
+    assert_eq!(
+        tasks["per call in a task"], tasks["per call outside"],
+        "{tasks}"
+    );
+    let per_poll = tasks["per poll"]["value"].as_u64().expect("a count");
+    assert!((100..5000).contains(&per_poll), "{tasks}");
+    if cfg!(target_os = "linux") {
+        assert_eq!(tasks["patterns"]["value"], 5, "{tasks}");
+        let drops = &claims[6]["figures"];
+        for counted in ["callbacks", "releases"] {
+            assert_eq!(
+                drops[counted],
+                serde_json::json!({ "value": 576, "unit": counted }),
+                "{drops}"
+            );
+        }
+        assert_eq!(drops["allocated by C"], drops["freed by C"], "{drops}");
+        assert_eq!(drops["controls"]["value"], 5, "{drops}");
+    }
     for (claim, walked) in [(0, 10), (3, 8), (4, 19), (5, 1)] {
         let figures = &claims[claim]["figures"];
         assert_eq!(figures["walked"]["value"], walked, "{figures}");
@@ -186,8 +207,8 @@ fn where_ptrace_is_forbidden_it_is_said() {
         let expected = match claim["id"].as_str().expect("an id") {
             "same-stack" | "callbacks-too" | "reads-per-message" => "not checked",
             // They rest on no walk.
-            "every-opt-level" | "cgo-buys-something" | "state-machine" | "right-sized"
-            | "million-tasks" | "switch-cost" => continue,
+            "every-opt-level" | "drop-cancels" | "below-zero" | "cgo-buys-something"
+            | "state-machine" | "right-sized" | "million-tasks" | "switch-cost" => continue,
             _ => {
                 let first = claim["conditions"][0].as_str().expect("a condition");
                 assert!(
@@ -466,4 +487,48 @@ fn stripped_it_judges_nothing() {
         stderr.contains("stripped") && stderr.contains("strip = \"none\""),
         "{stderr}"
     );
+}
+
+/// Built with linker-plugin LTO, now: the call is gone, the walk finds nothing to walk to, and the same build without
+/// LTO has both.
+#[test]
+fn below_zero_is_built_and_walked() {
+    let output = run(&["prove", "--live", "below-zero", "--format", "json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let claim = &document["claims"][0];
+    if let Some(missing) = claim["missing"][0]["what"].as_str() {
+        return support::missing(missing, claim["missing"][0]["why"].as_str().expect("why"));
+    }
+    assert_eq!(output.status.code(), Some(0), "{claim}");
+    assert_eq!(claim["evidence"], "live");
+    assert_eq!(claim["verdict"], "holds with conditions", "{claim}");
+    let figure = |name: &str| claim["figures"][name]["value"].as_u64().expect(name);
+    assert_eq!(figure("add_one_times with LTO"), 0);
+    assert!(figure("add_one_times without LTO") > 0);
+    let walked = claim["conditions"].to_string();
+    assert!(walked.contains("no function `greet_add_one`"), "{walked}");
+}
+
+/// Whole functions are counted in an optimised image, so the judge's own release build; a debug one reads the record.
+#[test]
+fn counts_on_file_are_read_where_nothing_is_optimised() {
+    let document: Value =
+        serde_json::from_slice(&run(&["prove", "no-more-than-c", "--format", "json"]).stdout)
+            .expect("JSON");
+    let claim = &document["claims"][0];
+    let counted = claim["found"].as_str().expect("found");
+    let expected = if cfg!(debug_assertions) {
+        "counted (on file): 10 of 10"
+    } else {
+        "counted: 10 of 10"
+    };
+    assert!(counted.contains(expected), "{counted}");
+    for exhibit in ["say", "add_one_times", "for_each"] {
+        let figure = |side: &str| {
+            claim["figures"][format!("{exhibit} in {side}")]["value"]
+                .as_u64()
+                .expect(side)
+        };
+        assert!(figure("Rust") <= figure("C by clang"), "{exhibit}");
+    }
 }

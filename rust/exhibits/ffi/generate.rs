@@ -1,10 +1,10 @@
-//! Makes the bindings, from `c/greet.h`. Read by `build.rs` (feature `bindgen`)
+//! Makes the bindings of a header. Read by `build.rs` (feature `bindgen`)
 //! and by `tests/bindings`, so that both make the same.
 
-use super::fingerprint;
+use super::fingerprint::{self, Bound};
 
-/// The bindings of `header` (its path), or what is missing to make them.
-pub fn bindings(header: &str) -> Result<String, String> {
+/// The bindings of `header` (the path of `bound`'s), or what is missing to make them.
+pub fn bindings(bound: Bound, header: &str) -> Result<String, String> {
     // bindgen panics when it finds no libclang; we would rather say so.
     clang_sys::load().map_err(|why| {
         format!(
@@ -18,7 +18,7 @@ pub fn bindings(header: &str) -> Result<String, String> {
     bindgen::builder()
         .header(header)
         .clang_arg("-std=c11")
-        .allowlist_item("(greet|GREET)_.*|greeter.*")
+        .allowlist_item(bound.names)
         .prepend_enum_name(false)
         // Its numbers are of this target only; tests/bindings asks the C compiler
         // of each target instead.
@@ -30,10 +30,11 @@ pub fn bindings(header: &str) -> Result<String, String> {
         // bindgen's own names its version, which is no part of the interface.
         .disable_header_comment()
         .raw_line(format!(
-            "// @generated from c/greet.h by bindgen; accept a change with: {}",
+            "// @generated from {} by bindgen; accept a change with: {}",
+            bound.header,
             fingerprint::ACCEPT
         ))
-        .raw_line(fingerprint::line(&text))
+        .raw_line(bound.line(&text))
         .generate()
         .map(|bindings| bindings.to_string().trim_end().to_owned() + "\n")
         .map_err(|why| format!("bindgen cannot make bindings of {header}: {why}"))

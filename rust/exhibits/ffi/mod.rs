@@ -1,14 +1,20 @@
-//! The C library `greet`, as it is: the declarations of `c/greet.h` in Rust.
+//! The C library, as it is: the declarations of `c/greet.h` and, on Linux,
+//! `c/greeting.h` in Rust.
 //!
 //! Committed, so that a machine without libclang builds; with the feature
 //! `bindgen` they are made anew at build time. That they are still what C means
 //! is checked three times over: `tests/bindings`. Programs call
-//! [`greet`](crate::greet) instead.
+//! [`greet`](crate::greet) and [`greeting`](crate::greeting) instead.
 
 #[cfg(not(feature = "bindgen"))]
 #[rustfmt::skip]
 #[expect(non_camel_case_types, reason = "the names are C's")]
 mod bindings;
+
+#[cfg(all(not(feature = "bindgen"), target_os = "linux"))]
+#[rustfmt::skip]
+#[expect(non_camel_case_types, reason = "the names are C's")]
+mod greeting;
 
 #[cfg(feature = "bindgen")]
 #[allow(non_camel_case_types, reason = "the names are C's")]
@@ -16,4 +22,12 @@ mod bindings {
     include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 }
 
+#[cfg(all(feature = "bindgen", target_os = "linux"))]
+#[allow(non_camel_case_types, reason = "the names are C's")]
+mod greeting {
+    include!(concat!(env!("OUT_DIR"), "/greeting.rs"));
+}
+
 pub use bindings::*;
+#[cfg(target_os = "linux")]
+pub use greeting::*;

@@ -6,10 +6,36 @@
 //! function's with `::{{closure}}` behind it (`::{closure#0}` in v0 mangling).
 //!
 //! What a task costs, it costs per poll, not per call.
+//!
+//! Here are the calls on show. What makes a task wait for C is below, one file for
+//! each way, all for the same greeting:
+//!
+//! | module | the C library offers | the worker thread | dropping the future |
+//! | --- | --- | --- | --- |
+//! | [`direct`] | a call that never waits | makes the call | nothing to cancel |
+//! | [`blocking`] | a call that blocks | is free: another thread blocks | cancels nothing |
+//! | [`callback`] | a callback, on C's thread | is free | cancels |
+//! | [`descriptor`] | a file descriptor to wait for | is free | cancels |
+//! | [`dedicated`] | an object tied to one thread | is free: that thread calls | cancels what has not begun |
+
+#[cfg(target_os = "linux")]
+pub mod blocking;
+#[cfg(target_os = "linux")]
+pub mod callback;
+#[cfg(target_os = "linux")]
+pub mod dedicated;
+#[cfg(target_os = "linux")]
+pub mod descriptor;
+#[cfg(target_os = "linux")]
+pub mod direct;
+#[cfg(target_os = "linux")]
+mod exchange;
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+#[cfg(target_os = "linux")]
+use std::sync;
 use std::task::{Context, Poll};
 
 use crate::ffi;

@@ -1,5 +1,9 @@
 //! `from-a-task`: the same call, made by a future's `poll`, costs the same.
 
+use std::collections::BTreeMap;
+
+use barecall::Function;
+
 use super::{Rests, Statement, Tally, live, polled, reproduce};
 use crate::act::{Act, Runtime, Side};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
@@ -45,21 +49,28 @@ fn check(subject: &Subject) -> Claim {
         })
         .collect();
     tally.walk_bare(subject, &acts);
+    patterns(subject, &mut tally);
+    let per_poll = polls(subject, &mut tally);
     let rests = Rests::OnImage;
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
         verdict: tally.verdict(Verdict::HoldsWithConditions, rests),
         found: format!(
-            "{} of {} polls, {}; {} of 2 calls executed in tasks; {}",
+            "{} of {} polls, {}; {} of 2 calls executed in tasks; {}; {} calls in {} patterns; {per_poll}",
             tally.value("exhibits"),
             polled().len(),
             tally.by_route(),
             tally.value("executed in a task"),
-            tally.walked()
+            tally.walked(),
+            tally.value("calls in patterns"),
+            tally.value("patterns")
         ),
         conditions: tally.conditions(rests, vec![
-            "per call nothing; what a task costs it costs per poll and per wake, which is not counted here".into(),
+            "per call nothing more than outside; per poll what is counted here, on the current-thread runtime, of which \
+             one thread executes everything; the multi-thread runtime's and spawn_blocking's hand-over to another \
+             thread cannot be walked, and is not counted here"
+                .into(),
             "walked: return_address spawned as it is, the others boxed, so that tokio polls the exhibit's own code and no \
                  inlined copy"
                     .into(),
@@ -79,5 +90,79 @@ fn check(subject: &Subject) -> Claim {
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
         walks: tally.walks,
+    }
+}
+
+/// In each pattern of waiting for C the call into C is bare, wherever in Rust it was inlined to.
+#[cfg(target_os = "linux")]
+fn patterns(subject: &Subject, tally: &mut Tally) {
+    let patterns = zero_cost_ffi::catalogue::patterns();
+    for pattern in &patterns {
+        std::hint::black_box(pattern.run); // so that it is in this image
+    }
+    let mut found: BTreeMap<&str, u64> = BTreeMap::new();
+    let rust = |function: &Function<'_>| function.mangled().is_some_and(barecall::is_rust);
+    for call in subject
+        .image
+        .functions()
+        .filter(rust)
+        .flat_map(|function| function.calls())
+    {
+        for pattern in &patterns {
+            let Some(callee) = pattern.calls.iter().find(|callee| call.reaches(callee)) else {
+                continue;
+            };
+            *found.entry(callee).or_default() += 1;
+            if call.route().is_bare() {
+                tally.add("calls in patterns", 1, "calls");
+            } else {
+                tally.findings.push(format!(
+                    "pattern {}: {call:?}, {}",
+                    pattern.name,
+                    words(&call)
+                ));
+            }
+        }
+    }
+    for pattern in &patterns {
+        match pattern
+            .calls
+            .iter()
+            .find(|callee| !found.contains_key(*callee))
+        {
+            Some(callee) => tally.findings.push(format!(
+                "pattern {}: no call of {callee} in this image",
+                pattern.name
+            )),
+            None => tally.add("patterns", 1, "patterns"),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn patterns(_: &Subject, _: &mut Tally) {}
+
+/// Per call nothing, per poll so much: `per call 5 in a task and 5 outside, per poll 330`.
+fn polls(subject: &Subject, tally: &mut Tally) -> String {
+    match crate::polls::count(subject) {
+        Ok(counted) => {
+            for (name, value) in [
+                ("per call in a task", counted.per_call),
+                ("per call outside", counted.per_call_outside),
+                ("per poll", counted.per_poll),
+            ] {
+                tally.add(name, value, "instructions");
+            }
+            if counted.per_call > counted.per_call_outside {
+                tally
+                    .findings
+                    .push(format!("a call costs more in a task: {counted:?}"));
+            }
+            format!(
+                "per call {} instructions in a task and {} outside, per poll {} more",
+                counted.per_call, counted.per_call_outside, counted.per_poll
+            )
+        }
+        Err(why) => format!("polls not counted: {why}"),
     }
 }

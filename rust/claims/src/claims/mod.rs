@@ -1,8 +1,11 @@
 //! The claims, one file each.
 
+mod below_zero;
 mod callbacks_too;
 mod cgo_buys_something;
 mod cgo_crosses_its_runtime;
+#[cfg(target_os = "linux")]
+mod drop_cancels;
 mod every_opt_level;
 mod from_a_task;
 pub mod million_tasks;
@@ -42,6 +45,9 @@ pub const ALL: &[Statement] = &[
     from_a_task::STATEMENT,
     same_stack::STATEMENT,
     callbacks_too::STATEMENT,
+    below_zero::STATEMENT,
+    #[cfg(target_os = "linux")]
+    drop_cancels::STATEMENT,
     state_machine::STATEMENT,
     right_sized::STATEMENT,
     million_tasks::STATEMENT,

@@ -1,20 +1,28 @@
-//! `no-more-than-c`: the same call written in C executes no less.
+//! `no-more-than-c`: the same call written in C executes no less, nor does the whole function that makes it.
+
+use std::path::{Path, PathBuf};
 
 use zero_cost_ffi::catalogue;
 
 use super::{Rests, Statement, Tally, live, plain, reproduce};
 use crate::act::{Act, Side};
-use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::subject::{Subject, on_show, words};
+use crate::callgrind::{Count, Counting, NotCounted, Record, made_by};
+use crate::claim::{
+    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
+};
+use crate::subject::{OnFile, Subject, on_show, words};
 
 pub const STATEMENT: Statement = Statement {
     id: "no-more-than-c",
-    says: "from its call to the C function's first instruction, Rust executes no more instructions than C does",
+    says: "Rust executes no more instructions than C: from its call to the C function's first, and in the whole function \
+           beside the same in C built by clang",
     check,
 };
 
 fn check(subject: &Subject) -> Claim {
     let mut tally = Tally::default();
+    // Callgrind counts while the calls are read and walked.
+    let counting = is_optimised().then(|| Counting::start(subject));
     let twins = catalogue::twins();
     // All at once, which is faster than a pair at a time.
     let acts: Vec<Act> = plain()
@@ -74,19 +82,30 @@ fn check(subject: &Subject) -> Claim {
         let [ours, theirs] = [Side::Rust, Side::C].map(|side| Act::new(side, exhibit.name));
         tally.walk_pair(subject, ours, theirs, exhibit.calls[0]);
     }
+    let counted = match counting {
+        Some(started) => counted(
+            subject,
+            started.and_then(|counting| counting.finish(subject)),
+            &mut tally,
+        ),
+        None => on_file(&mut tally),
+    };
     let rests = Rests::OnImage;
+    let mut missing = tally.missing();
+    missing.extend(counted.missing);
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
         verdict: tally.verdict(Verdict::Holds, rests),
         found: format!(
-            "{} pairs; to puts {} instruction(s) in Rust and {} in C, to a static library's function {} and {}; {}",
+            "{} pairs; to puts {} instruction(s) in Rust and {} in C, to a static library's function {} and {}; {}; {}",
             tally.value("pairs"),
             tally.value("to puts from Rust"),
             tally.value("to puts from C"),
             tally.value("to greet_add_one from Rust"),
             tally.value("to greet_add_one from C"),
             walked(&tally),
+            counted.found,
         ),
         conditions: tally.conditions(rests, vec![
             "C as this C compiler makes it by default: it calls a shared library's function through a PLT stub; with \
@@ -95,9 +114,8 @@ fn check(subject: &Subject) -> Claim {
             "to a static library's function C calls directly where Rust loads the address from the GOT: one \
              instruction each, but not the same one"
                 .into(),
-            "the call is compared, not the loop around it".into(),
-        ]),
-        missing: tally.missing(),
+        ].into_iter().chain(counted.conditions).collect()),
+        missing,
         findings: tally.findings,
         talk: Talk {
             quote: "zero-cost abstractions: FFI-friendly + state machines",
@@ -127,4 +145,297 @@ fn walked(tally: &Tally) -> String {
         tally.value("walked back from puts to Rust"),
         tally.value("walked back from puts to C"),
     )
+}
+
+/// What came of the counts.
+struct Counted {
+    found: String,
+    conditions: Vec<String>,
+    missing: Vec<Missing>,
+}
+
+/// At opt-level 0 a function executes what its author's compiler wrote down, in either language.
+fn is_optimised() -> bool {
+    catalogue::OPT_LEVEL != "0"
+}
+
+fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../asm-snapshots/x86_64-unknown-linux-gnu/counts.txt")
+}
+
+fn read() -> Result<Record, String> {
+    let text =
+        std::fs::read_to_string(file()).map_err(|why| format!("{}: {why}", file().display()))?;
+    Record::parse(&text).map_err(|line| format!("{}: not understood: {line}", file().display()))
+}
+
+/// Judges what was counted now; if nothing could be, what is on file.
+fn counted(
+    subject: &Subject,
+    counts: Result<Vec<Count>, NotCounted>,
+    tally: &mut Tally,
+) -> Counted {
+    let counts = match counts {
+        Ok(counts) => counts,
+        Err(error @ NotCounted::NoValgrind(_)) => {
+            let mut counted = on_file(tally);
+            counted.missing.push(Missing {
+                what: "valgrind",
+                why: error.to_string(),
+            });
+            return counted;
+        }
+        Err(error) => {
+            tally.findings.push(format!("not counted: {error}"));
+            return on_file(tally);
+        }
+    };
+    if subject.on_file == OnFile::Record {
+        let text = Record::of(subject, counts.clone()).to_text();
+        if let Err(why) = std::fs::write(file(), text) {
+            tally.findings.push(format!("{}: {why}", file().display()));
+        }
+    }
+    let record = read();
+    // Made by the same compilers, the record must be what is counted now.
+    if let Ok(record) = &record
+        && record.made_by == made_by(subject)
+        && record.counts != counts
+    {
+        tally.findings.push(format!(
+            "counted otherwise than on file: {}; `cargo run --release -- prove --record no-more-than-c` puts it on file",
+            differing(&record.counts, &counts)
+        ));
+    }
+    let mut missing = Vec::new();
+    let mut by_clang = "live";
+    let mut judged = counts;
+    if judged.iter().any(|count| count.clang.is_none()) {
+        missing.push(Missing {
+            what: "clang",
+            why: "the build found none: `apt-get install clang-14`, then `touch build.rs`"
+                .to_owned(),
+        });
+        by_clang = "recorded";
+        for count in &mut judged {
+            let on_file = record.as_ref().ok().and_then(|record| {
+                record
+                    .counts
+                    .iter()
+                    .find(|on_file| on_file.name == count.name)
+            });
+            count.clang = on_file.and_then(|on_file| on_file.clang);
+        }
+    }
+    let mut counted = judge(tally, &judged, Evidence::Live);
+    counted.missing = missing;
+    counted
+        .conditions
+        .push(format!("counted by callgrind; C by clang: {by_clang}"));
+    counted
+}
+
+/// Judges what is on file.
+fn on_file(tally: &mut Tally) -> Counted {
+    match read() {
+        Ok(record) => {
+            let mut counted = judge(tally, &record.counts, Evidence::Recorded);
+            counted.conditions.push(format!(
+                "whole functions are counted in an optimised image, by callgrind; these counts are on file: {}, {}",
+                record.made_by.join(", "),
+                record.date
+            ));
+            counted
+        }
+        Err(why) => Counted {
+            found: "not counted".to_owned(),
+            conditions: vec![format!("whole functions are not counted: {why}")],
+            missing: Vec::new(),
+        },
+    }
+}
+
+/// Rust may execute no more than C by clang. By another C compiler it is told, and why, but not held against either:
+/// gcc may shape a loop better or worse than LLVM does, in whichever language.
+fn judge(tally: &mut Tally, counts: &[Count], evidence: Evidence) -> Counted {
+    let (mut of_clang, mut of_c, mut shapes) = (0, 0, Vec::new());
+    for Count {
+        name,
+        rust,
+        c,
+        clang,
+    } in counts
+    {
+        let figures = [
+            ("Rust", Some(*rust)),
+            ("C", Some(*c)),
+            ("C by clang", *clang),
+        ];
+        for (side, value) in figures {
+            if let Some(value) = value {
+                tally.most(format!("{name} in {side}"), value, "instructions");
+            }
+        }
+        of_c += u64::from(rust <= c);
+        match clang {
+            Some(clang) if rust > clang => tally.findings.push(format!(
+                "{name} executes {rust} instructions in Rust, {clang} in C built by clang"
+            )),
+            Some(clang) => {
+                of_clang += 1;
+                if c != clang {
+                    shapes.push(format!("{name} {c}, by clang {clang}, in Rust {rust}"));
+                }
+            }
+            None => tally.findings.push(format!(
+                "{name}: there is no count of its twin built by clang"
+            )),
+        }
+    }
+    if counts.is_empty() {
+        tally
+            .findings
+            .push("there is no count of any exhibit".to_owned());
+    }
+    tally.pictures.charts.push(chart(counts, evidence));
+    let counted = match evidence {
+        Evidence::Live => "counted",
+        Evidence::Recorded => "counted (on file)",
+    };
+    let mut conditions = Vec::new();
+    if !shapes.is_empty() {
+        conditions.push(format!(
+            "this C compiler shapes these otherwise than LLVM does, on which clang and rustc are built: {}",
+            shapes.join("; ")
+        ));
+    }
+    Counted {
+        found: format!(
+            "{counted}: {of_clang} of {} whole functions no more than clang's C, {of_c} than this C compiler's",
+            counts.len()
+        ),
+        conditions,
+        missing: Vec::new(),
+    }
+}
+
+/// `say_times: 4, 6, 5; now 4, 7, 5`
+fn differing(on_file: &[Count], now: &[Count]) -> String {
+    let shown = |count: &Count| format!("{} {} {:?}", count.rust, count.c, count.clang);
+    let changed = now.iter().filter_map(|count| {
+        let before = on_file.iter().find(|before| before.name == count.name);
+        (before != Some(count)).then(|| {
+            format!(
+                "{}: {}, now {}",
+                count.name,
+                before.map_or("none".to_owned(), shown),
+                shown(count)
+            )
+        })
+    });
+    changed.collect::<Vec<_>>().join("; ")
+}
+
+fn chart(counts: &[Count], evidence: Evidence) -> Chart {
+    let series = |name: &str, value: fn(&Count) -> Option<u64>| Series {
+        name: name.to_owned(),
+        exact: true,
+        evidence,
+        points: counts
+            .iter()
+            .filter_map(|count| {
+                Some(Point {
+                    label: Some(count.name.clone()),
+                    x: None,
+                    y: value(count)? as f64,
+                    spread: None,
+                })
+            })
+            .collect(),
+    };
+    Chart {
+        id: "instructions-beyond-the-callee",
+        title: "What an exhibit executes beyond the C function it calls",
+        x: None,
+        y: Axis {
+            name: "a performance",
+            unit: "instructions",
+            log: false,
+        },
+        series: vec![
+            series("Rust", |count| Some(count.rust)),
+            series("C", |count| Some(count.c)),
+            series("C by clang", |count| count.clang),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(rust: u64, c: u64, clang: Option<u64>) -> (Tally, Counted) {
+        let mut tally = Tally::default();
+        let count = Count {
+            name: "say".to_owned(),
+            rust,
+            c,
+            clang,
+        };
+        let counted = judge(&mut tally, &[count], Evidence::Live);
+        (tally, counted)
+    }
+
+    #[test]
+    fn one_instruction_more_than_clang_is_seen() {
+        let (tally, _) = judged(3, 3, Some(3));
+        assert!(tally.findings.is_empty());
+        let (tally, _) = judged(4, 9, Some(3));
+        assert_eq!(
+            tally.verdict(Verdict::Holds, Rests::OnImage),
+            Verdict::DoesNotHold
+        );
+        assert!(
+            tally.findings[0].contains("4 instructions in Rust, 3"),
+            "{:?}",
+            tally.findings
+        );
+    }
+
+    #[test]
+    fn what_was_not_counted_does_not_hold() {
+        assert!(!judged(3, 3, None).0.findings.is_empty());
+        let mut none = Tally::default();
+        judge(&mut none, &[], Evidence::Recorded);
+        assert!(!none.findings.is_empty());
+    }
+
+    /// gcc may shape a loop better: that is told, not held against Rust.
+    #[test]
+    fn another_shape_is_told() {
+        let (tally, counted) = judged(3, 2, Some(3));
+        assert!(tally.findings.is_empty());
+        assert!(counted.conditions[0].contains("say 2, by clang 3, in Rust 3"));
+        assert!(
+            counted
+                .found
+                .contains("1 of 1 whole functions no more than clang's C, 0 than")
+        );
+    }
+
+    #[test]
+    fn what_is_on_file_is_read() {
+        let mut tally = Tally::default();
+        let counted = on_file(&mut tally);
+        assert_eq!(tally.findings, Vec::<String>::new());
+        let all = super::super::plain().len();
+        assert!(
+            counted
+                .found
+                .contains(&format!("{all} of {all} whole functions")),
+            "{}",
+            counted.found
+        );
+    }
 }

@@ -179,7 +179,8 @@ struct Summary {
     anywhere: usize,
 }
 
-fn json(image: &Image, selected: &Selected<'_>) -> Result<String, Failure> {
+/// The document of an image.
+pub(crate) fn json(image: &Image, selected: &Selected<'_>) -> Result<String, Failure> {
     let (inserted, ours) = groups(&selected.calls);
     record::line(&Document {
         schema: SCHEMA,

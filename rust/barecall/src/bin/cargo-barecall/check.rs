@@ -26,7 +26,7 @@ Examples:
 
 JSON, one line for each image:
   {\"schema\":1,\"file\",\"deny\":[…],\"allow\":[…],\"checked\",\"holds\",\"denied\":[{\"call\":{…as in calls…},
-   \"expected\":[ROUTE,…],\"listing\":[{\"at\",\"bytes\",\"text\",\"call\"}],\"remedy\",\"next\"}],\"compiler_inserted\":{…},\"anywhere\"}")]
+   \"expected\":[ROUTE,…],\"listing\":[{\"at\",\"bytes\",\"text\",\"call\"}],\"remedy\",\"costs\",\"next\"}],\"compiler_inserted\":{…},\"anywhere\"}")]
 pub(crate) struct Args {
     #[command(flatten)]
     images: Images,
@@ -50,6 +50,8 @@ pub(crate) struct Args {
 
 /// As many calls are shown with their listing; of the rest, there is a count.
 const SHOWN: usize = 5;
+/// The page that says of each remedy what it does, and what it costs.
+const REMEDIES: &str = "https://docs.rs/barecall/latest/barecall/remedies/";
 /// Instructions on either side of a call.
 const CONTEXT: usize = 4;
 
@@ -165,7 +167,7 @@ impl Args {
             }
         }
         format!(
-            "{}\n  expected  {}\n  found     {call}\n\n{shown}\n  remedy    {}\n  next      {}\n",
+            "{}\n  expected  {}\n  found     {call}\n\n{shown}\n  remedy    {}\n  costs     {REMEDIES}\n  next      {}\n",
             painted(
                 BOLD,
                 format_args!("{} -> {}", call.from().name(), to.as_deref().unwrap_or("?"))
@@ -196,6 +198,7 @@ impl Args {
                     .map(Line::of)
                     .collect(),
                 remedy: remedy(call.route()),
+                costs: REMEDIES,
                 next: next(call),
             })
             .collect();
@@ -260,5 +263,6 @@ struct Denied<'a> {
     expected: Vec<&'static str>,
     listing: Vec<Line<'a>>,
     remedy: &'static str,
+    costs: &'static str,
     next: String,
 }

@@ -6,6 +6,7 @@ mod diff;
 mod images;
 mod progress;
 mod record;
+mod report;
 mod selection;
 mod shell;
 mod show;
@@ -35,6 +36,7 @@ Examples:
   cargo barecall check --release             exit 1, with evidence, if one of them is not bare
   cargo barecall show --release my_function  a listing with every call's route beside it
   cargo barecall calls --file /bin/ls        any other image
+  cargo barecall report --release            a page of it all: target/barecall.html
   cargo barecall walk --from f --to puts -- ./program  one call, instruction by instruction, as it runs
 
 Exit codes: 0 all is as asked; 1 a check does not hold; 2 usage or environment.";
@@ -46,6 +48,7 @@ enum Subcommands {
     Show(show::Args),
     Walk(walk::Args),
     Diff(diff::Args),
+    Report(report::Args),
     Completions(shell::Completions),
     Man(shell::Man),
 }
@@ -96,6 +99,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Subcommands::Show(args) => args.run()?,
         Subcommands::Walk(args) => args.run()?,
         Subcommands::Diff(args) => args.run()?,
+        Subcommands::Report(args) => args.run()?,
         Subcommands::Completions(args) => args.run(),
         Subcommands::Man(args) => args.run()?,
     })

@@ -1,0 +1,302 @@
+//! `drop-cancels`: a future that is dropped cancels the C work, and nothing is lost or touched again.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use zero_cost_ffi::greeting::Error;
+use zero_cost_ffi::task;
+
+use super::{Rests, Statement, Tally, live, reproduce};
+use crate::act::Runtime;
+use crate::claim::{Assessment, Claim, Evidence, Missing, Talk, Verdict};
+use crate::ledger::{Balance, Ledger, Plant, Submitted, turn};
+use crate::subject::Subject;
+
+pub const STATEMENT: Statement = Statement {
+    id: "drop-cancels",
+    says: "a future dropped at any point cancels what C does for it: one callback, all released once, none too early",
+    check,
+};
+
+/// How many are dropped at each point.
+const TIMES: usize = 64;
+/// What is not to end by itself.
+const LONG: Duration = Duration::from_secs(3600);
+/// What ends almost at once, on C's thread.
+const SHORT: Duration = Duration::from_nanos(1);
+/// How long C may take to be done with what was cancelled.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where a future is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Point {
+    /// Before it was polled, C having called back within the start.
+    CalledBackInStart,
+    /// Before it was polled, C being at work.
+    Unpolled,
+    /// After a poll that found it pending.
+    Polled,
+    /// While C may be calling back.
+    Racing,
+    /// After C has called back, the result not being taken.
+    CalledBack,
+    /// After it was ready.
+    Taken,
+    /// After it was cancelled by hand, and ready.
+    Cancelled,
+    /// In a task, after a poll that found it pending.
+    InTask(Runtime),
+}
+
+impl Point {
+    const ALL: [Self; 9] = [
+        Self::CalledBackInStart,
+        Self::Unpolled,
+        Self::Polled,
+        Self::Racing,
+        Self::CalledBack,
+        Self::Taken,
+        Self::Cancelled,
+        Self::InTask(Runtime::CurrentThread),
+        Self::InTask(Runtime::MultiThread),
+    ];
+}
+
+fn check(subject: &Subject) -> Claim {
+    let mut tally = Tally::default();
+    let mut missing = Vec::new();
+    match balance(None, &Point::ALL, TIMES) {
+        Ok(balance) => {
+            for (name, value, unit) in [
+                ("submissions", balance.submissions, "submissions"),
+                ("callbacks", balance.callbacks, "callbacks"),
+                ("releases", balance.releases, "releases"),
+                ("allocated by C", balance.allocations, "blocks"),
+                ("freed by C", balance.frees, "blocks"),
+            ] {
+                tally.add(name, value, unit);
+            }
+            tally.findings.extend(balance.faults);
+        }
+        Err(error) => missing.push(Missing {
+            what: "threads",
+            why: format!("C cannot start a greeting: {error}"),
+        }),
+    }
+    if missing.is_empty() {
+        for plant in Plant::ALL {
+            match control(plant) {
+                Ok(()) => tally.add("controls", 1, "faults"),
+                Err(why) => tally.findings.push(why),
+            }
+        }
+    }
+    let rests = Rests::OnImage;
+    let verdict = if missing.is_empty() {
+        tally.verdict(Verdict::HoldsWithConditions, rests)
+    } else {
+        Verdict::NotChecked
+    };
+    Claim {
+        id: STATEMENT.id,
+        says: STATEMENT.says,
+        verdict,
+        found: missing.first().map_or_else(
+            || {
+                format!(
+                    "{} dropped at {} points: {} callbacks, {} releases; C allocated {} and freed {}; {} of {} \
+                     planted faults seen",
+                    tally.value("submissions"),
+                    Point::ALL.len(),
+                    tally.value("callbacks"),
+                    tally.value("releases"),
+                    tally.value("allocated by C"),
+                    tally.value("freed by C"),
+                    tally.value("controls"),
+                    Plant::ALL.len()
+                )
+            },
+            |missing| missing.why.clone(),
+        ),
+        conditions: vec![
+            "of a C library that calls back exactly once, also after a cancel, and says so: c/greeting.h; what one \
+             does not promise, no future can add"
+                .into(),
+            "of the callback pattern (rust/exhibits/task/callback.rs); spawn_blocking cancels nothing, and a future \
+             that is forgotten (mem::forget) is not dropped"
+                .into(),
+            "that C touches no memory after it was released is shown here by the order of the two, and under valgrind \
+             by the tests"
+                .into(),
+        ],
+        missing,
+        findings: tally.findings,
+        talk: Talk {
+            quote: "usual drop semantics",
+            assessment: Assessment::Simplified,
+            because: Some(
+                "to drop a future is to drop a value, but C knows nothing of it: that this cancels, and that C keeps \
+                 what it was lent until it is done, is the wrapper's work",
+            ),
+        },
+        evidence: Evidence::Live,
+        figures: tally.figures,
+        measured: tally.measured,
+        pictures: tally.pictures,
+        provenance: live(subject),
+        reproduce: reproduce(STATEMENT.id),
+        walks: tally.walks,
+    }
+}
+
+/// Whether the same account finds a fault that is planted.
+fn control(plant: Plant) -> Result<(), String> {
+    let balance = balance(Some(plant), &[Point::Unpolled], 1).map_err(|error| error.to_string())?;
+    let seen = balance
+        .faults
+        .iter()
+        .any(|fault| fault.contains(plant.words()));
+    if seen {
+        Ok(())
+    } else {
+        Err(format!(
+            "control {plant:?}: expected `{}`, found {:?}: the account does not see it",
+            plant.words(),
+            balance.faults
+        ))
+    }
+}
+
+/// Drops so many at each of these points, and balances the account.
+fn balance(plant: Option<Plant>, points: &[Point], times: usize) -> Result<Balance, Error> {
+    let _turn = turn();
+    let ledger = Arc::new(Ledger::open(points.len() * times, plant));
+    for point in points {
+        match point {
+            Point::InTask(runtime) => in_task(&ledger, *runtime, times)?,
+            _ => (0..times).try_for_each(|time| drop_at(&ledger, *point, time, plant))?,
+        }
+    }
+    // The tasks are over: nobody else has it.
+    Ok(Arc::into_inner(ledger).map_or_else(Balance::default, |ledger| ledger.settle(PATIENCE)))
+}
+
+fn drop_at(ledger: &Ledger, point: Point, time: usize, plant: Option<Plant>) -> Result<(), Error> {
+    let delay = match point {
+        Point::CalledBackInStart => Duration::ZERO,
+        Point::Racing => Duration::from_micros(20),
+        Point::CalledBack | Point::Taken => SHORT,
+        // Nobody will cancel it.
+        _ if plant == Some(Plant::NeverCancels) => SHORT,
+        _ => LONG,
+    };
+    let mut submitted = ledger.submit(delay)?;
+    if matches!(point, Point::Unpolled | Point::Polled | Point::Cancelled) {
+        ledger.must_be_cancelled(submitted.index);
+    }
+    match point {
+        Point::CalledBackInStart | Point::Unpolled | Point::InTask(_) => {}
+        Point::Polled => drop(poll(&mut submitted)),
+        // From long before the deadline to long after it.
+        Point::Racing => {
+            for _ in 0..time * 32 {
+                std::hint::spin_loop();
+            }
+        }
+        Point::CalledBack => {
+            while !ledger.is_called_back(submitted.index) {
+                thread::yield_now();
+            }
+        }
+        Point::Taken => drop(block_on(&mut submitted.greeting)?),
+        Point::Cancelled => {
+            submitted.greeting.cancel()?;
+            drop(block_on(&mut submitted.greeting));
+        }
+    }
+    submitted.drop_now();
+    Ok(())
+}
+
+/// The same as [`Point::Polled`], in a task.
+fn in_task(ledger: &Arc<Ledger>, runtime: Runtime, times: usize) -> Result<(), Error> {
+    let ledger = Arc::clone(ledger);
+    let task = async move {
+        for _ in 0..times {
+            let mut submitted = ledger.submit(LONG)?;
+            ledger.must_be_cancelled(submitted.index);
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut submitted.greeting).poll(cx).is_pending()))
+                .await;
+            submitted.drop_now();
+        }
+        Ok(())
+    };
+    match runtime {
+        Runtime::CurrentThread => task::on_current_thread(task),
+        Runtime::MultiThread => task::on_multi_thread(task),
+    }
+    .map_err(Error::Thread)?
+}
+
+fn poll(submitted: &mut Submitted) -> Poll<Result<usize, Error>> {
+    Pin::new(&mut submitted.greeting).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Runs a future to its end on this thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_balances_at_every_point() {
+        for point in Point::ALL {
+            let balance = balance(None, &[point], TIMES).expect("C starts it");
+            assert_eq!(balance.faults, Vec::<String>::new(), "{point:?}");
+            let counts = [balance.submissions, balance.callbacks, balance.releases];
+            assert_eq!(counts, [TIMES as u64; 3], "{point:?}");
+            assert_eq!(balance.allocations, balance.frees, "{point:?}");
+        }
+    }
+
+    #[test]
+    fn every_planted_fault_is_seen() {
+        for plant in Plant::ALL {
+            control(plant).unwrap_or_else(|why| panic!("{why}"));
+        }
+    }
+
+    /// A fault that is not planted is not seen, or seeing one would say nothing.
+    #[test]
+    fn without_a_fault_none_is_seen() {
+        let balance = balance(None, &[Point::Unpolled], 1).expect("C starts it");
+        for plant in Plant::ALL {
+            assert!(
+                !balance
+                    .faults
+                    .iter()
+                    .any(|fault| fault.contains(plant.words()))
+            );
+        }
+    }
+}
