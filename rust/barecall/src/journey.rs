@@ -245,10 +245,14 @@ impl Image {
     fn thunk(&self, address: u64) -> Option<(Reached, u32)> {
         const LARGEST: u64 = 96;
         // Where names are missing, several functions are one piece; what is asked of its middle is not kept.
+        // The middle of a function that has a name is that function, whatever it does next.
         let (piece, begins) = match self.piece_from(address) {
             Some(piece) => (piece, true),
             None => (self.piece_at(address)?, false),
         };
+        if !begins && self.function_at(address)?.mangled().is_some() {
+            return None;
+        }
         let size = self.functions[piece].end - address;
         let known = &self.thunks[piece];
         if begins && (size > LARGEST || known.load(Ordering::Relaxed) == NO_THUNK) {

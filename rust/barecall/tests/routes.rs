@@ -193,6 +193,13 @@ const STRAIGHT: &[Expected] = &[
     all("method", &[Pointer]),
 ];
 
+/// The middle of a function with a name is that function, even where all it executes is a jump to another.
+const MIDDLES: &[Expected] = &[
+    all("into_named", &[Direct]),
+    never("into_named", "leaf"),
+    to("into_unnamed", "leaf", &[Thunk]).via("0x"),
+];
+
 const DEFAULT: Control = Control {
     name: "",
     arch: BOTH,
@@ -449,6 +456,32 @@ const CONTROLS: &[Control] = &[
             to("through", "shim", &[Direct]),
             to("chain", "chained", &[Direct]),
         ],
+        ..DEFAULT
+    },
+    Control {
+        name: "into the middle",
+        arch: &[X86],
+        producers: &[Asm],
+        linkers: &[
+            (Bfd, "-pie -s -E"),
+            (Lld, "-pie -s -E"),
+            (Mold, "-pie -s -E"),
+        ],
+        sources: &["middle_x86_64.s"],
+        calls: MIDDLES,
+        ..DEFAULT
+    },
+    Control {
+        name: "into the middle",
+        arch: &[Aarch64],
+        producers: &[Asm],
+        linkers: &[
+            (Bfd, "-pie -s -E"),
+            (Lld, "-pie -s -E"),
+            (Mold, "-pie -s -E"),
+        ],
+        sources: &["middle_aarch64.s"],
+        calls: MIDDLES,
         ..DEFAULT
     },
     Control {
