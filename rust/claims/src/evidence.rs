@@ -17,6 +17,7 @@ use crate::claim::{Claim, Missing, TALK, Walked};
 use crate::report::ladder;
 use crate::show;
 use crate::subject::Subject;
+use crate::wrap::wrapped;
 
 /// The document, from the root of the repository.
 pub const FILE: &str = "EVIDENCE.md";
@@ -269,12 +270,13 @@ fn document(old: &str, entries: &[Entry], producers: &str, force: bool) -> (Stri
             sections,
             "\n## {}\n\n{body}\n{}",
             entry.id,
-            wrapped(recorded, "", "")
+            wrapped(WIDTH, recorded, "", "")
         );
     }
     let head = format!(
         "# Evidence\n\n{}\n{}\n| claim | verdict | the talk | evidence |\n| --- | --- | --- | --- |\n{rows}",
         wrapped(
+            WIDTH,
             &format!(
                 "What each claim of {PROJECT} rests on: the figures that are exact, and the same wherever the \
                  compilers are the same. Measured values are not here; `cargo run --release -- report` shows them. \
@@ -284,6 +286,7 @@ fn document(old: &str, entries: &[Entry], producers: &str, force: bool) -> (Stri
             ""
         ),
         wrapped(
+            WIDTH,
             &format!(
                 "This file is generated. `cargo run --release -- evidence` compares it with what is found now, and \
                  a test does so on every run; `{ACCEPT}` accepts a change. The talk is {TALK}."
@@ -344,8 +347,14 @@ impl<'a> OnFile<'a> {
 fn body(claim: &Claim, listing: Option<String>) -> String {
     let mut text = String::new();
     let mut say = |part: &str| text.push_str(part);
-    say(&wrapped(&format!("**{}**", sentence(claim.says)), "", ""));
     say(&wrapped(
+        WIDTH,
+        &format!("**{}**", sentence(claim.says)),
+        "",
+        "",
+    ));
+    say(&wrapped(
+        WIDTH,
         &format!(
             "Verdict: **{}**, {}.",
             claim.verdict.words(),
@@ -355,6 +364,7 @@ fn body(claim: &Claim, listing: Option<String>) -> String {
         "",
     ));
     say(&wrapped(
+        WIDTH,
         &format!(
             "\u{201c}{}\u{201d} ({TALK}): {}{}",
             claim.talk.quote,
@@ -369,8 +379,12 @@ fn body(claim: &Claim, listing: Option<String>) -> String {
     ));
     if !claim.conditions.is_empty() {
         say("\nConditions:\n\n");
-        for condition in &claim.conditions {
-            say(&wrapped(condition, "- ", "  "));
+        for condition in claim
+            .conditions
+            .iter()
+            .filter(|condition| !states_measured(condition, claim))
+        {
+            say(&wrapped(WIDTH, condition, "- ", "  "));
         }
     }
     if !claim.findings.is_empty() {
@@ -396,6 +410,17 @@ fn body(claim: &Claim, listing: Option<String>) -> String {
     say(&walks(&claim.walks));
     say(&format!("\nCheck it: `{}`\n", cite::command(claim)));
     text
+}
+
+/// Whether a text has a measured value in it, rounded: that is another in each run.
+fn states_measured(text: &str, claim: &Claim) -> bool {
+    text.split(|char: char| !char.is_ascii_digit() && char != '.')
+        .map(|number| number.trim_matches('.'))
+        .filter_map(|number| Some((number, number.split_once('.')?.1.len())))
+        .any(|(number, digits)| {
+            let mut measured = claim.measured.values();
+            measured.any(|measured| format!("{:.digits$}", measured.value) == number)
+        })
 }
 
 /// The first exhibit's listing on file, with its facts.
@@ -470,31 +495,6 @@ fn ladder_of(walked: &Walked) -> String {
 /// What would end a cell of a table does not.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
-}
-
-/// Prose in lines of no more than 120 characters: the first behind one prefix, the others behind another.
-fn wrapped(text: &str, first: &str, rest: &str) -> String {
-    let mut wrapped = first.to_owned();
-    let mut width = first.trim_start_matches('\n').chars().count();
-    let mut begun = false;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if begun && width + 1 + length > WIDTH {
-            wrapped.push('\n');
-            wrapped.push_str(rest);
-            width = rest.chars().count();
-            begun = false;
-        }
-        if begun {
-            wrapped.push(' ');
-            width += 1;
-        }
-        wrapped.push_str(word);
-        width += length;
-        begun = true;
-    }
-    wrapped.push('\n');
-    wrapped
 }
 
 #[cfg(test)]
@@ -595,6 +595,19 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_that_states_a_measured_value_is_left_out() {
+        let claim = fixture::claim();
+        for (text, states) in [
+            ("26.8 ns a call", true),
+            ("it took 26.81.", true),
+            ("with rustc 1.95.0, 26 of 8", false),
+            ("26.9", false),
+        ] {
+            assert_eq!(states_measured(text, &claim), states, "{text}");
+        }
+    }
+
+    #[test]
     fn another_compiler_is_not_the_pinned_one() {
         assert!(unpinned(&["rustc version 1.96.0 (0 2026-05-28)".into()]).is_some());
         assert!(unpinned(&["rustc version 1.950.0".into()]).is_some());
@@ -608,6 +621,6 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("26.8"), "{text}");
-        assert_eq!(wrapped("a b", "- ", "  "), "- a b\n");
+        assert_eq!(wrapped(WIDTH, "a b", "- ", "  "), "- a b\n");
     }
 }

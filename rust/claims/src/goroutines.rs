@@ -1,11 +1,14 @@
 //! Goroutines asleep, for comparison: counted by `cgo/tasks` where there is Go, else on file.
 
+use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use crate::cgo::toolchain::{self, NoGo, Toolchain};
 
 /// What so many goroutines took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,10 +40,8 @@ pub const FILE: &str = "asm-snapshots/goroutines/x86_64-unknown-linux-gnu.json";
 /// Why nothing was counted here.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(
-        "no Go 1.24 or later: put it in PATH, or name it in the variable GO (https://go.dev/dl)"
-    )]
-    NoGo,
+    #[error(transparent)]
+    NoGo(#[from] NoGo),
     #[error("cgo/tasks could not be built or run: {0}")]
     Io(#[from] io::Error),
     #[error("{what}: {why}")]
@@ -67,7 +68,7 @@ pub fn on_file() -> io::Result<OnFile> {
 /// # Errors
 /// When there is no Go, or it fails.
 pub fn live(counts: &[u64]) -> Result<Vec<Taken>, Error> {
-    let go = go().ok_or(Error::NoGo)?;
+    let go = Toolchain::find()?.go;
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("tasks");
     build(&go, &program)?;
@@ -79,28 +80,16 @@ pub fn live(counts: &[u64]) -> Result<Vec<Taken>, Error> {
     counts.iter().map(run).collect()
 }
 
-fn go() -> Option<PathBuf> {
-    let go = PathBuf::from(std::env::var_os("GO").unwrap_or("go".into()));
-    let version = within(Duration::from_secs(20), Command::new(&go).arg("version")).ok()?;
-    let minor = version
-        .split("go1.")
-        .nth(1)?
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?;
-    (minor.parse::<u32>().ok()? >= 24).then_some(go)
-}
-
-fn build(go: &Path, program: &Path) -> Result<(), Error> {
+fn build(go: &OsString, program: &Path) -> Result<(), Error> {
     // One file of the standard library alone: no module, nothing to fetch.
     let built = within(
         Duration::from_secs(120),
-        Command::new(go)
+        toolchain::command(go)
             .args(["build", "-trimpath", "-o"])
             .arg(program)
             .arg("main.go")
             .current_dir(root().join("cgo/tasks"))
-            .env("GO111MODULE", "off")
-            .env("GOTOOLCHAIN", "local"),
+            .env("GO111MODULE", "off"),
     );
     built.map(drop)
 }
@@ -169,9 +158,7 @@ mod tests {
         };
         let taken = match live(counts) {
             Ok(taken) => taken,
-            Err(Error::NoGo) => {
-                return crate::support::missing("go", &Error::NoGo.to_string());
-            }
+            Err(Error::NoGo(why)) => return crate::support::missing("go", &why.to_string()),
             Err(error) => panic!("{error}"),
         };
         for taken in &taken {
@@ -197,6 +184,6 @@ mod tests {
         let slept = within(Duration::from_millis(50), Command::new("sleep").arg("60"));
         assert!(matches!(slept, Err(Error::Failed { .. })), "{slept:?}");
         assert!(start.elapsed() < Duration::from_secs(30));
-        assert!(live(&[]).is_ok_and(|none| none.is_empty()) || go().is_none());
+        assert!(live(&[]).is_ok_and(|none| none.is_empty()) || Toolchain::find().is_err());
     }
 }

@@ -38,6 +38,7 @@ mod table;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod trampolines;
 mod walks;
+mod wrap;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};

@@ -10,8 +10,11 @@ use crate::claim::{Claim, Evidence, Verdict};
 use crate::pictures;
 use crate::show;
 use crate::subject::{Subject, on_show, words};
+use crate::wrap::wrapped;
 
 const BOLD: Style = Style::new().bold();
+/// Of what was found of a claim, in characters.
+const WIDTH: usize = 116;
 const DIM: Style = Style::new().dimmed();
 
 pub fn style(verdict: Verdict) -> Style {
@@ -49,11 +52,11 @@ pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::R
         };
         writeln!(
             out,
-            "{:<width$}  {style}{:<21}{style:#}  {kind}: {}{DIM}{recorded}{DIM:#}",
+            "{:<width$}  {style}{:<21}{style:#}  {kind}{DIM}{recorded}{DIM:#}",
             claim.id,
             claim.verdict.words(),
-            claim.found
         )?;
+        write!(out, "{}", wrapped(WIDTH, &claim.found, "    ", "    "))?;
         for finding in &claim.findings {
             for line in finding.lines() {
                 writeln!(out, "    {line}")?;
@@ -104,6 +107,12 @@ pub fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
 
 /// Each exhibit beside its twin, each control: as this image has them.
 fn routes(out: &mut impl Write, subject: &Subject) -> io::Result<()> {
+    writeln!(
+        out,
+        "{DIM}zero-cost-ffi {}, {}{DIM:#}",
+        env!("CARGO_PKG_VERSION"),
+        crate::today()
+    )?;
     writeln!(out, "{DIM}{}{DIM:#}", subject.image.path().display())?;
     for producer in subject.image.producers() {
         writeln!(out, "{DIM}made by {producer}{DIM:#}")?;

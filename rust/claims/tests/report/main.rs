@@ -5,6 +5,8 @@
 #[path = "../support/browser.rs"]
 mod browser;
 mod cite;
+#[path = "../support/digits.rs"]
+mod digits;
 mod folder;
 #[path = "../support/limited.rs"]
 mod limited;
