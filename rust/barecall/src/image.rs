@@ -142,7 +142,7 @@ pub(crate) struct Piece {
     pub start: u64,
     pub end: u64,
     pub name: Option<Name>,
-    /// The function it is a part of (an index into `functions`), for a `.cold` part or a remainder.
+    /// The function it is a part of (an index into `functions`), for a `.cold` or `.warm` part or a remainder.
     pub part_of: Option<u32>,
 }
 

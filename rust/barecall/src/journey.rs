@@ -245,14 +245,10 @@ impl Image {
     fn thunk(&self, address: u64) -> Option<(Reached, u32)> {
         const LARGEST: u64 = 96;
         // Where names are missing, several functions are one piece; what is asked of its middle is not kept.
-        // The middle of a function that has a name is that function, whatever it does next.
         let (piece, begins) = match self.piece_from(address) {
             Some(piece) => (piece, true),
             None => (self.piece_at(address)?, false),
         };
-        if !begins && self.function_at(address)?.mangled().is_some() {
-            return None;
-        }
         let size = self.functions[piece].end - address;
         let known = &self.thunks[piece];
         if begins && (size > LARGEST || known.load(Ordering::Relaxed) == NO_THUNK) {
@@ -269,7 +265,7 @@ impl Image {
             Reached::Slot(slot) => self.is_constant(slot),
             // A function that jumps to itself passes nothing on.
             Reached::Address(to) if begins => self.piece_at(to) != Some(piece),
-            Reached::Address(to) => to != address,
+            Reached::Address(to) => to != address && !self.is_within_one(address, to),
             _ => false,
         });
         if !begins {
@@ -280,6 +276,17 @@ impl Image {
             Ordering::Relaxed,
         );
         found
+    }
+
+    /// Whether both lie in the same function with a name, its parts included, and `to` is not its beginning: a jump
+    /// there goes on in that function. Its beginning may be jumped to from a function that lies in the same piece.
+    fn is_within_one(&self, from: u64, to: u64) -> bool {
+        match (self.function_at(from), self.function_at(to)) {
+            (Some(one), Some(other)) => {
+                one.mangled().is_some() && one.address() == other.address() && to != one.address()
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn route(&self, reached: Reached) -> Route {

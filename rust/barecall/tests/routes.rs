@@ -193,11 +193,18 @@ const STRAIGHT: &[Expected] = &[
     all("method", &[Pointer]),
 ];
 
-/// The middle of a function with a name is that function, even where all it executes is a jump to another.
+/// An entry in the middle of a function passes control on if it only jumps elsewhere, not if it goes on in there.
 const MIDDLES: &[Expected] = &[
-    all("into_named", &[Direct]),
-    never("into_named", "leaf"),
+    all("into_named", &[Thunk]).via("named+"),
+    all("into_own", &[Direct]),
     to("into_unnamed", "leaf", &[Thunk]).via("0x"),
+];
+
+/// Within a function's parts nothing is a call; from one function into another's middle is.
+const PARTS: &[Expected] = &[
+    none("parted"),
+    all("stranger", &[Thunk]).via("theirs+").tail(true),
+    all("theirs", &[Direct]).tail(true),
 ];
 
 const DEFAULT: Control = Control {
@@ -536,6 +543,22 @@ const CONTROLS: &[Control] = &[
             to("split", "puts", &[Plt]).via("puts@plt"),
             to("split", "fatal", &[Direct]),
         ],
+        ..DEFAULT
+    },
+    Control {
+        name: ".warm part",
+        arch: &[X86],
+        producers: &[Asm],
+        sources: &["parts_x86_64.s"],
+        calls: PARTS,
+        ..DEFAULT
+    },
+    Control {
+        name: ".warm part",
+        arch: &[Aarch64],
+        producers: &[Asm],
+        sources: &["parts_aarch64.s"],
+        calls: PARTS,
         ..DEFAULT
     },
     Control {
