@@ -780,6 +780,8 @@ impl Chain {
             Effect::Set(to, _) | Effect::Pop(to) => held & set(to) == 0,
             Effect::Clobber { writes, .. } => held & writes == 0,
             Effect::None | Effect::Store { .. } | Effect::Push(_) | Effect::Realign => true,
+            // An instruction of x86-64.
+            Effect::Leave => false,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU8;
 
 use crate::calls::Function;
@@ -83,6 +84,8 @@ pub struct Image {
     pub(crate) members: Vec<(u64, Name)>,
     /// Data between the code, as AArch64's mapping symbols tell: by address.
     pub(crate) literals: Vec<(u64, u64)>,
+    /// Whether it has or uses anything that returns twice; empty until asked.
+    pub(crate) twice: OnceLock<bool>,
     /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes, 3 it is Go's
     /// side of a call into C.
     pub(crate) thunks: Vec<AtomicU8>,
@@ -139,7 +142,7 @@ pub(crate) struct Piece {
     pub start: u64,
     pub end: u64,
     pub name: Option<Name>,
-    /// The function it is a part of (an index into `functions`), for a `.cold` part or a remainder.
+    /// The function it is a part of (an index into `functions`), for a `.cold` or `.warm` part or a remainder.
     pub part_of: Option<u32>,
 }
 
@@ -497,6 +500,23 @@ impl Image {
             .iter()
             .take_while(move |symbol| symbol.address == address)
             .map(|symbol| self.text(symbol.name))
+    }
+
+    /// Whether anything may come back twice (`setjmp`), as far as names tell.
+    pub(crate) fn has_what_returns_twice(&self) -> bool {
+        // The longest such name is shorter, its version's beginning included.
+        let is_it = |name: Name| {
+            let end = name.0.saturating_add(32).min(self.bytes.len());
+            names::returns_twice(text(&self.bytes[..end], name))
+        };
+        *self.twice.get_or_init(|| {
+            let named = self.symbols.iter().any(|symbol| is_it(symbol.name));
+            named
+                || self.slots.iter().any(|slot| match slot.bound {
+                    Bound::Symbol(name) | Bound::Lazily(name) => is_it(name),
+                    _ => false,
+                })
+        })
     }
 
     /// Whether a call to this address may come back twice (`setjmp`), as far as its name tells.

@@ -265,7 +265,7 @@ impl Image {
             Reached::Slot(slot) => self.is_constant(slot),
             // A function that jumps to itself passes nothing on.
             Reached::Address(to) if begins => self.piece_at(to) != Some(piece),
-            Reached::Address(to) => to != address,
+            Reached::Address(to) => to != address && !self.is_within_one(address, to),
             _ => false,
         });
         if !begins {
@@ -276,6 +276,17 @@ impl Image {
             Ordering::Relaxed,
         );
         found
+    }
+
+    /// Whether both lie in the same function with a name, its parts included, and `to` is not its beginning: a jump
+    /// there goes on in that function. Its beginning may be jumped to from a function that lies in the same piece.
+    fn is_within_one(&self, from: u64, to: u64) -> bool {
+        match (self.function_at(from), self.function_at(to)) {
+            (Some(one), Some(other)) => {
+                one.mangled().is_some() && one.address() == other.address() && to != one.address()
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn route(&self, reached: Reached) -> Route {

@@ -28,6 +28,7 @@ pub mod remedies {}
 mod aarch64;
 mod assert;
 mod bare;
+mod body;
 mod calls;
 mod cgo;
 mod error;

@@ -2,14 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use iced_x86::{Instruction, InstructionInfoFactory};
-
 use crate::aarch64;
+use crate::body::Turn;
 use crate::calls::{Call, Site, Through};
-use crate::flow::{self, Convention, Reached};
+use crate::flow::{Graph, Reached};
 use crate::image::{Architecture, Image};
 use crate::route::Route;
-use crate::step::{Effect, Expr, Flow, Mem, Place, Step};
+use crate::step::{Effect, Expr, Flow, Mem, Place};
 use crate::x86;
 
 impl Image {
@@ -109,58 +108,16 @@ impl<'a> InOrder<'a> {
     }
 }
 
-/// Bytes of code in one function beyond which its indirect calls are left undecided: its steps would take
-/// seventy times as much memory.
+/// Bytes of x86-64 code in one function beyond which its indirect calls are left undecided: each byte may be an
+/// instruction, and take as much memory as seventy.
 const LARGEST_FOLLOWED: u64 = 8 << 20;
-
-/// A function's pieces, decoded a window at a time, as one may be all the code of a stripped image.
-struct Windows<'a> {
-    image: &'a Image,
-    pieces: std::slice::Iter<'a, usize>,
-    at: u64,
-    end: u64,
-}
-
-impl<'a> Windows<'a> {
-    fn new(image: &'a Image, pieces: &'a [usize]) -> Self {
-        Self {
-            image,
-            pieces: pieces.iter(),
-            at: 0,
-            end: 0,
-        }
-    }
-
-    /// Decodes the next window; false when there is none.
-    fn decode(&mut self, out: &mut Vec<Instruction>) -> bool {
-        const MOST: usize = 1 << 16;
-        loop {
-            while self.at >= self.end {
-                let Some(&piece) = self.pieces.next() else {
-                    return false;
-                };
-                let piece = &self.image.functions[piece];
-                (self.at, self.end) = (piece.start, piece.end);
-            }
-            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-            x86::decode(self.image.contents(self.at, left), self.at, MOST, out);
-            let Some(last) = out.last() else {
-                self.at = self.end;
-                continue;
-            };
-            self.at = last.next_ip();
-            return true;
-        }
-    }
-}
+/// A larger one is read by so many instructions at a time: it may be all the code of a stripped image.
+const WINDOW: usize = 1 << 16;
 
 /// What scanning one function after another reuses.
 pub(crate) struct Scanner<'a> {
     image: &'a Image,
-    decoded: Vec<Instruction>,
-    steps: Vec<Step>,
-    info: InstructionInfoFactory,
-    callees: flow::Callees,
+    graph: Graph<'a>,
     /// Routes found lately.
     routes: Vec<Option<(Reached, Route)>>,
 }
@@ -169,187 +126,115 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(image: &'a Image) -> Self {
         Self {
             image,
-            decoded: Vec::new(),
-            steps: Vec::new(),
-            info: InstructionInfoFactory::new(),
-            callees: flow::Callees::default(),
+            graph: Graph::new(
+                image,
+                match image.architecture {
+                    Architecture::X86_64 => x86::convention(image.format),
+                    Architecture::Aarch64 => &aarch64::CONVENTION,
+                },
+            ),
             routes: vec![None; 1 << 13],
         }
     }
 
     /// Appends the calls of one function, all its parts.
     pub(crate) fn function(&mut self, whole: usize, sites: &mut Vec<Site>) {
-        match self.image.architecture {
-            Architecture::X86_64 => self.x86(whole, sites),
-            Architecture::Aarch64 => self.aarch64(whole, sites),
-        }
-    }
-
-    fn x86(&mut self, whole: usize, sites: &mut Vec<Site>) {
         let image = self.image;
         let mut pieces = vec![whole];
         pieces.extend(image.parts_of(whole));
         pieces.sort_unstable();
         let before = sites.len();
-        let mut undecided = false;
-        let huge = pieces
+        let bytes = pieces
             .iter()
             .map(|&piece| image.functions[piece].end - image.functions[piece].start)
-            .fold(0, u64::saturating_add)
-            > LARGEST_FOLLOWED;
-        let mut windows = Windows::new(image, &pieces);
-        let mut decoded_windows = 0;
-        while windows.decode(&mut self.decoded) {
-            decoded_windows += 1;
-            for index in 0..self.decoded.len() {
-                let instruction = &self.decoded[index];
-                let (tail, reached) = match x86::flow(instruction) {
-                    Flow::Next | Flow::Stop => continue,
-                    Flow::Call(to) => (false, Reached::Address(to)),
-                    Flow::Jump(to) | Flow::Branch(to) => {
-                        if !self.leaves(&pieces, whole, to) {
-                            continue;
-                        }
-                        (true, Reached::Address(to))
-                    }
-                    flow @ (Flow::CallVia(place) | Flow::JumpVia(place)) => {
-                        let tail = matches!(flow, Flow::JumpVia(_));
-                        match self
-                            .plain(place)
-                            .or_else(|| self.locally(index, place, tail))
-                        {
-                            Some(Reached::Inside) => continue,
-                            Some(reached) => (tail, reached),
-                            None if huge => (tail, Reached::Undecided),
-                            None => {
-                                undecided = true;
-                                continue;
-                            }
-                        }
-                    }
-                };
-                let (at, len) = (self.decoded[index].ip(), self.decoded[index].len());
-                sites.push(self.site(at, whole, len, tail, reached));
-            }
-        }
-        if undecided {
-            self.steps.clear();
-            // A single window is still there, unless a further piece without contents has cleared it.
-            if decoded_windows == 1 && !self.decoded.is_empty() {
-                self.lift();
-            } else {
-                let mut windows = Windows::new(image, &pieces);
-                while windows.decode(&mut self.decoded) {
-                    self.lift();
-                }
-            }
-            self.follow(whole, x86::convention(image.format), before, sites);
-        }
-    }
-
-    /// Appends the steps of what is decoded.
-    fn lift(&mut self) {
-        for instruction in &self.decoded {
-            x86::lift(instruction, &mut self.info, &mut self.steps);
-        }
-    }
-
-    fn aarch64(&mut self, whole: usize, sites: &mut Vec<Site>) {
-        let image = self.image;
-        let mut pieces = vec![whole];
-        pieces.extend(image.parts_of(whole));
-        pieces.sort_unstable();
-        let before = sites.len();
-        let mut undecided = false;
-        self.steps.clear();
+            .fold(0, u64::saturating_add);
+        let huge = image.architecture == Architecture::X86_64 && bytes > LARGEST_FOLLOWED;
+        let mut open = false;
+        self.graph.body.clear();
         for &piece in &pieces {
-            let (start, end) = (image.functions[piece].start, image.functions[piece].end);
-            let code = image.contents(start, usize::try_from(end - start).unwrap_or(0));
-            for (at, word) in aarch64::words(code, start) {
-                if image.is_literal(at) {
-                    continue;
-                }
-                let moved = match aarch64::flow(at, word) {
-                    Flow::Jump(to) => self.moved(at, to),
-                    _ => None,
-                };
-                aarch64::lift(at, moved.unwrap_or(word), &mut self.steps);
+            let piece = image.functions[piece];
+            if !huge {
+                self.graph
+                    .body
+                    .append(image, piece.start, piece.end, usize::MAX);
+                continue;
+            }
+            let mut at = piece.start;
+            while at < piece.end {
+                self.graph.body.clear();
+                at = self.graph.body.append(image, at, piece.end, WINDOW);
+                self.turns(&pieces, whole, true, sites);
             }
         }
-        for index in 0..self.steps.len() {
-            let step = self.steps[index];
-            let (tail, reached) = match step.flow {
+        if !huge {
+            open = self.turns(&pieces, whole, false, sites);
+        }
+        if open {
+            self.follow(whole, sites);
+            sites[before..].sort_unstable_by_key(|site| site.at);
+        }
+        self.graph.shrink();
+    }
+
+    /// Appends the calls that need no data flow; whether there are others. In a huge function, those are undecided.
+    fn turns(&mut self, pieces: &[usize], whole: usize, huge: bool, sites: &mut Vec<Site>) -> bool {
+        let mut any_open = false;
+        for n in 0..self.graph.body.turns.len() {
+            let Turn { index, flow, .. } = self.graph.body.turns[n];
+            let index = index as usize;
+            let (tail, reached) = match flow {
                 Flow::Next | Flow::Stop => continue,
                 Flow::Call(to) => (false, Reached::Address(to)),
                 Flow::Jump(to) | Flow::Branch(to) => {
-                    if !self.leaves(&pieces, whole, to) {
+                    if !self.leaves(pieces, whole, to) {
                         continue;
                     }
                     (true, Reached::Address(to))
                 }
-                flow @ (Flow::CallVia(place) | Flow::JumpVia(place)) => match self.plain(place) {
-                    Some(reached) => (matches!(flow, Flow::JumpVia(_)), reached),
-                    None => {
-                        undecided = true;
-                        continue;
+                Flow::CallVia(place) | Flow::JumpVia(place) => {
+                    let tail = matches!(flow, Flow::JumpVia(_));
+                    match self
+                        .plain(place)
+                        .or_else(|| self.locally(index, place, tail))
+                    {
+                        Some(Reached::Inside) => {
+                            self.graph.body.turns[n].open = true;
+                            continue;
+                        }
+                        Some(reached) => (tail, reached),
+                        None if huge => (tail, Reached::Undecided),
+                        None => {
+                            self.graph.body.turns[n].open = true;
+                            any_open = true;
+                            continue;
+                        }
                     }
-                },
+                }
             };
-            sites.push(self.site(step.at, whole, step.len.into(), tail, reached));
+            sites.push(self.site(index, whole, tail, reached));
         }
-        if undecided {
-            self.follow(whole, &aarch64::CONVENTION, before, sites);
-        }
+        any_open
     }
 
-    /// The instruction that the linker moved to `to` because of a processor's erratum (Cortex-A53 843419): it
-    /// stands there before a jump back to behind where it was.
-    fn moved(&self, at: u64, to: u64) -> Option<u32> {
-        let words: Vec<_> = aarch64::words(self.image.contents(to, 8), to).collect();
-        match words[..] {
-            [(first, moved), (second, back)]
-                if aarch64::flow(first, moved) == Flow::Next
-                    && aarch64::flow(second, back) == Flow::Jump(at.wrapping_add(4)) =>
-            {
-                Some(moved)
-            }
-            _ => None,
-        }
-    }
-
-    /// Adds the indirect calls that only the data flow over `self.steps` decides.
-    fn follow(
-        &mut self,
-        whole: usize,
-        convention: &Convention,
-        before: usize,
-        sites: &mut Vec<Site>,
-    ) {
+    /// Appends the indirect calls that only the data flow decides.
+    fn follow(&mut self, whole: usize, sites: &mut Vec<Site>) {
         let entry = self.image.functions[whole].start;
-        let decided = &sites[before..];
-        let wanted = |at| decided.binary_search_by_key(&at, |site| site.at).is_err();
-        let found = flow::reached(
-            self.image,
-            convention,
-            &self.steps,
-            entry,
-            wanted,
-            &mut self.callees,
-        );
+        let found = self.graph.reached(entry);
         for (index, reached) in found {
             if reached != Reached::Inside {
-                let step = self.steps[index];
-                let tail = matches!(step.flow, Flow::JumpVia(_));
-                sites.push(self.site(step.at, whole, step.len.into(), tail, reached));
+                let tail = matches!(self.graph.body.flow(index), Flow::JumpVia(_));
+                sites.push(self.site(index, whole, tail, reached));
             }
         }
-        sites[before..].sort_unstable_by_key(|site| site.at);
     }
 
     /// Whether an indirect call or jump certainly goes through no constant of the image, seen from the few
     /// instructions before it. Only ever finds `pointer`; a bare route needs the data flow.
     fn locally(&mut self, index: usize, place: Place, jump: bool) -> Option<Reached> {
-        const WINDOW: usize = 64;
+        const BEFORE: usize = 64;
+        if self.image.architecture != Architecture::X86_64 {
+            return None;
+        }
         let (mut register, through_memory) = match place {
             Place::Reg(register) => (register, false),
             Place::Mem(Mem {
@@ -361,62 +246,54 @@ impl<'a> Scanner<'a> {
             Place::Mem(_) => return jump.then_some(Reached::Inside).or(Some(Reached::Pointer)),
             Place::Elsewhere => return Some(Reached::Pointer),
         };
-        for earlier in (index.saturating_sub(WINDOW)..index).rev() {
-            self.steps.clear();
-            x86::lift(&self.decoded[earlier], &mut self.info, &mut self.steps);
-            for step in self.steps.iter().rev() {
-                match step.flow {
-                    Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => return None,
-                    Flow::Call(_) | Flow::CallVia(_)
-                        if x86::convention(self.image.format).caller_saved & (1 << register)
-                            != 0 =>
-                    {
-                        return Some(Reached::Pointer);
-                    }
-                    _ => {}
+        for earlier in (index.saturating_sub(BEFORE)..index).rev() {
+            match self.graph.body.flow(earlier) {
+                Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => return None,
+                Flow::Call(_) | Flow::CallVia(_)
+                    if x86::convention(self.image.format).caller_saved & (1 << register) != 0 =>
+                {
+                    return Some(Reached::Pointer);
                 }
-                match step.effect {
-                    Effect::Set(to, expr) if to == register => match expr {
-                        Expr::Copy(from) => register = from,
-                        Expr::Load(mem) => {
-                            return match (mem.base, mem.index) {
-                                (_, Some(_)) => Some(if jump && !through_memory {
-                                    Reached::Inside
-                                } else {
-                                    Reached::Pointer
-                                }),
-                                (Some(_), None) if through_memory => Some(Reached::Pointer),
-                                (Some(base), None) if !x86::may_be_frame(base) => {
-                                    Some(Reached::Pointer)
-                                }
-                                _ => None,
-                            };
-                        }
-                        Expr::Sum(..) | Expr::Offset(..) | Expr::Entry(..) => {
-                            return Some(if jump && !through_memory {
+                _ => {}
+            }
+            match self.graph.body.effect(earlier) {
+                Effect::Set(to, expr) if to == register => match expr {
+                    Expr::Copy(from) => register = from,
+                    Expr::Load(mem) => {
+                        return match (mem.base, mem.index) {
+                            (_, Some(_)) => Some(if jump && !through_memory {
                                 Reached::Inside
                             } else {
                                 Reached::Pointer
-                            });
-                        }
-                        Expr::Const(_) | Expr::Add(..) | Expr::Either(_) => return None,
-                    },
-                    Effect::Pop(to) if to == register => return None,
-                    Effect::Clobber { writes, .. } if writes & (1 << register) != 0 => {
-                        return Some(Reached::Pointer);
+                            }),
+                            (Some(_), None) if through_memory => Some(Reached::Pointer),
+                            (Some(base), None) if !x86::may_be_frame(base) => {
+                                Some(Reached::Pointer)
+                            }
+                            _ => None,
+                        };
                     }
-                    _ => {}
+                    Expr::Sum(..) | Expr::Offset(..) | Expr::Entry(..) => {
+                        return Some(if jump && !through_memory {
+                            Reached::Inside
+                        } else {
+                            Reached::Pointer
+                        });
+                    }
+                    Expr::Const(_) | Expr::Add(..) | Expr::Either(_) => return None,
+                },
+                Effect::Pop(to) if to == register => return None,
+                Effect::Leave if x86::may_be_frame(register) => return None,
+                Effect::Clobber { writes, .. } if writes & (1 << register) != 0 => {
+                    return Some(Reached::Pointer);
                 }
+                _ => {}
             }
         }
         None
     }
 
-    fn site(&mut self, at: u64, whole: usize, len: usize, tail: bool, reached: Reached) -> Site {
-        let (from, len) = (
-            u32::try_from(whole).unwrap_or(u32::MAX),
-            u8::try_from(len).unwrap_or(u8::MAX),
-        );
+    fn site(&mut self, index: usize, whole: usize, tail: bool, reached: Reached) -> Site {
         let (through, target) = match reached {
             Reached::Address(to) => (Through::Address, to),
             Reached::Held(to) => (Through::Held, to),
@@ -427,10 +304,10 @@ impl<'a> Scanner<'a> {
             Reached::Inside => (Through::Inside, 0),
         };
         Site {
-            at,
+            at: self.graph.body.at(index),
             target,
-            from,
-            len,
+            from: u32::try_from(whole).unwrap_or(u32::MAX),
+            len: self.graph.body.size(index),
             tail,
             through,
             route: self.route(reached),

@@ -122,6 +122,8 @@ pub(crate) enum Effect {
     Push(Option<Reg>),
     /// The stack shrinks by a word that goes to a register.
     Pop(Reg),
+    /// The stack pointer becomes the frame pointer, and the frame pointer is popped.
+    Leave,
     /// The stack pointer is rounded down.
     Realign,
     /// Anything else: these registers are read, those written, and perhaps memory too.

@@ -193,6 +193,20 @@ const STRAIGHT: &[Expected] = &[
     all("method", &[Pointer]),
 ];
 
+/// An entry in the middle of a function passes control on if it only jumps elsewhere, not if it goes on in there.
+const MIDDLES: &[Expected] = &[
+    all("into_named", &[Thunk]).via("named+"),
+    all("into_own", &[Direct]),
+    to("into_unnamed", "leaf", &[Thunk]).via("0x"),
+];
+
+/// Within a function's parts nothing is a call; from one function into another's middle is.
+const PARTS: &[Expected] = &[
+    none("parted"),
+    all("stranger", &[Thunk]).via("theirs+").tail(true),
+    all("theirs", &[Direct]).tail(true),
+];
+
 const DEFAULT: Control = Control {
     name: "",
     arch: BOTH,
@@ -452,6 +466,32 @@ const CONTROLS: &[Control] = &[
         ..DEFAULT
     },
     Control {
+        name: "into the middle",
+        arch: &[X86],
+        producers: &[Asm],
+        linkers: &[
+            (Bfd, "-pie -s -E"),
+            (Lld, "-pie -s -E"),
+            (Mold, "-pie -s -E"),
+        ],
+        sources: &["middle_x86_64.s"],
+        calls: MIDDLES,
+        ..DEFAULT
+    },
+    Control {
+        name: "into the middle",
+        arch: &[Aarch64],
+        producers: &[Asm],
+        linkers: &[
+            (Bfd, "-pie -s -E"),
+            (Lld, "-pie -s -E"),
+            (Mold, "-pie -s -E"),
+        ],
+        sources: &["middle_aarch64.s"],
+        calls: MIDDLES,
+        ..DEFAULT
+    },
+    Control {
         name: "thunks in a cycle",
         sources: &["cycle.c", "cycle2.c"],
         calls: &[
@@ -503,6 +543,22 @@ const CONTROLS: &[Control] = &[
             to("split", "puts", &[Plt]).via("puts@plt"),
             to("split", "fatal", &[Direct]),
         ],
+        ..DEFAULT
+    },
+    Control {
+        name: ".warm part",
+        arch: &[X86],
+        producers: &[Asm],
+        sources: &["parts_x86_64.s"],
+        calls: PARTS,
+        ..DEFAULT
+    },
+    Control {
+        name: ".warm part",
+        arch: &[Aarch64],
+        producers: &[Asm],
+        sources: &["parts_aarch64.s"],
+        calls: PARTS,
         ..DEFAULT
     },
     Control {

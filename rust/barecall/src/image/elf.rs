@@ -172,6 +172,7 @@ impl<'a> File<'a> {
             outside: (0, 0),
             members: Vec::new(),
             literals,
+            twice: std::sync::OnceLock::new(),
             thunks: Vec::new(),
         })
     }

@@ -186,6 +186,7 @@ impl<'a> Reader<'a> {
             outside: (0, 0),
             members: Vec::new(),
             literals,
+            twice: std::sync::OnceLock::new(),
             thunks: Vec::new(),
         })
     }

@@ -116,6 +116,7 @@ impl<'a> Reader<'a> {
             outside: (0, 0),
             members: Vec::new(),
             literals: Vec::new(),
+            twice: std::sync::OnceLock::new(),
             thunks: Vec::new(),
         };
         Ok(Loaded {

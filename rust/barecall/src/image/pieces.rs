@@ -252,12 +252,14 @@ fn close(pieces: &mut Vec<Piece>, open: &mut Vec<(u64, u32)>, until: u64) {
     }
 }
 
-/// `name.cold` and its kin are parts of `name`, if there is just one of that name.
+/// `name.cold`, `name.warm` and their kin are parts of `name`, if there is just one of that name.
 fn adopt_cold_parts(bytes: &[u8], pieces: &mut [Piece]) {
     let cold: Vec<(usize, &str)> = (0..pieces.len())
         .filter_map(|n| {
             let name = text(bytes, pieces[n].name?);
-            Some((n, &name[..name.find(".cold")?]))
+            // .cold: gcc's, clang's and BOLT's; .warm: BOLT's.
+            let end = name.find(".cold").or_else(|| name.find(".warm"))?;
+            Some((n, &name[..end]))
         })
         .collect();
     if cold.is_empty() {

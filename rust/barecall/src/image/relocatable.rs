@@ -620,6 +620,7 @@ impl<'a> Linker<'a> {
             movable: true,
             outside: (self.outside, end),
             members: self.beginnings,
+            twice: std::sync::OnceLock::new(),
             literals,
             thunks: Vec::new(),
         })

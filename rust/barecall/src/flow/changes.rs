@@ -1,0 +1,204 @@
+//! What steps do to a location, followed backwards through a block.
+
+use super::Graph;
+use super::questions::{Question, Source};
+use super::value::{Location, Value};
+use crate::body::word;
+use crate::step::{Effect, Expr, Flow, Mem};
+
+/// What a step does to a location.
+enum Change {
+    Kept,
+    /// It now holds what another location held before.
+    Moved(Location),
+    To(Source),
+}
+
+/// In a block's mask of changed registers: it has been computed,
+const KNOWN: u64 = 1 << 63;
+/// the block may write memory,
+const WRITES: u64 = 1 << 62;
+/// it has a call.
+pub(super) const CALLS: u64 = 1 << 61;
+
+impl Graph<'_> {
+    /// What a block may change.
+    pub(super) fn mask(&mut self, block: usize) -> u64 {
+        if self.masks[block] != 0 {
+            return self.masks[block];
+        }
+        let mut mask = KNOWN;
+        for index in self.begin(block)..self.end(block) {
+            let effect = self.body.effect(index);
+            mask |= self.writes(&effect);
+            let flow = self.body.flow(index);
+            if let Flow::Call(_) | Flow::CallVia(_) = flow {
+                mask |= WRITES | CALLS;
+                mask |= if self.is_odd(flow) {
+                    u64::from(u32::MAX)
+                } else {
+                    self.convention.caller_saved.into()
+                };
+            }
+        }
+        self.masks[block] = mask;
+        mask
+    }
+
+    /// The registers that an effect writes, and [`WRITES`].
+    pub(super) fn writes(&self, effect: &Effect) -> u64 {
+        let sp = 1 << self.convention.sp;
+        match *effect {
+            Effect::None => 0,
+            Effect::Set(register, _) => 1 << register,
+            Effect::Store { .. } => WRITES,
+            Effect::Push(_) => sp | WRITES,
+            Effect::Pop(to) => sp | 1 << to,
+            Effect::Leave => sp | 1 << self.convention.fp,
+            Effect::Realign => sp,
+            Effect::Clobber { writes, store, .. } => {
+                u64::from(writes) | if store.is_some() { WRITES } else { 0 }
+            }
+        }
+    }
+
+    pub(super) fn may_change(&mut self, block: usize, location: Location) -> bool {
+        let bit = match location {
+            Location::Reg(register) => 1 << register,
+            Location::Frame(..) => WRITES,
+        };
+        self.mask(block) & bit != 0
+    }
+
+    pub(super) fn at_start(&mut self, block: usize, location: Location) -> Source {
+        if self.lost {
+            return Source::Value(Value::Unknown);
+        }
+        Source::Node(self.ask(Question::Entering(word(block), location)))
+    }
+
+    /// What a location holds before a step of a block (or at its end).
+    pub(super) fn before(&mut self, block: usize, step: usize, mut location: Location) -> Source {
+        let begin = self.begin(block);
+        let mut index = step;
+        self.budget = self.budget.saturating_sub(1);
+        loop {
+            if location == Location::Reg(self.convention.sp) {
+                return Source::Value(Value::Frame);
+            }
+            if index == begin || !self.may_change(block, location) {
+                return self.at_start(block, location);
+            }
+            while index > begin {
+                index -= 1;
+                if self.budget == 0 {
+                    return Source::Value(Value::Unknown);
+                }
+                self.budget -= 1;
+                if let Some(value) = self.left_by_call(index, location) {
+                    return Source::Value(value);
+                }
+                match self.change(index, location) {
+                    Change::Kept => {}
+                    Change::To(source) => return source,
+                    Change::Moved(from) => {
+                        location = from;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a call leaves in a location, if it may change it.
+    fn left_by_call(&mut self, index: usize, location: Location) -> Option<Value> {
+        let flow = self.body.flow(index);
+        if !matches!(flow, Flow::Call(_) | Flow::CallVia(_)) {
+            return None;
+        }
+        if let Location::Reg(register) = location
+            && self.convention.caller_saved & (1 << register) != 0
+        {
+            return Some(if self.is_odd(flow) {
+                Value::Unknown
+            } else {
+                Value::Dynamic
+            });
+        }
+        if self.is_odd(flow) {
+            return Some(Value::Unknown);
+        }
+        match location {
+            Location::Frame(..) if self.frame().escaped => Some(Value::Dynamic),
+            _ => None,
+        }
+    }
+
+    /// What a step's effect does to a location.
+    fn change(&mut self, index: usize, location: Location) -> Change {
+        let effect = self.body.effect(index);
+        match location {
+            Location::Reg(register) => match effect {
+                Effect::Set(to, expr) if to == register => match expr {
+                    Expr::Const(value) => Change::To(Source::Value(Value::Const(value))),
+                    Expr::Copy(from) => Change::Moved(Location::Reg(from)),
+                    _ => Change::To(Source::Node(self.ask(Question::Put(word(index))))),
+                },
+                Effect::Pop(to) if to == register => match self.pointers_before(index).sp {
+                    Some((base, at)) => Change::Moved(Location::Frame(base, at)),
+                    None => Change::To(Source::Value(Value::Unknown)),
+                },
+                Effect::Leave if register == self.convention.fp => {
+                    match self.pointers_before(index).fp {
+                        Some((base, at)) => Change::Moved(Location::Frame(base, at)),
+                        None => Change::To(Source::Value(Value::Unknown)),
+                    }
+                }
+                Effect::Clobber { writes, .. } if writes & (1 << register) != 0 => {
+                    Change::To(Source::Value(Value::Dynamic))
+                }
+                _ => Change::Kept,
+            },
+            Location::Frame(base, at) => {
+                let (mem, width, from) = match effect {
+                    Effect::Store { mem, width, from } => (mem, width, from),
+                    Effect::Push(from) => (Mem::based(self.convention.sp, -8), 8, from),
+                    Effect::Clobber {
+                        store: Some((mem, width)),
+                        ..
+                    } => (mem, width, None),
+                    _ => return Change::Kept,
+                };
+                let dynamic = Change::To(Source::Value(Value::Dynamic));
+                if mem.base.is_none() && mem.index.is_none() {
+                    return Change::Kept;
+                }
+                let pointers = self.pointers_before(index);
+                let frame = match mem.base {
+                    Some(base) if base == self.convention.sp => pointers.sp,
+                    Some(base) if base == self.convention.fp => pointers.fp,
+                    _ => None,
+                };
+                match frame {
+                    // An address in the frame would have got out of the two pointers.
+                    None if self.frame().escaped => dynamic,
+                    None => Change::Kept,
+                    Some(_) if mem.index.is_some() => dynamic,
+                    // Where the bases lie to one another is not known.
+                    Some((other, _)) if other != base => dynamic,
+                    Some((_, distance)) => {
+                        let to = distance.wrapping_add(mem.disp);
+                        let end = to.saturating_add(width.into());
+                        if to >= at.saturating_add(8) || end <= at {
+                            Change::Kept
+                        } else if to == at && width == 8 && from.is_some() {
+                            Change::To(Source::Node(self.ask(Question::Put(word(index)))))
+                        } else {
+                            dynamic
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Jump tables.
+
+use super::Graph;
+use super::value::Value;
+use crate::body::word;
+use crate::step::Width;
+
+/// A jump table: where its entries are, how wide, and how an entry becomes an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Table {
+    pub at: u64,
+    /// None: entries are whole addresses.
+    pub width: Option<Width>,
+    pub base: u64,
+    pub shift: u8,
+}
+
+/// More entries than this and the table is taken for something else.
+const MOST_ENTRIES: u64 = 1 << 14;
+
+/// More tables than this in a function, and no jump through a further one is followed.
+const MOST_TABLES: usize = 4096;
+
+impl Graph<'_> {
+    /// The low part of a value: of a table's entry, the whole entry, extended in another way.
+    pub(super) fn extended(&mut self, value: Value, width: Width) -> Value {
+        match value {
+            Value::Entry(table) => {
+                let entries = self.tables[table];
+                if entries.width.map(Width::bytes) == Some(width.bytes()) {
+                    Value::Entry(self.table(Table {
+                        width: Some(width),
+                        ..entries
+                    }))
+                } else {
+                    Value::Indexed
+                }
+            }
+            Value::Target(_) | Value::Indexed => Value::Indexed,
+            Value::Unknown => Value::Unknown,
+            _ => Value::Dynamic,
+        }
+    }
+
+    pub(super) fn sum(&mut self, a: Value, b: Value, shift: u8) -> Value {
+        match (a, b) {
+            (Value::Const(a), Value::Const(b)) => {
+                Value::Const(a.wrapping_add(b.wrapping_shl(shift.into())))
+            }
+            (Value::Const(base), Value::Entry(table)) => {
+                let table = Table {
+                    base,
+                    shift,
+                    ..self.tables[table]
+                };
+                Value::Target(self.table(table))
+            }
+            (Value::Entry(table), Value::Const(base)) if shift == 0 => {
+                let table = Table {
+                    base,
+                    ..self.tables[table]
+                };
+                Value::Target(self.table(table))
+            }
+            (Value::Unknown, _) | (_, Value::Unknown) => Value::Unknown,
+            // A constant address and something from the program: perhaps the way into a table.
+            (Value::Const(_) | Value::Entry(_) | Value::Target(_) | Value::Indexed, _)
+            | (_, Value::Const(_) | Value::Entry(_) | Value::Target(_) | Value::Indexed) => {
+                Value::Indexed
+            }
+            _ => Value::Dynamic,
+        }
+    }
+
+    pub(super) fn table(&mut self, table: Table) -> usize {
+        self.tables
+            .iter()
+            .position(|known| *known == table)
+            .unwrap_or_else(|| {
+                if self.tables.len() > MOST_TABLES {
+                    return MOST_TABLES;
+                }
+                self.tables.push(if self.tables.len() == MOST_TABLES {
+                    Table {
+                        at: u64::MAX,
+                        width: None,
+                        base: 0,
+                        shift: 0,
+                    }
+                } else {
+                    table
+                });
+                self.tables.len() - 1
+            })
+    }
+
+    /// Where a jump table leads: steps of this function, up to the first entry that leaves it.
+    pub(super) fn targets(&self, table: Table) -> Option<Vec<u32>> {
+        let mut targets = Vec::new();
+        // A short function has no long table; this is asked at every visit.
+        let most = (8 * self.body.len() as u64).clamp(1 << 10, MOST_ENTRIES);
+        for n in 0..most {
+            let target = match table.width {
+                None => self.image.pointer(table.at.wrapping_add(n * 8)),
+                Some(width) => self
+                    .image
+                    .entry(table.at.wrapping_add(n * width.bytes()), width)
+                    .map(|entry| {
+                        table
+                            .base
+                            .wrapping_add_signed(entry.wrapping_shl(table.shift.into()))
+                    }),
+            };
+            let Some(step) = target.and_then(|target| self.index(target)) else {
+                targets.sort_unstable();
+                targets.dedup();
+                return (!targets.is_empty()).then_some(targets);
+            };
+            targets.push(word(step));
+        }
+        None
+    }
+}
