@@ -193,11 +193,41 @@ fn fill_gaps(bytes: &[u8], sections: &[Section], candidates: &[Candidate], spans
     spans.sort_by_key(|span| span.start);
 }
 
-/// Whether this is only what aligns the next function: one byte repeated, or less than 16 bytes of nops.
+/// Whether this is only what aligns the next function: one byte repeated, or less than 16 bytes of nops. Anything else
+/// may be a function without a name, and be called.
 fn is_padding(code: &[u8]) -> bool {
     let first = code.first().copied().unwrap_or(0);
-    code.iter().all(|&byte| byte == first)
-        || (code.len() < 16 && matches!(first, 0x90 | 0xcc | 0 | 0x66 | 0x0f | 0x2e | 0x1f))
+    if code.iter().all(|&byte| byte == first) {
+        return true;
+    }
+    let mut rest = code;
+    while let Some(behind) = behind_nop(rest) {
+        rest = behind;
+    }
+    code.len() < 16 && rest.is_empty()
+}
+
+/// What follows a nop of either architecture, as assemblers and linkers align with, or `int3`.
+fn behind_nop(code: &[u8]) -> Option<&[u8]> {
+    const AARCH64: [u8; 4] = [0x1f, 0x20, 0x03, 0xd5];
+    if let Some(behind) = code.strip_prefix(&AARCH64) {
+        return Some(behind);
+    }
+    let prefixes = code
+        .iter()
+        .take_while(|byte| matches!(byte, 0x66 | 0x2e))
+        .count();
+    match &code[prefixes..] {
+        [0x90, rest @ ..] | [0x0f, 0x1f, 0x00, rest @ ..] | [0x0f, 0x1f, 0x40, 0x00, rest @ ..] => {
+            Some(rest)
+        }
+        [0x0f, 0x1f, 0x44, 0x00, 0x00, rest @ ..] | [0x0f, 0x1f, 0x80, 0, 0, 0, 0, rest @ ..] => {
+            Some(rest)
+        }
+        [0x0f, 0x1f, 0x84, 0x00, 0, 0, 0, 0, rest @ ..] => Some(rest),
+        [0xcc, rest @ ..] if prefixes == 0 => Some(rest),
+        _ => None,
+    }
 }
 
 /// Makes spans that may lie inside one another into pieces that do not: the inner one cuts the outer, and what
@@ -282,6 +312,36 @@ fn adopt_cold_parts(bytes: &[u8], pieces: &mut [Piece]) {
     for (n, name) in cold {
         if let Some(&Some(whole)) = wholes.get(name) {
             pieces[n].part_of = Some(whole);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_does_nothing_is_padding() {
+        for nops in [
+            &[0x66, 0x90][..],
+            &[0x0f, 0x1f, 0x44, 0, 0, 0x90],
+            &[0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+            &[0x1f, 0x20, 0x03, 0xd5, 0x1f, 0x20, 0x03, 0xd5],
+            &[0xcc; 40],
+            &[0; 7],
+        ] {
+            assert!(is_padding(nops), "{nops:x?}");
+        }
+        for code in [
+            // add w0, w0, 3; ret
+            &[0x00, 0x0c, 0x00, 0x11, 0xc0, 0x03, 0x5f, 0xd6][..],
+            // movzx eax, dil; ret
+            &[0x40, 0x0f, 0xb6, 0xc7, 0xc3],
+            // movaps xmm0, xmm1; ret
+            &[0x0f, 0x28, 0xc1, 0xc3],
+            &[0x90, 0xc3],
+        ] {
+            assert!(!is_padding(code), "{code:x?}");
         }
     }
 }
