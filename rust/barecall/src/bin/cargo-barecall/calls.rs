@@ -166,6 +166,8 @@ impl Count {
 #[derive(Serialize)]
 struct Document<'a> {
     schema: u32,
+    /// Of barecall.
+    version: &'static str,
     file: String,
     summary: Summary,
     calls: Vec<Record<'a>>,
@@ -184,6 +186,7 @@ pub(crate) fn json(image: &Image, selected: &Selected<'_>) -> Result<String, Fai
     let (inserted, ours) = groups(&selected.calls);
     record::line(&Document {
         schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
         file: image.path().display().to_string(),
         summary: Summary {
             ours: Count::of(&ours),

@@ -204,6 +204,7 @@ impl Args {
             .collect();
         record::line(&Document {
             schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
             file: image.path().display().to_string(),
             deny: self.deny.iter().map(|route| route.word()).collect(),
             allow: &self.allow,
@@ -247,6 +248,8 @@ fn next(call: &Call<'_>) -> String {
 #[derive(Serialize)]
 struct Document<'a> {
     schema: u32,
+    /// Of barecall.
+    version: &'static str,
     file: String,
     deny: Vec<&'static str>,
     allow: &'a [String],

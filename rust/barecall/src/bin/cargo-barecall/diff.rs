@@ -89,6 +89,7 @@ impl Args {
             .collect();
         let mut difference = Difference {
             schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
             old: self.old.display().to_string(),
             new: self.new.display().to_string(),
             same: true,
@@ -359,6 +360,8 @@ fn portable(function: &Function<'_>) -> String {
 #[derive(Serialize)]
 struct Difference {
     schema: u32,
+    /// Of barecall.
+    version: &'static str,
     old: String,
     new: String,
     same: bool,

@@ -90,6 +90,8 @@ fn text(function: &Function<'_>) -> String {
 #[derive(Serialize)]
 struct Document<'a> {
     schema: u32,
+    /// Of barecall.
+    version: &'static str,
     file: String,
     function: Named<'a>,
     instructions: Vec<Line<'a>>,
@@ -106,6 +108,7 @@ struct Named<'a> {
 fn json(function: &Function<'_>) -> Result<String, Failure> {
     record::line(&Document {
         schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
         file: function.image().path().display().to_string(),
         function: Named {
             name: function.name(),
