@@ -16,6 +16,7 @@ use std::io::{self, Write as _};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -117,23 +118,25 @@ async fn serve(
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut enough = pin!(enough);
     let mut connections = JoinSet::new();
-    let (mut accepted, mut lines) = (0, 0);
+    // Counted where they are read: a connection that is dropped has no result.
+    let lines = Arc::new(AtomicU64::new(0));
+    let mut accepted = 0;
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await;
             (place, listener.accept().await)
         };
         tokio::select! {
-            // In this order: what has ended is counted first.
-            biased;
-            Some(ended) = connections.join_next() => lines += ended.unwrap_or(0),
+            // What has ended is forgotten.
+            Some(_) = connections.join_next() => {}
             () = &mut enough => break,
             (place, accepted_one) = next => match accepted_one {
                 Ok((client, _)) => {
                     accepted += 1;
+                    let lines = Arc::clone(&lines);
                     connections.spawn(async move {
                         let _place = place; // given back when the connection ends
-                        converse(client).await
+                        converse(client, &lines).await;
                     });
                 }
                 // Out of descriptors, perhaps: some will be closed.
@@ -144,44 +147,43 @@ async fn serve(
             },
         }
     }
-    connections.abort_all();
-    while let Some(ended) = connections.join_next().await {
-        lines += ended.unwrap_or(0);
-    }
+    connections.shutdown().await;
     // Nothing of ours is left, so C is done as soon as its last callback is.
     while let Err(greeting::Error::Pending) = greeting::shutdown() {
         tokio::task::yield_now().await;
     }
     let counts = greeting::counts();
     say(&format!(
-        "stopped: {accepted} connections, {lines} lines; C started {}, ended {}",
-        counts.started, counts.ended
+        "stopped: {accepted} connections, {} lines; C started {}, ended {}",
+        lines.load(Relaxed),
+        counts.started,
+        counts.ended
     ));
     Ok(())
 }
 
-/// Answers each line of one client, and returns how many there were. A client that goes away ends it.
-async fn converse(client: TcpStream) -> u64 {
+/// Answers each line of one client, and counts it. A client that goes away ends it.
+async fn converse(client: TcpStream, lines: &AtomicU64) {
     let mut client = BufReader::new(client);
-    let (mut line, mut lines) = (Vec::new(), 0);
+    let mut line = Vec::new();
     loop {
         line.clear();
         match (&mut client).take(LINE).read_until(b'\n', &mut line).await {
             Ok(1..) if line.ends_with(b"\n") => line.truncate(line.len() - 1),
             Ok(length) if length as u64 == LINE => {
                 let _ = client.write_all(b"error: the line is too long\n").await;
-                return lines;
+                return;
             }
-            _ => return lines,
+            _ => return,
         }
-        lines += 1;
+        lines.fetch_add(1, Relaxed);
         let mut answer = match answer(&line).await {
             Ok(answer) => answer,
             Err(error) => format!("error: {error}").into_bytes(),
         };
         answer.push(b'\n');
         if client.write_all(&answer).await.is_err() {
-            return lines;
+            return;
         }
     }
 }
