@@ -131,9 +131,13 @@ pub fn sources() -> PathBuf {
 /// Beside what cargo built, which is where the running program is.
 pub fn kept() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
-    let mut folders = program.ancestors();
-    // What cargo marks as its own.
-    let target = folders.find(|folder| folder.join("CACHEDIR.TAG").is_file())?;
+    let with = |mark| {
+        program
+            .ancestors()
+            .find(|folder| folder.join(mark).exists())
+    };
+    // What cargo marks as its own, if it made that folder; what it keeps in each profile's.
+    let target = with("CACHEDIR.TAG").or_else(|| with(".fingerprint"))?;
     Some(target.join("cgo"))
 }
 
