@@ -279,7 +279,6 @@ fn other_processes_run_on_and_are_not_walked() {
 
 /// The program leaves a daemon and that daemon's child behind.
 #[test]
-#[ignore = "on a busy machine one walk in ten or so leaves the daemon's child stopped, and waits for it until its limit"]
 fn a_daemon_runs_on_and_is_not_walked() {
     let Some(program) = calls("daemon", &[]) else {
         return;

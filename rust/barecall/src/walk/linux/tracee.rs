@@ -212,6 +212,8 @@ pub(super) struct Tracee {
     /// New processes that have stopped before their parents reported them. They wait: until it is known how they
     /// were made, it is not known whether the breakpoints in their memory are copies, which would kill them.
     early: HashSet<Pid>,
+    /// Whether all are being killed.
+    ending: bool,
     /// Those that were reported before they have stopped.
     announced: HashSet<Pid>,
 }
@@ -271,6 +273,7 @@ impl Tracee {
                         breakpoints: HashMap::new(),
                         see_first: None,
                         early: HashSet::new(),
+                        ending: false,
                         announced: HashSet::new(),
                     })
                 });
@@ -370,6 +373,11 @@ impl Tracee {
     fn is_early(&mut self, tid: Pid) -> bool {
         if self.threads.contains_key(&tid) {
             return false;
+        }
+        if self.ending {
+            // Its parent was killed and will not report it.
+            let _ = kill(tid, Signal::SIGKILL);
+            return true;
         }
         let process = process_of(tid).unwrap_or(tid);
         let thread = Thread {
@@ -783,6 +791,7 @@ impl Drop for Tracee {
         for pid in processes {
             let _ = kill(pid, Signal::SIGKILL);
         }
+        self.ending = true;
         // What they start in their last moments is traced as well, and reported.
         // An error means that there is nobody left to wait for.
         while let Ok(event) = self.wait() {
