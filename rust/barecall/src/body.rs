@@ -1,55 +1,226 @@
-//! The instructions of one function: where control turns is found in one pass, what else each does only when asked.
+//! The instructions of one function: where control turns, and what each may change, is found in one pass; what else
+//! each does only when asked.
+
+use std::ops::Range;
 
 use iced_x86::{Instruction, InstructionInfoFactory};
 
 use crate::aarch64;
+use crate::flow::{Convention, STORES};
 use crate::image::{Architecture, Image};
 use crate::step::{Effect, Flow, Step};
 use crate::x86;
 
 /// An instruction behind which control need not go on to the next.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Turn {
     /// Its index among the function's instructions.
     pub index: u32,
-    pub flow: Flow,
+    kind: u8,
     /// Only the data flow can tell where it goes.
     pub open: bool,
+    /// Where it goes, or which of the others it is.
+    target: u64,
+}
+
+impl Turn {
+    const NONE: u8 = 0;
+    const CALL: u8 = 1;
+    const JUMP: u8 = 2;
+    const BRANCH: u8 = 3;
+    const STOP: u8 = 4;
+    const OTHER: u8 = 5;
+
+    /// Which kind of turn it is to go on so; 0 if it is none, at most 5.
+    pub const fn kind_of(flow: Flow) -> u8 {
+        match flow {
+            Flow::Next => Self::NONE,
+            Flow::Call(_) => Self::CALL,
+            Flow::Jump(_) => Self::JUMP,
+            Flow::Branch(_) => Self::BRANCH,
+            Flow::Stop => Self::STOP,
+            Flow::CallVia(_) | Flow::JumpVia(_) => Self::OTHER,
+        }
+    }
+}
+
+/// The turns, in order.
+#[derive(Default)]
+pub(crate) struct Turns {
+    /// Those behind `len` are none.
+    all: Vec<Turn>,
+    len: usize,
+    others: Vec<Flow>,
+}
+
+impl Turns {
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.others.clear();
+    }
+
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn get(&self, n: usize) -> Turn {
+        self.all[..self.len][n]
+    }
+
+    /// The first turn at or behind a step.
+    pub fn first_at(&self, step: usize) -> usize {
+        self.all[..self.len].partition_point(|turn| (turn.index as usize) < step)
+    }
+
+    /// Only the data flow can tell where this one goes.
+    pub fn open(&mut self, n: usize) {
+        self.all[n].open = true;
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Turn> {
+        self.all[..self.len].iter().copied()
+    }
+
+    /// Where control goes behind it.
+    pub fn flow(&self, turn: Turn) -> Flow {
+        match turn.kind {
+            Turn::CALL => Flow::Call(turn.target),
+            Turn::JUMP => Flow::Jump(turn.target),
+            Turn::BRANCH => Flow::Branch(turn.target),
+            Turn::OTHER => self.others[turn.target as usize],
+            _ => Flow::Stop,
+        }
+    }
+
+    /// Appends a turn, unless it is none.
+    pub fn push(&mut self, index: usize, flow: Flow) {
+        let target = match flow {
+            Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) => to,
+            Flow::CallVia(_) | Flow::JumpVia(_) => {
+                self.others.push(flow);
+                self.others.len() as u64 - 1
+            }
+            Flow::Next | Flow::Stop => 0,
+        };
+        self.push_unless_none(index, Turn::kind_of(flow).into(), target);
+    }
+
+    /// The same by its kind, without a branch.
+    #[inline]
+    pub fn push_unless_none(&mut self, index: usize, kind: u32, target: u64) {
+        if self.len == self.all.len() {
+            self.all.resize(2 * self.len + 64, Turn::default());
+        }
+        self.all[self.len] = Turn {
+            index: index as u32,
+            kind: kind as u8,
+            open: false,
+            target,
+        };
+        self.len += usize::from(kind != 0);
+    }
+}
+
+/// What is known of an x86-64 instruction without decoding it.
+#[derive(Clone, Copy)]
+pub(crate) struct Brief {
+    at: u64,
+    /// The registers it writes, its length, and the bits below.
+    what: u32,
+    /// The first turn that is not before it.
+    turn: u32,
+}
+
+impl Brief {
+    /// It may write memory.
+    const STORES: u32 = 1 << 16;
+    /// It may change the stack or frame pointer or do something with what they hold, or is a call.
+    pub const POINTERS: u32 = 1 << 17;
+    /// What it changes is not known.
+    pub const VAGUE: u32 = 1 << 18;
+    /// Those that depend on the kind of instruction alone.
+    pub const ALL: u32 = (1 << 20) - 1;
+    /// Control turns.
+    pub const TURN: u32 = 1 << 19;
+    const LENGTH: u32 = 24;
+
+    pub fn new(at: u64, len: usize, what: u32, turn: usize) -> Self {
+        Self {
+            at,
+            what: what | (len as u32) << Self::LENGTH,
+            turn: turn as u32,
+        }
+    }
+
+    /// What [`Convention::writes`] says, as bits.
+    pub fn writing(writes: u64) -> u32 {
+        (writes & 0xffff) as u32
+            | if writes & STORES != 0 {
+                Self::STORES
+            } else {
+                0
+            }
+    }
+
+    /// The same back.
+    const fn written(what: u32) -> u64 {
+        (what & 0xffff) as u64 | if what & Self::STORES != 0 { STORES } else { 0 }
+    }
+
+    /// Where it is.
+    pub const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The registers it writes, and [`STORES`].
+    pub const fn writes(&self) -> u64 {
+        Self::written(self.what)
+    }
+
+    pub const fn is(&self, what: u32) -> bool {
+        self.what & what != 0
+    }
+
+    /// How many bytes long it is.
+    pub const fn size(&self) -> u8 {
+        (self.what >> Self::LENGTH) as u8
+    }
 }
 
 /// One function's instructions by index, in order of address; read one function after another, it reuses its memory.
-pub(crate) struct Body {
+pub(crate) struct Body<'a> {
+    image: &'a Image,
+    convention: &'static Convention,
     code: Code,
     /// The turns, in order.
-    pub turns: Vec<Turn>,
+    pub turns: Turns,
     /// Which instructions do not lie directly behind the one before: the beginnings of the function's parts.
     pub beginnings: Vec<u32>,
 }
 
 enum Code {
     X86 {
-        decoded: Vec<Instruction>,
-        /// What each does, if it is `lifted`; left over from another function otherwise.
-        effects: Vec<Effect>,
-        lifted: Vec<bool>,
+        briefs: Vec<Brief>,
+        decoded: Instruction,
         info: InstructionInfoFactory,
     },
     Aarch64(Vec<Step>),
 }
 
-impl Body {
-    pub(crate) fn new(architecture: Architecture) -> Self {
+impl<'a> Body<'a> {
+    pub(crate) fn new(image: &'a Image, convention: &'static Convention) -> Self {
         Self {
-            code: match architecture {
+            image,
+            convention,
+            code: match image.architecture {
                 Architecture::X86_64 => Code::X86 {
-                    decoded: Vec::new(),
-                    effects: Vec::new(),
-                    lifted: Vec::new(),
+                    briefs: Vec::new(),
+                    decoded: Instruction::default(),
                     info: InstructionInfoFactory::new(),
                 },
                 Architecture::Aarch64 => Code::Aarch64(Vec::new()),
             },
-            turns: Vec::new(),
+            turns: Turns::default(),
             beginnings: Vec::new(),
         }
     }
@@ -59,29 +230,21 @@ impl Body {
         self.turns.clear();
         self.beginnings.clear();
         match &mut self.code {
-            Code::X86 {
-                decoded, lifted, ..
-            } => {
-                decoded.clear();
-                lifted.clear();
-            }
+            Code::X86 { briefs, .. } => briefs.clear(),
             Code::Aarch64(steps) => steps.clear(),
         }
     }
 
     /// Appends the instructions from `start` up to `end`, on x86-64 `most` of them. Returns the address behind.
-    pub(crate) fn append(&mut self, image: &Image, start: u64, end: u64, most: usize) -> u64 {
+    pub(crate) fn append(&mut self, start: u64, end: u64, most: usize) -> u64 {
+        let image = self.image;
         let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
-        let bytes = image.contents(start, len);
         let first = self.len();
         match &mut self.code {
-            Code::X86 { decoded, .. } => {
-                x86::decode(bytes, start, most, decoded, |index, instruction| {
-                    let flow = x86::flow(instruction);
-                    if flow != Flow::Next {
-                        self.turns.push(Turn::new(index, flow));
-                    }
-                });
+            Code::X86 { briefs, .. } => {
+                // What follows is not read, but need not be looked out for.
+                let bytes = image.contents(start, len.saturating_add(x86::WINDOW));
+                x86::skim(bytes, len, start, most, briefs, &mut self.turns);
                 if 0 < first && first < self.len() && !self.follows(first) {
                     self.beginnings.push(word(first));
                 }
@@ -91,6 +254,7 @@ impl Body {
                 }
             }
             Code::Aarch64(steps) => {
+                let bytes = image.contents(start, len);
                 for (at, instruction) in aarch64::words(bytes, start) {
                     if image.is_literal(at) {
                         continue;
@@ -106,7 +270,7 @@ impl Body {
                 }
                 for (index, step) in steps.iter().enumerate().skip(first) {
                     if step.flow != Flow::Next {
-                        self.turns.push(Turn::new(index, step.flow));
+                        self.turns.push(index, step.flow);
                     }
                 }
             }
@@ -117,7 +281,7 @@ impl Body {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         match &self.code {
-            Code::X86 { decoded, .. } => decoded.len(),
+            Code::X86 { briefs, .. } => briefs.len(),
             Code::Aarch64(steps) => steps.len(),
         }
     }
@@ -125,15 +289,31 @@ impl Body {
     /// The address.
     pub(crate) fn at(&self, index: usize) -> u64 {
         match &self.code {
-            Code::X86 { decoded, .. } => decoded[index].ip(),
+            Code::X86 { briefs, .. } => briefs[index].at(),
             Code::Aarch64(steps) => steps[index].at,
+        }
+    }
+
+    /// Hears of each with its address.
+    pub(crate) fn each_address(&self, mut hear: impl FnMut(usize, u64)) {
+        match &self.code {
+            Code::X86 { briefs, .. } => {
+                for (index, brief) in briefs.iter().enumerate() {
+                    hear(index, brief.at);
+                }
+            }
+            Code::Aarch64(steps) => {
+                for (index, step) in steps.iter().enumerate() {
+                    hear(index, step.at);
+                }
+            }
         }
     }
 
     /// How many bytes long it is.
     pub(crate) fn size(&self, index: usize) -> u8 {
         match &self.code {
-            Code::X86 { decoded, .. } => u8::try_from(decoded[index].len()).unwrap_or(u8::MAX),
+            Code::X86 { briefs, .. } => briefs[index].size(),
             Code::Aarch64(steps) => steps[index].len,
         }
     }
@@ -141,8 +321,23 @@ impl Body {
     /// Where control goes behind it.
     pub(crate) fn flow(&self, index: usize) -> Flow {
         match &self.code {
-            Code::X86 { decoded, .. } => x86::flow(&decoded[index]),
+            Code::X86 { briefs, .. } => {
+                let brief = &briefs[index];
+                if brief.is(Brief::TURN) {
+                    self.turns.flow(self.turns.get(brief.turn as usize))
+                } else {
+                    Flow::Next
+                }
+            }
             Code::Aarch64(steps) => steps[index].flow,
+        }
+    }
+
+    /// Whether control turns there.
+    pub(crate) fn turns_at(&self, index: usize) -> bool {
+        match &self.code {
+            Code::X86 { briefs, .. } => briefs[index].is(Brief::TURN),
+            Code::Aarch64(steps) => steps[index].flow != Flow::Next,
         }
     }
 
@@ -150,24 +345,59 @@ impl Body {
     pub(crate) fn effect(&mut self, index: usize) -> Effect {
         match &mut self.code {
             Code::X86 {
+                briefs,
                 decoded,
-                effects,
-                lifted,
                 info,
             } => {
-                if lifted.is_empty() {
-                    lifted.resize(decoded.len(), false);
-                    if effects.len() < decoded.len() {
-                        effects.resize(decoded.len(), Effect::None);
-                    }
+                let brief = briefs[index];
+                if brief.is(Brief::TURN)
+                    && let Flow::Call(_) | Flow::CallVia(_) | Flow::Jump(_) | Flow::JumpVia(_) =
+                        self.turns.flow(self.turns.get(brief.turn as usize))
+                {
+                    return Effect::None;
                 }
-                if !lifted[index] {
-                    lifted[index] = true;
-                    effects[index] = x86::effect(&decoded[index], info);
-                }
-                effects[index]
+                let bytes = self.image.contents(brief.at, brief.size().into());
+                x86::decode_one(bytes, brief.at, decoded);
+                x86::effect(decoded, info)
             }
             Code::Aarch64(steps) => steps[index].effect,
+        }
+    }
+
+    /// The registers it writes, and [`STORES`]; found out with less effort than its effect.
+    pub(crate) fn writes(&mut self, index: usize) -> u64 {
+        if let Code::X86 { briefs, .. } = &self.code {
+            let brief = &briefs[index];
+            if !brief.is(Brief::VAGUE) {
+                return brief.writes();
+            }
+        }
+        let effect = self.effect(index);
+        self.convention.writes(&effect)
+    }
+
+    /// The registers that any of several write, and [`STORES`].
+    pub(crate) fn all_writes(&mut self, steps: Range<usize>) -> u64 {
+        if let Code::X86 { briefs, .. } = &self.code {
+            let all = briefs[steps.clone()]
+                .iter()
+                .fold(0, |all, brief| all | brief.what);
+            if all & Brief::VAGUE == 0 {
+                return Brief::written(all);
+            }
+        }
+        steps.fold(0, |all, step| all | self.writes(step))
+    }
+
+    /// Which turns are among several.
+    pub(crate) fn turns_in(&self, steps: Range<usize>) -> Range<usize> {
+        match &self.code {
+            Code::X86 { briefs, .. } => {
+                let turn = |brief: &Brief| brief.turn as usize;
+                briefs.get(steps.start).map_or(self.turns.len(), turn)
+                    ..briefs.get(steps.end).map_or(self.turns.len(), turn)
+            }
+            Code::Aarch64(_) => self.turns.first_at(steps.start)..self.turns.first_at(steps.end),
         }
     }
 
@@ -175,7 +405,7 @@ impl Body {
     /// out with less effort than its effect.
     pub(crate) fn may_move_pointers(&self, index: usize) -> bool {
         match &self.code {
-            Code::X86 { decoded, .. } => x86::may_move_pointers(&decoded[index]),
+            Code::X86 { briefs, .. } => briefs[index].is(Brief::POINTERS | Brief::VAGUE),
             Code::Aarch64(_) => true,
         }
     }
@@ -185,28 +415,26 @@ impl Body {
         index > 0 && self.at(index - 1) + u64::from(self.size(index - 1)) == self.at(index)
     }
 
-    /// Whether it is more of the instruction before: one with several effects is several.
-    pub(crate) fn is_more(&self, index: usize) -> bool {
-        index > 0 && self.at(index - 1) == self.at(index)
+    /// The first at or behind an address, which lies little behind the one of that index.
+    pub(crate) fn first_from(&self, from: usize, address: u64) -> usize {
+        let before = match &self.code {
+            Code::X86 { briefs, .. } => briefs[from..]
+                .iter()
+                .take_while(|brief| brief.at < address)
+                .count(),
+            Code::Aarch64(steps) => steps[from..]
+                .iter()
+                .take_while(|step| step.at < address)
+                .count(),
+        };
+        from + before
     }
 
     /// The first at or behind an address.
     pub(crate) fn first_at(&self, address: u64) -> usize {
         match &self.code {
-            Code::X86 { decoded, .. } => {
-                decoded.partition_point(|instruction| instruction.ip() < address)
-            }
+            Code::X86 { briefs, .. } => briefs.partition_point(|brief| brief.at < address),
             Code::Aarch64(steps) => steps.partition_point(|step| step.at < address),
-        }
-    }
-}
-
-impl Turn {
-    fn new(index: usize, flow: Flow) -> Self {
-        Self {
-            index: word(index),
-            flow,
-            open: false,
         }
     }
 }

@@ -106,6 +106,79 @@ pub struct Call<'a> {
     pub(crate) site: Site,
 }
 
+/// All calls of an image, by function and address.
+///
+/// An image may have millions, so this keeps less of each than a [`Call`] does.
+pub struct Calls<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) sites: Vec<Site>,
+}
+
+impl<'a> Calls<'a> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sites.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty()
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Call<'a>> {
+        let image = self.image;
+        self.sites.iter().map(move |&site| Call { image, site })
+    }
+}
+
+impl<'a> IntoIterator for Calls<'a> {
+    type Item = Call<'a>;
+    type IntoIter = IntoCalls<'a>;
+
+    fn into_iter(self) -> IntoCalls<'a> {
+        IntoCalls {
+            image: self.image,
+            sites: self.sites.into_iter(),
+        }
+    }
+}
+
+impl fmt::Debug for Calls<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// The calls of [`Calls`], one after the other.
+pub struct IntoCalls<'a> {
+    image: &'a Image,
+    sites: std::vec::IntoIter<Site>,
+}
+
+impl<'a> Iterator for IntoCalls<'a> {
+    type Item = Call<'a>;
+
+    fn next(&mut self) -> Option<Call<'a>> {
+        let image = self.image;
+        self.sites.next().map(|site| Call { image, site })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.sites.size_hint()
+    }
+}
+
+impl ExactSizeIterator for IntoCalls<'_> {}
+
+impl fmt::Debug for IntoCalls<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} calls", self.len())
+    }
+}
+
 /// What is kept of a call.
 #[derive(Clone, Copy)]
 pub(crate) struct Site {

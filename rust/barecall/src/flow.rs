@@ -2,7 +2,8 @@
 //!
 //! The analysis is conditional on nothing but the instructions, and driven by demand: it asks what a place
 //! holds before a call, and from there, backwards, what decides that. Each such question (a [`Node`]) joins
-//! what all predecessors leave behind; answers go forwards along the questions until nothing changes. Jump
+//! what all predecessors leave behind; answers go forwards along the questions until nothing changes, or until
+//! one path is seen to bring what the program computes: then no other can make a constant of it. Jump
 //! tables are read from the image, spill slots are followed through the stack, and blocks that only unwinding
 //! can enter start from what every call in the function may leave behind. What it loses it calls
 //! [`Value::Unknown`]; such a call is `unresolved`.
@@ -11,7 +12,7 @@
 //! pointer of the platform's calling convention, and write to a caller's frame only through an address
 //! that the caller gave away.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
 mod blocks;
@@ -25,13 +26,14 @@ mod value;
 
 use crate::body::{Body, word};
 use crate::image::Image;
-use crate::step::{Flow, Place, Reg, Regs};
+use crate::step::{Effect, Flow, Place, Reg, Regs};
+use blocks::{Block, End, Jump};
 use callees::Callees;
 use evaluate::Address;
 use frame::Frame;
 use questions::{Mix, Node, Question};
 use tables::Table;
-use value::{Base, Value};
+use value::{Base, Location, Value};
 
 /// Where a call through a register or memory goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,28 @@ pub(crate) struct Convention {
     pub caller_saved: Regs,
 }
 
+/// Beside registers: memory may be written.
+pub(crate) const STORES: u64 = 1 << 62;
+
+impl Convention {
+    /// The registers that an effect writes, and [`STORES`].
+    pub(crate) fn writes(&self, effect: &Effect) -> u64 {
+        let sp = 1 << self.sp;
+        match *effect {
+            Effect::None => 0,
+            Effect::Set(register, _) => 1 << register,
+            Effect::Store { .. } => STORES,
+            Effect::Push(_) => sp | STORES,
+            Effect::Pop(to) => sp | 1 << to,
+            Effect::Leave => sp | 1 << self.fp,
+            Effect::Realign => sp,
+            Effect::Clobber { writes, store, .. } => {
+                u64::from(writes) | if store.is_some() { STORES } else { 0 }
+            }
+        }
+    }
+}
+
 /// Jumps may reveal blocks, and these jumps, so often.
 const MOST_ROUNDS: usize = 16;
 
@@ -72,39 +96,36 @@ pub(crate) struct Graph<'a> {
     image: &'a Image,
     convention: &'static Convention,
     /// The function's instructions, here called steps.
-    pub body: Body,
+    pub body: Body<'a>,
     entry: usize,
     /// For every 16 bytes from the first step on, the first step that begins there or later; empty if the parts
     /// lie far apart.
     nearby: Vec<u32>,
-    /// Which steps begin a block.
-    leads: Vec<bool>,
-    /// Jumps and branches with the step they go to.
-    branches: Vec<(u32, u32)>,
-    /// Calls that never come back, ascending.
-    last_calls: Vec<u32>,
-    /// Steps at which a block begins, ascending.
-    leaders: Vec<u32>,
-    block_of: Vec<u32>,
-    /// Where each block's last step jumps to.
-    exits: Vec<u32>,
-    /// Whether control falls out of the end of each block into the next.
-    falls: Vec<bool>,
+    /// Which steps begin a block, a bit for each, 64 in a word.
+    leads: Vec<u64>,
+    /// How many begin before each word's.
+    ranks: Vec<u32>,
+    /// The steps that end a block, ascending.
+    ends: Vec<End>,
+    /// The blocks, in order.
+    blocks: Vec<Block>,
     /// Whether `leads` says something new.
     stale: bool,
-    /// Indirect jumps by step, with the steps they go to so far.
-    jumps: BTreeMap<usize, Vec<u32>>,
+    /// The indirect jumps, in order.
+    jumps: Vec<Jump>,
     subroutines: Vec<u32>,
-    entered: Vec<u8>,
-    reached: Vec<bool>,
-    /// The predecessors of each block lie in `predecessors` from here on.
-    first_predecessor: Vec<u32>,
+    /// Pairs of a block and one that leads to it; used while these are sorted.
+    edges: Vec<(u32, u32)>,
     predecessors: Vec<u32>,
-    masks: Vec<u64>,
+    /// Used while blocks are reached.
+    pending_blocks: Vec<usize>,
     frame: Option<Frame>,
     tables: Vec<Table>,
     nodes: Vec<Node>,
     known: HashMap<Question, u32, BuildHasherDefault<Mix>>,
+    /// Locations that were asked about, and for each and each block, the question.
+    locations: Vec<Location>,
+    asked: Vec<u32>,
     /// Questions that wait for another: which, and the next in the list.
     waiting: Vec<(u32, u32)>,
     work: Vec<u32>,
@@ -123,28 +144,25 @@ impl<'a> Graph<'a> {
         Self {
             image,
             convention,
-            body: Body::new(image.architecture),
+            body: Body::new(image, convention),
             entry: 0,
             nearby: Vec::new(),
             leads: Vec::new(),
-            branches: Vec::new(),
-            last_calls: Vec::new(),
-            leaders: Vec::new(),
-            block_of: Vec::new(),
-            exits: Vec::new(),
-            falls: Vec::new(),
+            ranks: Vec::new(),
+            ends: Vec::new(),
+            blocks: Vec::new(),
             stale: true,
-            jumps: BTreeMap::new(),
+            jumps: Vec::new(),
             subroutines: Vec::new(),
-            entered: Vec::new(),
-            reached: Vec::new(),
-            first_predecessor: Vec::new(),
+            edges: Vec::new(),
             predecessors: Vec::new(),
-            masks: Vec::new(),
+            pending_blocks: Vec::new(),
             frame: None,
             tables: Vec::new(),
             nodes: Vec::new(),
             known: HashMap::default(),
+            locations: Vec::new(),
+            asked: Vec::new(),
             waiting: Vec::new(),
             work: Vec::new(),
             pending: Vec::new(),
@@ -179,8 +197,9 @@ impl<'a> Graph<'a> {
 
     /// Finds out where every jump goes, until that changes nothing.
     fn solve(&mut self) {
+        self.guess_jumps();
         // Without jumps that reveal blocks, what is not reached at once is a landing pad.
-        let mut pads = self.jumps.is_empty();
+        let mut pads = self.jumps.iter().all(|jump| !jump.targets.is_empty());
         for _ in 0..MOST_ROUNDS {
             self.lay_out();
             if self.lost || !self.connect(pads) {
@@ -195,13 +214,17 @@ impl<'a> Graph<'a> {
         }
         self.lost = true;
         self.lay_out();
-        refill(&mut self.reached, self.leaders.len(), true);
+        for block in &mut self.blocks {
+            block.reached = true;
+        }
         self.forget();
     }
 
     /// Drops all answers.
     fn forget(&mut self) {
         self.nodes.clear();
+        self.locations.clear();
+        self.asked.clear();
         // Clearing takes time by how much it ever held.
         if self.known.capacity() > 1 << 10 {
             self.known = HashMap::default();
@@ -214,19 +237,12 @@ impl<'a> Graph<'a> {
 
     /// Asks where the reached jumps go: whether that is news. None: one goes who knows where.
     fn resolve(&mut self) -> Option<bool> {
-        let jumps: Vec<usize> = self
-            .jumps
-            .keys()
-            .copied()
-            .filter(|&step| self.reached[self.block_of[step] as usize])
-            .collect();
-        let mut asked = Vec::new();
-        for &step in &jumps {
-            asked.push(self.ask(Question::Target(word(step))));
-        }
-        self.answer();
-        let (mut news, mut open) = (false, false);
-        for (step, node) in jumps.into_iter().zip(asked) {
+        let asked = self.ask_jumps();
+        // Told when all have answered, by the blocks as they are.
+        let mut news = Vec::new();
+        let (mut open, mut lost) = (false, self.budget == 0);
+        for (n, node) in asked {
+            let step = self.jumps[n].step as usize;
             let targets = match self.nodes[node as usize].value {
                 // Nothing gets there in the graph so far.
                 None => {
@@ -234,48 +250,95 @@ impl<'a> Graph<'a> {
                     continue;
                 }
                 Some(value) => match self.jump(step, value) {
-                    Jump::Lost => return None,
-                    Jump::Out => Vec::new(),
-                    Jump::Inside(targets) => targets,
+                    Leads::Nowhere => {
+                        lost = true;
+                        break;
+                    }
+                    Leads::Out => Vec::new(),
+                    Leads::Inside(targets) => targets,
                 },
             };
-            if self.jumps.get(&step) != Some(&targets) {
-                for &target in &targets {
-                    self.stale |= !std::mem::replace(&mut self.leads[target as usize], true);
-                }
-                self.jumps.insert(step, targets);
-                news = true;
+            if self.jumps[n].targets != targets {
+                news.push((n, targets));
             }
         }
-        if self.budget == 0 || (open && !news) {
-            return None;
+        let any = !news.is_empty();
+        for (jump, targets) in news {
+            self.leads_to(jump, targets);
         }
-        Some(news)
+        (!lost && (any || !open)).then_some(any)
     }
 
-    fn jump(&mut self, step: usize, value: Value) -> Jump {
+    /// Asks where all reached jumps go: pairs of a jump and its question.
+    fn ask_jumps(&mut self) -> Vec<(usize, u32)> {
+        let mut asked = Vec::new();
+        for n in 0..self.jumps.len() {
+            let step = self.jumps[n].step;
+            if self.blocks[self.block_of(step as usize)].reached {
+                asked.push((n, self.ask(Question::Target(step))));
+            }
+        }
+        self.answer();
+        asked
+    }
+
+    /// Where the jumps go that need no more than their own block to tell: nearly all. What is found so is a beginning,
+    /// and looked at again like all else.
+    fn guess_jumps(&mut self) {
+        if self.lost || self.jumps.is_empty() {
+            return;
+        }
+        self.lay_out();
+        for block in &mut self.blocks {
+            block.reached = true;
+        }
+        self.forget();
+        self.lost = true;
+        let mut found = Vec::new();
+        for (n, node) in self.ask_jumps() {
+            if let Some(Value::Target(table)) = self.nodes[node as usize].value
+                && let Some(targets) = self.targets(self.tables[table])
+            {
+                found.push((n, targets));
+            }
+        }
+        self.lost = false;
+        for (jump, targets) in found {
+            self.leads_to(jump, targets);
+        }
+    }
+
+    /// A jump goes to these steps.
+    fn leads_to(&mut self, jump: usize, targets: Vec<u32>) {
+        for &target in &targets {
+            self.stale |= self.lead(target as usize);
+        }
+        self.jumps[jump].targets = targets;
+    }
+
+    fn jump(&mut self, step: usize, value: Value) -> Leads {
         match value {
             Value::Target(table) => match self.targets(self.tables[table]) {
-                Some(targets) => Jump::Inside(targets),
-                None => Jump::Lost,
+                Some(targets) => Leads::Inside(targets),
+                None => Leads::Nowhere,
             },
             Value::Const(to) => match self.index(to) {
-                Some(step) => Jump::Inside(vec![word(step)]),
-                None => Jump::Out,
+                Some(step) => Leads::Inside(vec![word(step)]),
+                None => Leads::Out,
             },
-            Value::Slot(_) => Jump::Out,
+            Value::Slot(_) => Leads::Out,
             // A tail call is made with the stack as it was at entry.
-            Value::Dynamic if self.pointers_behind(step).sp == Some((Base::Entry, 0)) => Jump::Out,
-            _ => Jump::Lost,
+            Value::Dynamic if self.pointers_behind(step).sp == Some((Base::Entry, 0)) => Leads::Out,
+            _ => Leads::Nowhere,
         }
     }
 
     /// Each open call and jump that is reached, with its target.
     fn report(&mut self) -> Vec<(usize, Reached)> {
         let mut sites = Vec::new();
-        for turn in &self.body.turns {
+        for turn in self.body.turns.iter() {
             let index = turn.index as usize;
-            if turn.open && self.reached[self.block_of[index] as usize] {
+            if turn.open && self.blocks[self.block_of(index)].reached {
                 sites.push(index);
             }
         }
@@ -295,10 +358,10 @@ impl<'a> Graph<'a> {
             };
             let target = match self.body.flow(step) {
                 Flow::JumpVia(place) => match self.jump(step, value) {
-                    Jump::Inside(_) => Reached::Inside,
-                    Jump::Out => self.target(step, place, value, node),
-                    Jump::Lost if self.framed(step) => Reached::Inside,
-                    Jump::Lost => Reached::Undecided,
+                    Leads::Inside(_) => Reached::Inside,
+                    Leads::Out => self.target(step, place, value, node),
+                    Leads::Nowhere if self.framed(step) => Reached::Inside,
+                    Leads::Nowhere => Reached::Undecided,
                 },
                 Flow::CallVia(place) => self.target(step, place, value, node),
                 _ => continue,
@@ -343,11 +406,12 @@ impl<'a> Graph<'a> {
 }
 
 /// Where a jump leads.
-enum Jump {
+enum Leads {
     /// A tail call.
     Out,
     Inside(Vec<u32>),
-    Lost,
+    /// It is lost.
+    Nowhere,
 }
 
 /// Makes it `len` times `value`.

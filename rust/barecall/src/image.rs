@@ -70,6 +70,9 @@ pub struct Image {
     pub(crate) slots: Vec<Slot>,
     /// By address; pieces of functions, without overlap.
     pub(crate) functions: Vec<Piece>,
+    /// For every so many bytes ([`PAGE`]) from the first piece on, how many pieces begin before; empty if they lie far
+    /// apart.
+    pub(crate) pages: Vec<u32>,
     /// Which piece is a part of which function: pairs of function and part, sorted.
     pub(crate) parts: Vec<(u32, u32)>,
     /// By address, then the preferred name first.
@@ -225,6 +228,7 @@ impl Image {
             .filter_map(|(part, piece)| Some((piece.part_of?, part)))
             .collect();
         image.parts.sort_unstable();
+        image.pages = pages(&image.functions);
         image.thunks = image.functions.iter().map(|_| AtomicU8::new(0)).collect();
         Ok(image)
     }
@@ -345,18 +349,28 @@ impl Image {
 
     /// The piece that contains an address.
     pub(crate) fn piece_at(&self, address: u64) -> Option<usize> {
-        let at = self
-            .functions
-            .partition_point(|piece| piece.start <= address)
-            .checked_sub(1)?;
+        let at = self.pieces_before(address)?;
         (address < self.functions[at].end).then_some(at)
     }
 
     /// The piece that begins at an address.
     pub(crate) fn piece_from(&self, address: u64) -> Option<usize> {
-        self.functions
-            .binary_search_by_key(&address, |piece| piece.start)
-            .ok()
+        let at = self.pieces_before(address)?;
+        (address == self.functions[at].start).then_some(at)
+    }
+
+    /// The last piece that begins at an address or before.
+    fn pieces_before(&self, address: u64) -> Option<usize> {
+        let first = self.functions.first()?.start;
+        let page = usize::try_from(address.checked_sub(first)? / PAGE).unwrap_or(usize::MAX);
+        // Between the first of this page's and of the next's; behind the last page is the last.
+        let from = self.pages.get(page).map_or(0, |&from| from as usize);
+        let to = self
+            .pages
+            .get(page.saturating_add(1))
+            .map_or(self.functions.len(), |&to| to as usize);
+        let among = &self.functions[from..to];
+        (from + among.partition_point(|piece| piece.start <= address)).checked_sub(1)
     }
 
     /// The symbol that a relocatable object leaves undefined and that was given this address.
@@ -570,6 +584,28 @@ impl Image {
             },
         }
     }
+}
+
+/// Between neighbouring entries of [`Image::pages`] lie so many bytes.
+const PAGE: u64 = 1 << 10;
+
+/// See [`Image::pages`].
+fn pages(functions: &[Piece]) -> Vec<u32> {
+    let (Some(first), Some(last)) = (functions.first(), functions.last()) else {
+        return Vec::new();
+    };
+    let span = (last.start - first.start) / PAGE;
+    if span > 16 * functions.len() as u64 {
+        return Vec::new();
+    }
+    let mut pages = Vec::new();
+    for (n, piece) in (0u32..).zip(functions) {
+        let page = (piece.start - first.start) / PAGE;
+        while pages.len() as u64 <= page {
+            pages.push(n);
+        }
+    }
+    pages
 }
 
 /// Bytes that tell what kind of file it is: a PE image says so some way in.

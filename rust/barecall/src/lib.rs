@@ -45,7 +45,7 @@ mod x86;
 
 pub use assert::{assert_bare, assert_bare_at};
 pub use bare::{NotBare, quoted};
-pub use calls::{Call, Function};
+pub use calls::{Call, Calls, Function, IntoCalls};
 pub use error::Error;
 pub use image::{Architecture, Image};
 pub use listing::{Instruction, Listing};

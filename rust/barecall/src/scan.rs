@@ -3,8 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::aarch64;
-use crate::body::Turn;
-use crate::calls::{Call, Site, Through};
+use crate::calls::{Calls, Site, Through};
 use crate::flow::{Graph, Reached};
 use crate::image::{Architecture, Image};
 use crate::route::Route;
@@ -15,7 +14,7 @@ impl Image {
     /// The calls of every function, by address, on all cores; `progress` hears how many bytes of code are done
     /// and how many there are.
     #[must_use]
-    pub fn calls(&self, progress: impl Fn(u64, u64) + Sync) -> Vec<Call<'_>> {
+    pub fn calls(&self, progress: impl Fn(u64, u64) + Sync) -> Calls<'_> {
         let total: u64 = self
             .functions
             .iter()
@@ -28,7 +27,7 @@ impl Image {
         let done = std::sync::atomic::AtomicU64::new(0);
         let mut found = InOrder::default();
         // A call in so many bytes is usual. Growing step by step would leave holes; memory not used is not taken.
-        found.calls.reserve_exact(
+        found.sites.reserve_exact(
             usize::try_from(total / 48)
                 .unwrap_or(0)
                 .min(self.bytes.len() / 48),
@@ -58,17 +57,17 @@ impl Image {
                         found
                             .lock()
                             .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .add(first, chunk, self, &sites);
+                            .add(first, chunk, &sites);
                     }
                 });
             }
         });
-        let mut calls = found
+        let mut sites = found
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .calls;
-        calls.shrink_to_fit();
-        calls
+            .sites;
+        sites.shrink_to_fit();
+        Calls { image: self, sites }
     }
 
     /// The other parts of a function.
@@ -85,41 +84,43 @@ impl Image {
 /// The chunks of calls that the workers find, put together as they come in: all of them twice would take much
 /// memory.
 #[derive(Default)]
-struct InOrder<'a> {
-    calls: Vec<Call<'a>>,
+struct InOrder {
+    sites: Vec<Site>,
     /// The first piece of the next chunk.
     next: usize,
     early: std::collections::BTreeMap<usize, Vec<Site>>,
 }
 
-impl<'a> InOrder<'a> {
-    fn add(&mut self, first: usize, chunk: usize, image: &'a Image, sites: &[Site]) {
+impl InOrder {
+    fn add(&mut self, first: usize, chunk: usize, sites: &[Site]) {
         if first != self.next {
             self.early.insert(first, sites.to_vec());
             return;
         }
-        let call = |site: &Site| Call { image, site: *site };
-        self.calls.extend(sites.iter().map(call));
+        self.sites.extend_from_slice(sites);
         self.next += chunk;
         while let Some(sites) = self.early.remove(&self.next) {
-            self.calls.extend(sites.iter().map(call));
+            self.sites.extend_from_slice(&sites);
             self.next += chunk;
         }
     }
 }
 
 /// Bytes of x86-64 code in one function beyond which its indirect calls are left undecided: each byte may be an
-/// instruction, and take as much memory as seventy.
+/// instruction, and take as much memory as a hundred.
 const LARGEST_FOLLOWED: u64 = 8 << 20;
 /// A larger one is read by so many instructions at a time: it may be all the code of a stripped image.
 const WINDOW: usize = 1 << 16;
+
+/// So many routes are remembered, as a power of two.
+const LINES: u32 = 15;
 
 /// What scanning one function after another reuses.
 pub(crate) struct Scanner<'a> {
     image: &'a Image,
     graph: Graph<'a>,
-    /// Routes found lately.
-    routes: Vec<Option<(Reached, Route)>>,
+    /// Routes found lately, each with the address or the complement of the slot that it is about.
+    routes: Vec<(u64, Route)>,
 }
 
 impl<'a> Scanner<'a> {
@@ -133,7 +134,7 @@ impl<'a> Scanner<'a> {
                     Architecture::Aarch64 => &aarch64::CONVENTION,
                 },
             ),
-            routes: vec![None; 1 << 13],
+            routes: vec![(0, Route::Unresolved); 1 << LINES],
         }
     }
 
@@ -154,15 +155,13 @@ impl<'a> Scanner<'a> {
         for &piece in &pieces {
             let piece = image.functions[piece];
             if !huge {
-                self.graph
-                    .body
-                    .append(image, piece.start, piece.end, usize::MAX);
+                self.graph.body.append(piece.start, piece.end, usize::MAX);
                 continue;
             }
             let mut at = piece.start;
             while at < piece.end {
                 self.graph.body.clear();
-                at = self.graph.body.append(image, at, piece.end, WINDOW);
+                at = self.graph.body.append(at, piece.end, WINDOW);
                 self.turns(&pieces, whole, true, sites);
             }
         }
@@ -180,8 +179,8 @@ impl<'a> Scanner<'a> {
     fn turns(&mut self, pieces: &[usize], whole: usize, huge: bool, sites: &mut Vec<Site>) -> bool {
         let mut any_open = false;
         for n in 0..self.graph.body.turns.len() {
-            let Turn { index, flow, .. } = self.graph.body.turns[n];
-            let index = index as usize;
+            let turn = self.graph.body.turns.get(n);
+            let (index, flow) = (turn.index as usize, self.graph.body.turns.flow(turn));
             let (tail, reached) = match flow {
                 Flow::Next | Flow::Stop => continue,
                 Flow::Call(to) => (false, Reached::Address(to)),
@@ -198,13 +197,13 @@ impl<'a> Scanner<'a> {
                         .or_else(|| self.locally(index, place, tail))
                     {
                         Some(Reached::Inside) => {
-                            self.graph.body.turns[n].open = true;
+                            self.graph.body.turns.open(n);
                             continue;
                         }
                         Some(reached) => (tail, reached),
                         None if huge => (tail, Reached::Undecided),
                         None => {
-                            self.graph.body.turns[n].open = true;
+                            self.graph.body.turns.open(n);
                             any_open = true;
                             continue;
                         }
@@ -247,6 +246,11 @@ impl<'a> Scanner<'a> {
             Place::Elsewhere => return Some(Reached::Pointer),
         };
         for earlier in (index.saturating_sub(BEFORE)..index).rev() {
+            if !self.graph.body.turns_at(earlier)
+                && self.graph.body.writes(earlier) & (1 << register) == 0
+            {
+                continue;
+            }
             match self.graph.body.flow(earlier) {
                 Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => return None,
                 Flow::Call(_) | Flow::CallVia(_)
@@ -316,20 +320,17 @@ impl<'a> Scanner<'a> {
 
     /// The route; few functions and slots are what most calls go to.
     fn route(&mut self, reached: Reached) -> Route {
-        // Fibonacci hashing: the product's upper bits.
-        let line = |address: u64| (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as usize;
-        let (Reached::Address(address) | Reached::Slot(address)) = reached else {
-            return self.image.route(reached);
+        let key = match reached {
+            Reached::Address(to) => to,
+            Reached::Slot(at) => !at,
+            _ => return self.image.route(reached),
         };
-        let line = &mut self.routes[line(address)];
-        match *line {
-            Some((known, route)) if known == reached => route,
-            _ => {
-                let route = self.image.route(reached);
-                *line = Some((reached, route));
-                route
-            }
+        // Fibonacci hashing: the product's upper bits.
+        let line = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LINES)) as usize;
+        if self.routes[line].0 != key || key == 0 {
+            self.routes[line] = (key, self.image.route(reached));
         }
+        self.routes[line].1
     }
 
     /// What an indirect call reaches where the instruction alone tells it.

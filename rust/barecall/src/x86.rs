@@ -1,5 +1,7 @@
 //! x86-64, through `iced-x86`: decoding, and what each instruction does ([`Step`]).
 
+mod skim;
+
 use iced_x86::{
     Code, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic,
     OpAccess, OpKind, Register,
@@ -8,6 +10,7 @@ use iced_x86::{
 use crate::flow::{Convention, Reached};
 use crate::image::Format;
 use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Width};
+pub(crate) use skim::{WINDOW, skim};
 
 /// The stack pointer's number.
 const SP: Reg = 4;
@@ -42,32 +45,14 @@ pub(crate) const fn may_be_frame(base: Reg) -> bool {
     matches!(base, SP | FP)
 }
 
-/// Decodes `code`, which lies at `address`, and appends its first `most` instructions to `out`; `found` hears of each
-/// and of its index there. Bytes that are no instruction become invalid instructions of one byte.
-pub(crate) fn decode(
-    code: &[u8],
-    address: u64,
-    most: usize,
-    out: &mut Vec<Instruction>,
-    mut found: impl FnMut(usize, &Instruction),
-) {
-    let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
-    let most = out.len().saturating_add(most);
-    while out.len() < most && decoder.can_decode() {
-        let index = out.len();
-        out.push(Instruction::default());
-        let Some(instruction) = out.last_mut() else {
-            break;
-        };
-        let (position, ip) = (decoder.position(), decoder.ip());
-        decoder.decode_out(instruction);
-        // The decoder takes as many bytes as it looked at: the next instruction's first among them.
-        if instruction.is_invalid() && decoder.set_position(position + 1).is_ok() {
-            decoder.set_ip(ip.wrapping_add(1));
-            instruction.set_len(1);
-            instruction.set_next_ip(ip.wrapping_add(1));
-        }
-        found(index, instruction);
+/// Decodes the instruction that `code`, which lies at `address`, begins with. Bytes that are no instruction become an
+/// invalid one of one byte.
+pub(crate) fn decode_one(code: &[u8], address: u64, instruction: &mut Instruction) {
+    Decoder::with_ip(64, code, address, DecoderOptions::NONE).decode_out(instruction);
+    // The decoder takes as many bytes as it looked at: the next instruction's first among them.
+    if instruction.is_invalid() {
+        instruction.set_len(1);
+        instruction.set_next_ip(address.wrapping_add(1));
     }
 }
 
@@ -556,8 +541,12 @@ mod tests {
     fn foreseen(code: &[u8], may_move: impl Fn(&Instruction) -> bool) -> (usize, usize, usize) {
         let mut info = InstructionInfoFactory::new();
         let (mut moving, mut missed, mut passed) = (0, 0, 0);
-        let mut decoded = Vec::new();
-        decode(code, 0x1000, usize::MAX, &mut decoded, |_, instruction| {
+        let mut decoded = Instruction::default();
+        let mut at = 0;
+        while at < code.len() {
+            decode_one(&code[at..], 0x1000 + at as u64, &mut decoded);
+            at += decoded.len();
+            let instruction = &decoded;
             let flow = flow(instruction);
             let calls = matches!(flow, Flow::Call(_) | Flow::CallVia(_) | Flow::JumpVia(_));
             let moves = calls || moves_pointers(&effect(instruction, &mut info));
@@ -565,12 +554,12 @@ mod tests {
             moving += usize::from(moves);
             missed += usize::from(moves && !may);
             passed += usize::from(!may);
-        });
+        }
         (moving, missed, passed)
     }
 
     /// Bytes of every kind, the same each time (xorshift).
-    fn noise(len: usize) -> Vec<u8> {
+    pub(super) fn noise(len: usize) -> Vec<u8> {
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         let mut next = || {
             state ^= state << 13;

@@ -451,7 +451,7 @@ fn every_call_of_the_standard_library_is_where_objdump_shows_it() {
         })
         .expect("the toolchain has a standard library");
     let image = Image::open(&library).unwrap();
-    let calls = image.calls(|_, _| {});
+    let calls: Vec<_> = image.calls(|_, _| {}).into_iter().collect();
     let ours: std::collections::HashMap<Place, barecall::Call<'_>> = calls
         .iter()
         .filter_map(|call| {

@@ -634,6 +634,8 @@ const CONTROLS: &[Control] = &[
             to("branches_bare", "puts", &[Register]),
             to("loop_bare", "puts", &[Register]),
             to("spilled_bare", "puts", &[Register]),
+            to("next_table_bare", "puts", &[Register]),
+            last("cut_table"),
             last("one_branch"),
             last("partial"),
             last("caller_saved"),

@@ -1,7 +1,7 @@
 //! The control-flow graph: blocks of steps, and which of them control gets to.
 
 use super::{Graph, NONE, refill};
-use crate::body::{Body, Turn, word};
+use crate::body::{Body, word};
 use crate::step::{Effect, Flow};
 
 /// Pieces of dead code that only lead to themselves, each taken by itself.
@@ -14,14 +14,47 @@ pub(super) const PAD: u8 = 2;
 /// or with nothing known.
 pub(super) const OTHERWISE: u8 = 4;
 
+/// Steps that are executed one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    /// Its first step.
+    pub begin: u32,
+    /// The block that its last step jumps to.
+    exit: u32,
+    /// Which of the graph's indirect jumps its last step is.
+    jump: u32,
+    /// Its predecessors begin here in the graph's.
+    pub predecessors: u32,
+    /// What it changes; 0 until asked.
+    pub mask: u64,
+    pub entered: u8,
+    pub reached: bool,
+    /// Whether control falls out of its end into the next.
+    falls: bool,
+}
+
+/// A step that ends a block.
+pub(super) struct End {
+    step: u32,
+    /// The step that it jumps to.
+    target: u32,
+    jump: u32,
+    falls: bool,
+}
+
+/// An indirect jump, with the steps it goes to so far.
+pub(super) struct Jump {
+    pub step: u32,
+    pub targets: Vec<u32>,
+}
+
 impl Graph<'_> {
     /// Finds the blocks and the jumps, as far as the instructions alone tell them.
     pub(super) fn begin_with(&mut self, entry: u64) {
         let steps = self.body.len();
         nearby(&self.body, &mut self.nearby);
-        refill(&mut self.leads, steps + 1, false);
-        self.branches.clear();
-        self.last_calls.clear();
+        refill(&mut self.leads, steps / 64 + 1, 0);
+        self.ends.clear();
         self.stale = true;
         self.jumps.clear();
         self.subroutines.clear();
@@ -30,50 +63,64 @@ impl Graph<'_> {
         self.budget = (1 << 16) + 64 * steps;
         self.lost = false;
         self.entry = self.index(entry).unwrap_or(0);
-        self.leads[0] = true;
-        self.leads[self.entry] = true;
-        for &index in &self.body.beginnings {
-            self.leads[index as usize] = true;
+        self.lead(0);
+        self.lead(self.entry);
+        for n in 0..self.body.beginnings.len() {
+            self.lead(self.body.beginnings[n] as usize);
         }
         for n in 0..self.body.turns.len() {
-            let Turn { index, flow, .. } = self.body.turns[n];
-            let index = index as usize;
+            let turn = self.body.turns.get(n);
+            let (index, flow) = (turn.index, self.body.turns.flow(turn));
+            let mut end = End {
+                step: index,
+                target: NONE,
+                jump: NONE,
+                falls: false,
+            };
             match flow {
                 Flow::Next => continue,
-                Flow::CallVia(_) => {
-                    if !self.never_returns(flow) {
-                        continue;
-                    }
-                    self.last_calls.push(word(index));
-                }
-                Flow::Call(to) => {
+                Flow::Call(_) | Flow::CallVia(_) => {
                     // A subroutine within the function.
-                    if let Some(target) = self.index(to)
+                    if let Flow::Call(to) = flow
+                        && let Some(target) = self.index(to)
                         && target != self.entry
                     {
-                        self.leads[target] = true;
+                        self.lead(target);
                         self.subroutines.push(word(target));
                     }
                     if !self.never_returns(flow) {
                         continue;
                     }
-                    self.last_calls.push(word(index));
                 }
                 Flow::Jump(to) | Flow::Branch(to) => {
+                    end.falls = matches!(flow, Flow::Branch(_));
                     if let Some(target) = self.index(to) {
-                        self.leads[target] = true;
-                        self.branches.push((word(index), word(target)));
+                        self.lead(target);
+                        end.target = word(target);
                     } else {
                         self.lost |= self.within(to);
                     }
                 }
                 Flow::JumpVia(_) => {
-                    self.jumps.insert(index, Vec::new());
+                    end.jump = word(self.jumps.len());
+                    self.jumps.push(Jump {
+                        step: index,
+                        targets: Vec::new(),
+                    });
                 }
                 Flow::Stop => {}
             }
-            self.leads[index + 1] = true;
+            self.lead(index as usize + 1);
+            self.ends.push(end);
         }
+    }
+
+    /// A block begins at a step; whether that is news.
+    pub(super) fn lead(&mut self, step: usize) -> bool {
+        let (word, bit) = (&mut self.leads[step / 64], 1 << (step % 64));
+        let news = *word & bit == 0;
+        *word |= bit;
+        news
     }
 
     /// The first step at an address of this function.
@@ -84,7 +131,7 @@ impl Graph<'_> {
             return None;
         }
         let at = match self.nearby.get(((address - first) >> 4) as usize) {
-            Some(&from) => (from as usize..body.len()).find(|&step| body.at(step) >= address)?,
+            Some(&from) => body.first_from(from as usize, address),
             None => body.first_at(address),
         };
         (at < body.len() && body.at(at) == address).then_some(at)
@@ -102,19 +149,20 @@ impl Graph<'_> {
         })
     }
 
-    /// Whether the step lies directly behind the one before it, not in another part of the function.
-    fn follows(&self, index: usize) -> bool {
-        self.body.follows(index)
-    }
-
     pub(super) fn begin(&self, block: usize) -> usize {
-        self.leaders[block] as usize
+        self.blocks[block].begin as usize
     }
 
     pub(super) fn end(&self, block: usize) -> usize {
-        self.leaders
+        self.blocks
             .get(block + 1)
-            .map_or(self.body.len(), |&leader| leader as usize)
+            .map_or(self.body.len(), |next| next.begin as usize)
+    }
+
+    /// The block that a step is in.
+    pub(super) fn block_of(&self, step: usize) -> usize {
+        let upto = self.leads[step / 64] << (63 - step % 64);
+        self.ranks[step / 64] as usize + upto.count_ones() as usize - 1
     }
 
     /// Divides the steps into blocks.
@@ -122,166 +170,223 @@ impl Graph<'_> {
         if !std::mem::take(&mut self.stale) {
             return;
         }
-        self.leaders.clear();
-        self.block_of.resize(self.body.len(), 0);
-        for (index, &leads) in self.leads[..self.body.len()].iter().enumerate() {
-            if leads {
-                self.leaders.push(word(index));
+        self.blocks.clear();
+        self.ranks.clear();
+        let steps = self.body.len();
+        for (n, &leads) in self.leads.iter().enumerate() {
+            self.ranks.push(word(self.blocks.len()));
+            let mut left = leads;
+            while left != 0 {
+                let begin = n * 64 + left.trailing_zeros() as usize;
+                left &= left - 1;
+                // Behind the last step none begins.
+                if begin < steps {
+                    self.blocks.push(Block {
+                        begin: word(begin),
+                        exit: NONE,
+                        jump: NONE,
+                        predecessors: 0,
+                        mask: 0,
+                        entered: 0,
+                        reached: false,
+                        falls: true,
+                    });
+                }
             }
         }
-        for block in 0..self.leaders.len() {
-            let steps = self.begin(block)..self.end(block);
-            self.block_of[steps].fill(word(block));
+        let mut block = 0;
+        for n in 0..self.ends.len() {
+            let End {
+                step,
+                target,
+                jump,
+                falls,
+            } = self.ends[n];
+            // Ends are in order, and each is the last step of its block.
+            while self
+                .blocks
+                .get(block + 1)
+                .is_some_and(|next| next.begin <= step)
+            {
+                block += 1;
+            }
+            let exit = if target == NONE {
+                NONE
+            } else {
+                word(self.block_of(target as usize))
+            };
+            let ended = &mut self.blocks[block];
+            ended.exit = exit;
+            ended.jump = jump;
+            ended.falls = falls;
         }
-        let blocks = self.leaders.len();
-        refill(&mut self.exits, blocks, NONE);
-        for &(step, target) in &self.branches {
-            self.exits[self.block_of[step as usize] as usize] = self.block_of[target as usize];
+        // Nothing falls into another part of the function, or out of it.
+        for n in 0..self.body.beginnings.len() {
+            let block = self.block_of(self.body.beginnings[n] as usize);
+            self.blocks[block - 1].falls = false;
         }
-        refill(&mut self.masks, blocks, 0);
-        self.falls.clear();
-        for block in 0..blocks {
-            let falls = self.falls_through(block);
-            self.falls.push(falls);
+        if let Some(last) = self.blocks.last_mut() {
+            last.falls = false;
         }
     }
 
-    fn falls_through(&self, block: usize) -> bool {
-        let end = self.end(block);
-        let goes_on = match self.body.flow(end - 1) {
-            Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => false,
-            Flow::Call(_) | Flow::CallVia(_) => {
-                self.last_calls.binary_search(&word(end - 1)).is_err()
+    /// Hears of each block that control goes to from a block.
+    pub(super) fn successors(&self, block: usize, mut successor: impl FnMut(usize)) {
+        let Block {
+            exit, jump, falls, ..
+        } = self.blocks[block];
+        if falls {
+            successor(block + 1);
+        }
+        if exit != NONE {
+            successor(exit as usize);
+        }
+        if jump != NONE {
+            for &step in &self.jumps[jump as usize].targets {
+                successor(self.block_of(step as usize));
             }
-            Flow::Next | Flow::Branch(_) => true,
-        };
-        goes_on && end < self.body.len() && self.follows(end)
-    }
-
-    pub(super) fn successors(&self, block: usize, out: &mut Vec<usize>) {
-        out.clear();
-        if self.falls[block] {
-            out.push(block + 1);
-        }
-        if self.exits[block] != NONE {
-            out.push(self.exits[block] as usize);
-        }
-        let last = self.end(block) - 1;
-        if let Flow::JumpVia(_) = self.body.flow(last)
-            && let Some(targets) = self.jumps.get(&last)
-        {
-            out.extend(
-                targets
-                    .iter()
-                    .map(|&step| self.block_of[step as usize] as usize),
-            );
         }
     }
 
     /// Finds which blocks are reached, and from where. False: too much of it from nowhere.
     pub(super) fn connect(&mut self, pads: bool) -> bool {
-        let blocks = self.leaders.len();
-        refill(&mut self.entered, blocks, 0);
-        refill(&mut self.reached, blocks, false);
-        let entry = self.block_of[self.entry] as usize;
-        self.entered[entry] = ENTRY;
-        let mut roots = vec![entry];
+        for block in &mut self.blocks {
+            block.entered = 0;
+            block.reached = false;
+            block.predecessors = 0;
+        }
+        let entry = self.block_of(self.entry);
+        self.blocks[entry].entered = ENTRY;
+        self.reach(entry);
         // Blocks that are entered with nothing known: subroutines within the function, and what lies behind
         // another function inside this one, which may fall into it.
         for n in 0..self.subroutines.len() {
-            let block = self.block_of[self.subroutines[n] as usize] as usize;
-            self.entered[block] |= OTHERWISE;
-            roots.push(block);
+            self.enter_otherwise(self.subroutines[n] as usize);
         }
-        for block in 1..blocks {
-            let leader = self.begin(block);
-            if !self.body.is_more(leader)
-                && !self.follows(leader)
-                && self.image.is_remainder(self.body.at(leader))
-            {
-                self.entered[block] |= OTHERWISE;
-                roots.push(block);
+        for n in 0..self.body.beginnings.len() {
+            let leader = self.body.beginnings[n] as usize;
+            if self.image.is_remainder(self.body.at(leader)) {
+                self.enter_otherwise(leader);
             }
         }
-        self.reach(roots);
         if pads {
-            let mut has_predecessor = vec![false; blocks];
-            for block in 0..blocks {
-                if self.exits[block] != NONE {
-                    has_predecessor[self.exits[block] as usize] = true;
+            let unreached = self.unreached();
+            if !unreached.is_empty() {
+                let mut has_predecessor = vec![false; self.blocks.len()];
+                for (n, block) in self.blocks.iter().enumerate() {
+                    if block.exit != NONE {
+                        has_predecessor[block.exit as usize] = true;
+                    }
+                    if block.falls {
+                        has_predecessor[n + 1] = true;
+                    }
                 }
-                if self.falls[block] {
-                    has_predecessor[block + 1] = true;
+                for &block in &unreached {
+                    if !has_predecessor[block] {
+                        self.blocks[block].entered |= PAD;
+                        self.reach(block);
+                    }
+                }
+                // Dead code that only leads to itself.
+                let mut orphans = 0;
+                for orphan in unreached {
+                    if self.blocks[orphan].reached {
+                        continue;
+                    }
+                    orphans += 1;
+                    if orphans > MOST_ORPHANS {
+                        return false;
+                    }
+                    self.blocks[orphan].entered |= PAD;
+                    self.reach(orphan);
                 }
             }
-            let found: Vec<usize> = self
-                .unreached()
-                .into_iter()
-                .filter(|&block| !has_predecessor[block])
-                .collect();
-            for &block in &found {
-                self.entered[block] |= PAD;
-            }
-            self.reach(found);
-            // Dead code that only leads to itself.
-            let mut orphans = 0;
-            for orphan in self.unreached() {
-                if self.reached[orphan] {
-                    continue;
-                }
-                orphans += 1;
-                if orphans > MOST_ORPHANS {
-                    return false;
-                }
-                self.entered[orphan] |= PAD;
-                self.reach(vec![orphan]);
-            }
         }
-        let mut edges = Vec::new();
-        let mut successors = Vec::new();
-        for block in (0..blocks)
-            .filter(|&block| self.reached[block])
-            .collect::<Vec<_>>()
-        {
-            self.successors(block, &mut successors);
-            edges.extend(successors.iter().map(|&to| (word(to), word(block))));
-        }
-        refill(&mut self.first_predecessor, blocks + 1, 0);
-        for &(to, _) in &edges {
-            self.first_predecessor[to as usize + 1] += 1;
-        }
-        for block in 0..blocks {
-            self.first_predecessor[block + 1] += self.first_predecessor[block];
-        }
-        let mut next = self.first_predecessor.clone();
-        refill(&mut self.predecessors, edges.len(), 0);
-        for (to, from) in edges {
-            let at = &mut next[to as usize];
-            self.predecessors[*at as usize] = from;
-            *at += 1;
-        }
+        self.find_predecessors();
         self.forget();
         true
     }
 
-    fn reach(&mut self, mut pending: Vec<usize>) {
-        let mut successors = Vec::new();
-        while let Some(block) = pending.pop() {
-            if !std::mem::replace(&mut self.reached[block], true) {
-                self.successors(block, &mut successors);
-                pending.extend_from_slice(&successors);
+    fn find_predecessors(&mut self) {
+        let mut edges = std::mem::take(&mut self.edges);
+        edges.clear();
+        for block in 0..self.blocks.len() {
+            if self.blocks[block].reached {
+                self.successors(block, |to| edges.push((word(to), word(block))));
             }
         }
+        // How many each block has, where they end, and then, filled from there, where they begin.
+        for &(to, _) in &edges {
+            self.blocks[to as usize].predecessors += 1;
+        }
+        let mut end = 0;
+        for block in &mut self.blocks {
+            end += block.predecessors;
+            block.predecessors = end;
+        }
+        refill(&mut self.predecessors, edges.len(), 0);
+        for &(to, from) in edges.iter().rev() {
+            let at = &mut self.blocks[to as usize].predecessors;
+            *at -= 1;
+            self.predecessors[*at as usize] = from;
+        }
+        self.edges = edges;
+    }
+
+    /// Where a block's predecessors lie among all.
+    pub(super) fn predecessors(&self, block: usize) -> std::ops::Range<usize> {
+        let end = self
+            .blocks
+            .get(block + 1)
+            .map_or(self.predecessors.len(), |next| next.predecessors as usize);
+        self.blocks[block].predecessors as usize..end
+    }
+
+    /// Whether a block ends in an indirect jump.
+    pub(super) fn jumps_on(&self, block: usize) -> bool {
+        self.blocks[block].jump != NONE
+    }
+
+    /// The one block from which control gets to this one.
+    pub(super) fn only_predecessor(&self, block: usize) -> Option<usize> {
+        if self.blocks[block].entered != 0 {
+            return None;
+        }
+        let among = self.predecessors(block);
+        (among.len() == 1).then(|| self.predecessors[among.start] as usize)
+    }
+
+    fn enter_otherwise(&mut self, step: usize) {
+        let block = self.block_of(step);
+        self.blocks[block].entered |= OTHERWISE;
+        self.reach(block);
+    }
+
+    fn reach(&mut self, from: usize) {
+        let mut pending = std::mem::take(&mut self.pending_blocks);
+        pending.push(from);
+        while let Some(block) = pending.pop() {
+            if !std::mem::replace(&mut self.blocks[block].reached, true) {
+                self.successors(block, |next| {
+                    if !self.blocks[next].reached {
+                        pending.push(next);
+                    }
+                });
+            }
+        }
+        self.pending_blocks = pending;
     }
 
     /// Blocks that nothing reaches so far. Nops that align the next block fall into it, but never run.
     pub(super) fn unreached(&mut self) -> Vec<usize> {
-        let blocks = 0..self.leaders.len();
+        let blocks = 0..self.blocks.len();
         blocks
             .filter(|&block| {
-                !self.reached[block]
+                !self.blocks[block].reached
                     && (self.begin(block)..self.end(block)).any(|step| {
-                        self.body.flow(step) != Flow::Next || self.body.effect(step) != Effect::None
+                        self.body.turns_at(step)
+                            || self.body.writes(step) != 0
+                            || self.body.effect(step) != Effect::None
                     })
             })
             .collect()
@@ -289,16 +394,17 @@ impl Graph<'_> {
 }
 
 /// See [`Graph::nearby`].
-fn nearby(body: &Body, nearby: &mut Vec<u32>) {
+fn nearby(body: &Body<'_>, nearby: &mut Vec<u32>) {
     nearby.clear();
     let (first, last) = (body.at(0), body.at(body.len() - 1));
     if (last - first) >> 4 > 4 * body.len() as u64 {
         return;
     }
-    for index in 0..body.len() {
-        let line = ((body.at(index) - first) >> 4) as usize;
+    nearby.reserve(((last - first) >> 4) as usize + 1);
+    body.each_address(|index, at| {
+        let line = ((at - first) >> 4) as usize;
         while nearby.len() <= line {
             nearby.push(word(index));
         }
-    }
+    });
 }

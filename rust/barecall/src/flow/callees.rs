@@ -68,6 +68,9 @@ impl Graph<'_> {
     /// is then.
     pub(super) fn is_odd(&mut self, flow: Flow) -> bool {
         let image = self.image;
+        if self.subroutines.is_empty() && !image.has_what_returns_twice() {
+            return false;
+        }
         match flow {
             // A subroutine within the function; a recursive call keeps to the convention.
             Flow::Call(to) => {

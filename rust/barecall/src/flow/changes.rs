@@ -1,8 +1,8 @@
 //! What steps do to a location, followed backwards through a block.
 
-use super::Graph;
 use super::questions::{Question, Source};
 use super::value::{Location, Value};
+use super::{Graph, STORES};
 use crate::body::word;
 use crate::step::{Effect, Expr, Flow, Mem};
 
@@ -16,24 +16,24 @@ enum Change {
 
 /// In a block's mask of changed registers: it has been computed,
 const KNOWN: u64 = 1 << 63;
-/// the block may write memory,
-const WRITES: u64 = 1 << 62;
-/// it has a call.
+/// beside [`STORES`], it has a call.
 pub(super) const CALLS: u64 = 1 << 61;
+
+/// So many blocks are gone back at once; what many ask is asked once.
+const MOST_HOPS: usize = 8;
 
 impl Graph<'_> {
     /// What a block may change.
     pub(super) fn mask(&mut self, block: usize) -> u64 {
-        if self.masks[block] != 0 {
-            return self.masks[block];
+        if self.blocks[block].mask != 0 {
+            return self.blocks[block].mask;
         }
-        let mut mask = KNOWN;
-        for index in self.begin(block)..self.end(block) {
-            let effect = self.body.effect(index);
-            mask |= self.writes(&effect);
-            let flow = self.body.flow(index);
+        let steps = self.begin(block)..self.end(block);
+        let mut mask = KNOWN | self.body.all_writes(steps.clone());
+        for n in self.body.turns_in(steps) {
+            let flow = self.body.turns.flow(self.body.turns.get(n));
             if let Flow::Call(_) | Flow::CallVia(_) = flow {
-                mask |= WRITES | CALLS;
+                mask |= STORES | CALLS;
                 mask |= if self.is_odd(flow) {
                     u64::from(u32::MAX)
                 } else {
@@ -41,33 +41,17 @@ impl Graph<'_> {
                 };
             }
         }
-        self.masks[block] = mask;
+        self.blocks[block].mask = mask;
         mask
     }
 
-    /// The registers that an effect writes, and [`WRITES`].
-    pub(super) fn writes(&self, effect: &Effect) -> u64 {
-        let sp = 1 << self.convention.sp;
-        match *effect {
-            Effect::None => 0,
-            Effect::Set(register, _) => 1 << register,
-            Effect::Store { .. } => WRITES,
-            Effect::Push(_) => sp | WRITES,
-            Effect::Pop(to) => sp | 1 << to,
-            Effect::Leave => sp | 1 << self.convention.fp,
-            Effect::Realign => sp,
-            Effect::Clobber { writes, store, .. } => {
-                u64::from(writes) | if store.is_some() { WRITES } else { 0 }
-            }
-        }
+    /// Whether what a block leaves behind may be what a landing pad finds.
+    pub(super) fn may_throw(&mut self, block: usize) -> bool {
+        self.mask(block) & CALLS != 0 || self.jumps_on(block)
     }
 
     pub(super) fn may_change(&mut self, block: usize, location: Location) -> bool {
-        let bit = match location {
-            Location::Reg(register) => 1 << register,
-            Location::Frame(..) => WRITES,
-        };
-        self.mask(block) & bit != 0
+        self.mask(block) & bit(location) != 0
     }
 
     pub(super) fn at_start(&mut self, block: usize, location: Location) -> Source {
@@ -78,15 +62,32 @@ impl Graph<'_> {
     }
 
     /// What a location holds before a step of a block (or at its end).
-    pub(super) fn before(&mut self, block: usize, step: usize, mut location: Location) -> Source {
-        let begin = self.begin(block);
+    pub(super) fn before(
+        &mut self,
+        mut block: usize,
+        step: usize,
+        mut location: Location,
+    ) -> Source {
+        let mut begin = self.begin(block);
         let mut index = step;
+        let mut hops = 0;
         self.budget = self.budget.saturating_sub(1);
         loop {
             if location == Location::Reg(self.convention.sp) {
                 return Source::Value(Value::Frame);
             }
             if index == begin || !self.may_change(block, location) {
+                // What only one other leads to needs no question of its own.
+                if hops < MOST_HOPS
+                    && !self.lost
+                    && let Some(before) = self.only_predecessor(block)
+                {
+                    hops += 1;
+                    block = before;
+                    begin = self.begin(block);
+                    index = self.end(block);
+                    continue;
+                }
                 return self.at_start(block, location);
             }
             while index > begin {
@@ -95,6 +96,9 @@ impl Graph<'_> {
                     return Source::Value(Value::Unknown);
                 }
                 self.budget -= 1;
+                if !self.body.turns_at(index) && self.body.writes(index) & bit(location) == 0 {
+                    continue;
+                }
                 if let Some(value) = self.left_by_call(index, location) {
                     return Source::Value(value);
                 }
@@ -200,5 +204,13 @@ impl Graph<'_> {
                 }
             }
         }
+    }
+}
+
+/// What an instruction has to write to change a location.
+const fn bit(location: Location) -> u64 {
+    match location {
+        Location::Reg(register) => 1 << register,
+        Location::Frame(..) => STORES,
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum Address {
 
 impl Graph<'_> {
     fn register(&mut self, step: usize, register: Reg, waiter: u32) -> Option<Value> {
-        let block = self.block_of[step] as usize;
+        let block = self.block_of(step);
         let source = self.before(block, step, Location::Reg(register));
         self.heard(source, waiter)
     }
@@ -55,8 +55,7 @@ impl Graph<'_> {
             return Some(Value::Unknown);
         };
         // An instruction that changes a register and then goes through it is not followed.
-        let effect = self.body.effect(step);
-        let own = self.writes(&effect);
+        let own = self.body.writes(step);
         match place {
             Place::Elsewhere => Some(Value::Dynamic),
             Place::Reg(register) if own & (1 << register) == 0 => {
@@ -163,7 +162,7 @@ impl Graph<'_> {
             Address::Const(at) if self.callees.holds_code(self.image, at) => Value::Slot(at),
             Address::Const(_) | Address::Dynamic => Value::Dynamic,
             Address::Frame(base, at) => {
-                let block = self.block_of[step] as usize;
+                let block = self.block_of(step);
                 let source = self.before(block, step, Location::Frame(base, at));
                 self.heard(source, node)?
             }

@@ -69,10 +69,9 @@ impl Graph<'_> {
 
     /// The stack and frame pointers before a step.
     pub(super) fn pointers_before(&mut self, step: usize) -> Pointers {
-        let block = self.block_of[step] as usize;
+        let block = self.block_of(step);
         let begin = self.begin(block);
-        let pointers = 1 << self.convention.sp | 1 << self.convention.fp;
-        let moves = self.mask(block) & pointers != 0;
+        let moves = self.mask(block) & self.pointers() != 0;
         self.frame();
         if !moves || self.frame().block != Some(block) {
             let mut now = self.frame().entering[block].unwrap_or(Pointers { sp: None, fp: None });
@@ -98,13 +97,18 @@ impl Graph<'_> {
         now
     }
 
+    /// The two pointers' bits among registers.
+    const fn pointers(&self) -> u64 {
+        1 << self.convention.sp | 1 << self.convention.fp
+    }
+
     /// Follows the stack and frame pointers forwards through all blocks.
     fn frame_of_blocks(&mut self) -> Frame {
         const NOTHING_KNOWN: Pointers = Pointers {
             sp: Some((Base::Block, 0)),
             fp: None,
         };
-        let blocks = self.leaders.len();
+        let blocks = self.blocks.len();
         if self.lost {
             return Frame {
                 entering: vec![Some(NOTHING_KNOWN); blocks],
@@ -119,7 +123,7 @@ impl Graph<'_> {
         let mut pending = Vec::new();
         let mut pads = Vec::new();
         for block in 0..blocks {
-            let how = self.entered[block];
+            let how = self.blocks[block].entered;
             if how & PAD != 0 {
                 pads.push(block);
             }
@@ -136,13 +140,24 @@ impl Graph<'_> {
             }
         }
         let mut thrown: Option<Pointers> = None;
-        let mut successors = Vec::new();
         loop {
             while let Some(block) = pending.pop() {
                 let Some(mut now) = frame.entering[block] else {
                     continue;
                 };
-                for index in self.begin(block)..self.end(block) {
+                // What is known already need not be found again.
+                let passed = frame.escaped && self.mask(block) & self.pointers() == 0;
+                let mut steps = self.begin(block)..self.end(block);
+                if passed {
+                    steps.start = steps.end;
+                    if !pads.is_empty() && self.may_throw(block) {
+                        thrown = Some(match thrown {
+                            None => now,
+                            Some(known) => frame.either(known, now),
+                        });
+                    }
+                }
+                for index in steps {
                     if !self.body.may_move_pointers(index) {
                         frame.escaped |= now.sp.is_none();
                         continue;
@@ -158,10 +173,7 @@ impl Graph<'_> {
                         });
                     }
                 }
-                self.successors(block, &mut successors);
-                for &next in &successors {
-                    frame.join(next, now, &mut pending);
-                }
+                self.successors(block, |next| frame.join(next, now, &mut pending));
             }
             let thrown = thrown.unwrap_or(NOTHING_KNOWN);
             for &pad in &pads {

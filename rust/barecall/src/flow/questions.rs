@@ -9,6 +9,9 @@ use super::{Graph, NONE};
 use crate::body::word;
 use crate::step::Flow;
 
+/// So many locations have a table of their own of which question is about which block.
+const MOST_LOCATIONS: usize = 16;
+
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Question {
@@ -26,7 +29,8 @@ pub(super) struct Node {
     pub question: Question,
     /// None: nothing has got there so far.
     pub value: Option<Value>,
-    pub asked: bool,
+    /// How many of the sources of its answer are joined.
+    pub next: u32,
     /// The first of the questions that wait for this one, in `Graph::waiting`.
     pub waiting: u32,
 }
@@ -76,32 +80,53 @@ impl Hasher for Mix {
 
 impl Graph<'_> {
     pub(super) fn ask(&mut self, question: Question) -> u32 {
-        if let Some(&node) = self.known.get(&question) {
-            return node;
-        }
         let node = word(self.nodes.len());
+        // Most are of this kind, about few places.
+        let known = match question {
+            Question::Entering(block, location) => self.asked_at(block as usize, location),
+            _ => None,
+        };
+        let known = match known {
+            Some(known) => known,
+            None => self.known.entry(question).or_insert(NONE),
+        };
+        if *known != NONE {
+            return *known;
+        }
+        *known = node;
         self.nodes.push(Node {
             question,
             value: None,
-            asked: false,
+            next: 0,
             waiting: NONE,
         });
-        self.known.insert(question, node);
         self.work.push(node);
         node
+    }
+
+    /// Where the question about what a location holds at a block's beginning is noted; none if there are too many.
+    fn asked_at(&mut self, block: usize, location: Location) -> Option<&mut u32> {
+        let blocks = self.blocks.len();
+        let n = match self.locations.iter().position(|&known| known == location) {
+            Some(n) => n,
+            None if self.locations.len() < MOST_LOCATIONS => {
+                self.locations.push(location);
+                self.asked.resize(self.locations.len() * blocks, NONE);
+                self.locations.len() - 1
+            }
+            None => return None,
+        };
+        self.asked.get_mut(n * blocks + block)
     }
 
     /// Follows all questions until no answer changes.
     pub(super) fn answer(&mut self) {
         while let Some(node) = self.work.pop() {
-            let question = self.nodes[node as usize].question;
-            let first = !std::mem::replace(&mut self.nodes[node as usize].asked, true);
-            match question {
-                Question::Entering(block, location) if first => {
+            match self.nodes[node as usize].question {
+                Question::Entering(block, location) => {
                     self.entering(node, block as usize, location);
                 }
-                Question::Thrown(location) if first => self.thrown(node, location),
-                Question::Entering(..) | Question::Thrown(_) => {}
+                Question::Thrown(location) => self.thrown(node, location),
                 Question::Put(step) => {
                     let value = self.put(step as usize, node);
                     self.learn(node, value);
@@ -112,6 +137,34 @@ impl Graph<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the rest of what a question joins can be left out: some path brings what is no constant.
+    fn is_settled(&self, node: u32) -> bool {
+        matches!(
+            self.nodes[node as usize].value,
+            Some(Value::Dynamic | Value::Unknown)
+        )
+    }
+
+    /// Joins a source into a question's answer, and what it says later.
+    fn join(&mut self, node: u32, source: Source) {
+        let value = self.heard(source, node);
+        self.learn(node, value);
+    }
+
+    /// Joins one more part of a question's answer, `next` of them done then. Whether to go on: what that part itself
+    /// waits for comes first, since it may settle the answer.
+    fn go_on(&mut self, node: u32, next: usize, part: impl FnOnce(&mut Self)) -> bool {
+        self.nodes[node as usize].next = word(next);
+        self.work.push(node);
+        let before = self.work.len();
+        part(self);
+        if self.work.len() > before {
+            return false;
+        }
+        self.work.pop();
+        true
     }
 
     /// Joins a value into an answer, and tells those who wait for it.
@@ -155,71 +208,78 @@ impl Graph<'_> {
     }
 
     fn entering(&mut self, node: u32, block: usize, location: Location) {
-        let how = self.entered[block];
-        if how & OTHERWISE != 0 {
-            // Nothing is above that.
-            self.learn(node, Some(Value::Unknown));
-            return;
+        let how = self.blocks[block].entered;
+        let from = self.nodes[node as usize].next as usize;
+        if from == 0 {
+            if how & OTHERWISE != 0 {
+                // Nothing is above that.
+                self.learn(node, Some(Value::Unknown));
+            } else if how & ENTRY != 0 {
+                self.learn(node, Some(Value::Dynamic));
+            }
+            if how & PAD != 0
+                && !self.is_settled(node)
+                && !self.go_on(node, 1, |graph| {
+                    let thrown = graph.ask(Question::Thrown(location));
+                    graph.join(node, Source::Node(thrown));
+                })
+            {
+                return;
+            }
         }
-        if how & ENTRY != 0 {
-            self.learn(node, Some(Value::Dynamic));
-        }
-        if how & PAD != 0 {
-            let thrown = self.ask(Question::Thrown(location));
-            let value = self.heard(Source::Node(thrown), node);
-            self.learn(node, value);
-        }
-        let from = self.first_predecessor[block] as usize;
-        let to = self.first_predecessor[block + 1] as usize;
-        for n in from..to {
-            let predecessor = self.predecessors[n] as usize;
-            let source = self.before(predecessor, self.end(predecessor), location);
-            let value = self.heard(source, node);
-            self.learn(node, value);
+        let predecessors = self.predecessors(block);
+        for n in from.saturating_sub(1)..predecessors.len() {
+            if self.is_settled(node) {
+                return;
+            }
+            let predecessor = self.predecessors[predecessors.start + n] as usize;
+            if !self.go_on(node, n + 2, |graph| {
+                let source = graph.before(predecessor, graph.end(predecessor), location);
+                graph.join(node, source);
+            }) {
+                return;
+            }
         }
     }
 
     /// Joins what every call leaves behind and, should a table be longer than it was taken for, every jump: the
     /// other cases may be what seems to be entered by nothing.
     fn thrown(&mut self, node: u32, location: Location) {
-        let mut any = false;
-        for block in 0..self.leaders.len() {
-            let mask = self.mask(block);
+        for block in self.nodes[node as usize].next as usize..self.blocks.len() {
+            if self.is_settled(node) {
+                return;
+            }
             self.budget = self.budget.saturating_sub(1);
-            if !self.reached[block] {
+            if !self.blocks[block].reached {
                 continue;
             }
-            let end = self.end(block);
-            let jumps = matches!(self.body.flow(end - 1), Flow::JumpVia(_));
-            if jumps {
-                any = true;
-                let source = self.before(block, end, location);
-                let value = self.heard(source, node);
-                self.learn(node, value);
-            }
-            if mask & CALLS == 0 {
-                continue;
-            }
-            any = true;
-            if !self.may_change(block, location) {
-                let source = self.at_start(block, location);
-                let value = self.heard(source, node);
-                self.learn(node, value);
-                continue;
-            }
-            for index in self.begin(block)..end {
-                if matches!(self.body.flow(index), Flow::Call(_) | Flow::CallVia(_)) {
-                    let source = self.before(block, index + 1, location);
-                    let value = self.heard(source, node);
-                    self.learn(node, value);
-                    if self.nodes[node as usize].value == Some(Value::Unknown) {
-                        return;
-                    }
-                }
+            if self.may_throw(block)
+                && !self.go_on(node, block + 1, |graph| {
+                    graph.thrown_by(node, block, location)
+                })
+            {
+                return;
             }
         }
-        if !any {
+        if self.nodes[node as usize].next == 0 {
             self.learn(node, Some(Value::Unknown));
+        }
+    }
+
+    fn thrown_by(&mut self, node: u32, block: usize, location: Location) {
+        let (begin, end) = (self.begin(block), self.end(block));
+        if self.jumps_on(block) || !self.may_change(block, location) {
+            let source = self.before(block, end, location);
+            self.join(node, source);
+        }
+        if self.mask(block) & CALLS == 0 || !self.may_change(block, location) {
+            return;
+        }
+        for index in begin..end {
+            if matches!(self.body.flow(index), Flow::Call(_) | Flow::CallVia(_)) {
+                let source = self.before(block, index + 1, location);
+                self.join(node, source);
+            }
         }
     }
 }

@@ -94,11 +94,20 @@ impl Graph<'_> {
             })
     }
 
-    /// Where a jump table leads: steps of this function, up to the first entry that leaves it.
+    /// Where a jump table leads: steps of this function, up to the first entry that leaves it, or to where another
+    /// table begins. Should that cut it short, the rest of its cases are blocks that nothing is seen to enter.
     pub(super) fn targets(&self, table: Table) -> Option<Vec<u32>> {
         let mut targets = Vec::new();
         // A short function has no long table; this is asked at every visit.
         let most = (8 * self.body.len() as u64).clamp(1 << 10, MOST_ENTRIES);
+        let width = table.width.map_or(8, Width::bytes);
+        let next = self
+            .tables
+            .iter()
+            .filter_map(|other| other.at.checked_sub(table.at))
+            .filter(|&distance| distance > 0)
+            .min();
+        let most = next.map_or(most, |distance| most.min(distance.div_ceil(width)));
         for n in 0..most {
             let target = match table.width {
                 None => self.image.pointer(table.at.wrapping_add(n * 8)),
@@ -112,12 +121,16 @@ impl Graph<'_> {
                     }),
             };
             let Some(step) = target.and_then(|target| self.index(target)) else {
-                targets.sort_unstable();
-                targets.dedup();
-                return (!targets.is_empty()).then_some(targets);
+                return (!targets.is_empty()).then(|| in_order(targets));
             };
             targets.push(word(step));
         }
-        None
+        next.is_some().then(|| in_order(targets))
     }
+}
+
+fn in_order(mut targets: Vec<u32>) -> Vec<u32> {
+    targets.sort_unstable();
+    targets.dedup();
+    targets
 }

@@ -165,6 +165,7 @@ impl<'a> File<'a> {
             relro,
             slots,
             functions,
+            pages: Vec::new(),
             parts: Vec::new(),
             symbols,
             producers: self.producers(&table),

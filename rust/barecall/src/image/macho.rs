@@ -178,6 +178,7 @@ impl<'a> Reader<'a> {
             relro: Vec::new(),
             slots,
             functions,
+            pages: Vec::new(),
             parts: Vec::new(),
             symbols,
             producers: Vec::new(),

@@ -109,6 +109,7 @@ impl<'a> Reader<'a> {
             relro: imported,
             slots,
             functions: Vec::new(),
+            pages: Vec::new(),
             parts: Vec::new(),
             symbols: Vec::new(),
             producers: Vec::new(),

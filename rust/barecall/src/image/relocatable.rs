@@ -614,6 +614,7 @@ impl<'a> Linker<'a> {
             relro: Vec::new(),
             slots,
             functions,
+            pages: Vec::new(),
             parts: Vec::new(),
             symbols,
             producers: Vec::new(),

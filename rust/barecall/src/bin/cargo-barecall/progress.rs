@@ -3,11 +3,11 @@
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use barecall::{Call, Image};
+use barecall::{Calls, Image};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The calls of an image, with progress.
-pub(crate) fn calls(image: &Image) -> Vec<Call<'_>> {
+pub(crate) fn calls(image: &Image) -> Calls<'_> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     if let Ok(style) =
         ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes} of code, {eta}")

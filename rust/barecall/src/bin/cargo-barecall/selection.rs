@@ -1,6 +1,6 @@
 //! Which calls are meant: those into C, unless something else is asked for.
 
-use barecall::{Call, Image, Route, is_rust};
+use barecall::{Call, Calls, Image, Route, is_rust};
 use regex::Regex;
 
 /// Which calls.
@@ -45,7 +45,7 @@ impl Selection {
     }
 
     /// Takes the calls that are meant, in the order of their addresses.
-    pub(crate) fn of<'a>(&self, image: &'a Image, calls: Vec<Call<'a>>) -> Selected<'a> {
+    pub(crate) fn of<'a>(&self, image: &'a Image, calls: Calls<'a>) -> Selected<'a> {
         let has = |known: fn(&str) -> bool| {
             image
                 .functions()

@@ -1,0 +1,490 @@
+//! Skimming: where instructions begin, where control turns, and what each may change, without decoding them whole.
+//!
+//! A program's instructions have few shapes: prefix, REX byte, opcode and ModRM byte. How long an instruction is
+//! (but for its address), whether it turns control, and which registers it writes depend on nothing else. So what
+//! `iced-x86` says of one instruction of a shape is remembered for all of it, and a shape that is not as simple is
+//! decoded every time it is met. Of opcodes this file itself knows which of them a ModRM byte follows, and how long
+//! most are; where the decoder says otherwise, it is the decoder that counts.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
+
+use super::{SYSTEM_V, decode_one, effect, flow, may_move_pointers};
+use crate::body::{Brief, Turn, Turns};
+use crate::step::Flow;
+
+/// The longest instruction, in bytes.
+const LONGEST: usize = 15;
+/// So many bytes from an instruction's first on are looked at, whether they belong to it or not.
+pub(crate) const WINDOW: usize = 16;
+
+/// Of a remembered shape: it has been learnt,
+const KNOWN: u32 = 1 << 31;
+/// it has an address behind its ModRM byte,
+const ADDRESS: u32 = 1 << 30;
+/// how long it is without prefixes and address (four bits from here on),
+const LENGTH: u32 = 26;
+/// if it turns control, that its last four bytes are how far, not its last,
+const NEAR: u32 = 1 << 25;
+/// and which kind of turn it is (three bits from here on). The rest are the bits of [`Brief::what`].
+const KIND: u32 = 22;
+
+/// It is decoded each time, unless it was not learnt yet; all others are the kinds of turns.
+const DECODED: u32 = 7;
+
+/// The prefixes that change what an opcode means, or its operands. A shape has one of them, or none.
+const PREFIXES: [u8; 5] = [0x66, 0xf2, 0xf3, 0xf0, 0x67];
+/// No REX byte, or one: its W, R and B; X only says more of an address.
+const REX: usize = 9;
+const SHAPES: usize = (1 + PREFIXES.len()) * REX * (2 << 16);
+
+/// Every shape that was met so far, in any image. Written at most once for each shape, with what depends on nothing but
+/// the shape: whoever does it writes the same.
+static REMEMBERED: [AtomicU32; SHAPES] = [const { AtomicU32::new(0) }; SHAPES];
+
+/// Appends what is known of the instructions in the first `len` bytes of `code`, which lies at `address`, at most `most`
+/// of them, and those at which control turns. What lies behind the `len` bytes does not matter, but with [`WINDOW`] bytes
+/// more the last need not be decoded.
+pub(crate) fn skim(
+    code: &[u8],
+    len: usize,
+    address: u64,
+    most: usize,
+    briefs: &mut Vec<Brief>,
+    turns: &mut Turns,
+) {
+    let len = len.min(code.len());
+    let most = briefs.len().saturating_add(most);
+    let mut decoded = Instruction::default();
+    let mut at = 0;
+    while at < len && briefs.len() < most {
+        let ip = address.wrapping_add(at as u64);
+        let index = briefs.len();
+        let window = code[at..].first_chunk();
+        let known = window
+            .and_then(usual)
+            .or_else(|| window.and_then(shape))
+            .filter(|known| at + known.size <= len);
+        let size = if let Some(Known { shape, size }) = known {
+            // Every instruction is written down as a turn, and the next overwrites it unless it is one: which of
+            // them are, no processor foresees. One that is has at most eight bytes.
+            let bytes = window.map_or(0, first_word);
+            let last = bytes.wrapping_shl(64_u32.wrapping_sub(8 * size as u32));
+            let distance = last.cast_signed() >> if shape & NEAR == 0 { 56 } else { 32 };
+            let target = ip.wrapping_add(size as u64).wrapping_add_signed(distance);
+            briefs.push(Brief::new(ip, size, shape & Brief::ALL, turns.len()));
+            turns.push_unless_none(index, shape >> KIND & 7, target);
+            size
+        } else {
+            decode_one(&code[at..len], ip, &mut decoded);
+            let flow = flow(&decoded);
+            let what = match flow {
+                Flow::CallVia(_) | Flow::JumpVia(_) => Brief::POINTERS | Brief::TURN,
+                Flow::Next => Brief::VAGUE,
+                _ => Brief::VAGUE | Brief::TURN,
+            };
+            briefs.push(Brief::new(ip, decoded.len(), what, turns.len()));
+            turns.push(index, flow);
+            decoded.len()
+        };
+        at += size;
+    }
+}
+
+/// An instruction whose shape is remembered.
+struct Known {
+    shape: u32,
+    /// How many bytes long it is.
+    size: usize,
+}
+
+fn first_word(window: &[u8; WINDOW]) -> u64 {
+    u64::from_le_bytes(window.first_chunk().copied().unwrap_or_default())
+}
+
+/// What is known of the instruction that begins here, if it is one of the usual. The same as [`shape`], sooner: how long
+/// it is, and so where the next begins, has not to wait for what is remembered.
+#[inline(always)]
+fn usual(window: &[u8; WINDOW]) -> Option<Known> {
+    let mut word = first_word(window);
+    // Without a branch: whether there is a REX byte is anybody's guess.
+    let byte = word as usize;
+    let extended = usize::from(byte & 0xf0 == 0x40);
+    word >>= 8 * extended;
+    let mut opcode = word as usize & 0xff;
+    let mut size = extended;
+    if opcode == 0x0f {
+        word >>= 8;
+        opcode = 0x100 | word as usize & 0xff;
+        size += 1;
+    }
+    let form = FORMS[opcode];
+    let rest = (word >> 8) as usize;
+    let (modrm, sib) = (rest & 0xff, rest >> 8);
+    // All ones if there is a ModRM byte.
+    let mask = usize::from(form >> 8);
+    size += usize::from(form & 7) + (address(modrm, sib) & mask);
+    let rex = extended * rex_bits(byte);
+    let shape = REMEMBERED[place(0, rex, opcode, modrm & mask)].load(Ordering::Relaxed);
+    let odd = form & UNUSUAL != 0 || form & WIDER != 0 && extended != 0;
+    // Or it was not learnt yet.
+    (!odd && shape != 0 && shape >> KIND & 7 != DECODED).then_some(Known { shape, size })
+}
+
+/// What is known of the instruction that begins here, if its shape tells it.
+#[inline(never)]
+fn shape(window: &[u8; WINDOW]) -> Option<Known> {
+    let mut word = first_word(window);
+    let mut prefixes = 0;
+    let mut prefix = 0;
+    while IS_PREFIX[usize::from(word as u8)] {
+        let byte = word as u8;
+        // Segments only say more of an address.
+        let known = PREFIXES.iter().position(|&known| known == byte);
+        let this = known.map_or(prefix, |n| n + 1);
+        if prefix != 0 && prefix != this {
+            return None;
+        }
+        prefix = this;
+        prefixes += 1;
+        word = u64::from_le_bytes(*window.get(prefixes..)?.first_chunk()?);
+    }
+    let byte = word as usize;
+    let extended = usize::from(byte & 0xf0 == 0x40);
+    word >>= 8 * extended;
+    let rex = extended * rex_bits(byte);
+    let escaped = usize::from(word as u8 == 0x0f);
+    word >>= 8 * escaped;
+    let opcode = escaped << 8 | word as usize & 0xff;
+    let rest = (word >> 8) as usize;
+    let modrm = rest & usize::from(MODRM[opcode]);
+    let remembered = &REMEMBERED[place(prefix, rex, opcode, modrm)];
+    let mut shape = remembered.load(Ordering::Relaxed);
+    if shape == 0 {
+        shape = learn(prefix, rex, opcode, modrm as u8);
+        remembered.store(shape, Ordering::Relaxed);
+    }
+    let address = if shape & ADDRESS == 0 {
+        0
+    } else {
+        address(modrm, rest >> 8)
+    };
+    let size = prefixes + extended + escaped + (shape >> LENGTH & 15) as usize + address;
+    let longest = if shape & Brief::TURN == 0 { LONGEST } else { 8 };
+    (shape >> KIND & 7 != DECODED && size <= longest).then_some(Known { shape, size })
+}
+
+/// A REX byte's W, R and B, counted from 1.
+const fn rex_bits(byte: usize) -> usize {
+    1 + (byte & 1) + (byte >> 1 & 6)
+}
+
+/// How many bytes of address follow a ModRM byte.
+fn address(modrm: usize, sib: usize) -> usize {
+    let far = modrm & 0xc7 == 4 && sib & 7 == 5;
+    usize::from(ADDRESSES[modrm]) + 4 * usize::from(far)
+}
+
+/// Where a shape is remembered.
+const fn place(prefix: usize, rex: usize, opcode: usize, modrm: usize) -> usize {
+    (prefix * REX + rex) << 17 | opcode << 8 | modrm
+}
+
+/// Asks `iced-x86` about an instruction of a shape.
+#[cold]
+fn learn(prefix: usize, rex: usize, opcode: usize, modrm: u8) -> u32 {
+    const UNCLEAR: u32 = KNOWN | DECODED << KIND;
+    if is_unclear(opcode) {
+        return UNCLEAR;
+    }
+    // No number in it is 0, which may do nothing: shifting by it, say. An address is [rcx + rax + ...].
+    let mut bytes = [1; WINDOW + 4];
+    let mut len = 0;
+    let mut push = |byte: u8| {
+        bytes[len] = byte;
+        len += 1;
+    };
+    if prefix != 0 {
+        push(PREFIXES[prefix - 1]);
+    }
+    if rex != 0 {
+        let bits = rex - 1;
+        push(0x40 | (bits & 1) as u8 | ((bits & 6) << 1) as u8);
+    }
+    let before = usize::from(prefix != 0) + usize::from(rex != 0);
+    if opcode >> 8 != 0 {
+        push(0x0f);
+    }
+    push((opcode & 0xff) as u8);
+    let has_modrm = MODRM[opcode] != 0;
+    if has_modrm {
+        push(modrm);
+    }
+    let instruction = Decoder::with_ip(64, &bytes, 0, DecoderOptions::NONE).decode();
+    if instruction.is_invalid() {
+        return UNCLEAR;
+    }
+    let is_address = has_modrm && modrm < 0xc0;
+    let addressed = if is_address {
+        address(modrm.into(), 1)
+    } else {
+        0
+    };
+    let size = instruction.len();
+    let Some(length) = size.checked_sub(before + (opcode >> 8) + addressed) else {
+        return UNCLEAR;
+    };
+    // Whoever takes it for one of the usual must not be told otherwise.
+    let form = FORMS[opcode];
+    let usual = prefix == 0 && form & UNUSUAL == 0 && (form & WIDER == 0 || rex == 0);
+    if usual && length != usize::from(form & 7) {
+        return UNCLEAR;
+    }
+    let flow = flow(&instruction);
+    let (near, short) = (0x0101_0101 + size as u64, 1 + size as u64);
+    let far = match flow {
+        Flow::Next | Flow::Stop => 0,
+        Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) if to == near => NEAR,
+        Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) if to == short => 0,
+        _ => return UNCLEAR,
+    };
+    let writes = SYSTEM_V.writes(&effect(&instruction, &mut InstructionInfoFactory::new()));
+    let lea = opcode == 0x8d && modrm & 7 == 4;
+    KNOWN
+        | if is_address { ADDRESS } else { 0 }
+        | (length as u32) << LENGTH
+        | far
+        | u32::from(Turn::kind_of(flow)) << KIND
+        | if flow == Flow::Next { 0 } else { Brief::TURN }
+        | Brief::writing(writes)
+        | if lea || may_move_pointers(&instruction) {
+            Brief::POINTERS
+        } else {
+            0
+        }
+}
+
+/// Whether an opcode's shape tells too little: it is a prefix, one of longer opcodes, or about control registers.
+const fn is_unclear(opcode: usize) -> bool {
+    matches!(
+        opcode,
+        0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x62 | 0x64..=0x67 | 0x8f | 0xc4 | 0xc5 | 0xf0 | 0xf2 | 0xf3
+            | 0x10f | 0x120..=0x127 | 0x138 | 0x13a
+    )
+}
+
+/// How long instructions are by their opcodes, without prefixes, REX byte and address (three bits), and whether there
+/// is a ModRM byte; those behind 0F come second.
+const FORMS: [u16; 512] = {
+    let mut all = [0; 512];
+    let mut opcode = 0;
+    while opcode < 512 {
+        let immediate = match opcode {
+            0..=0x3f if opcode & 7 == 4 => 1,
+            0..=0x3f if opcode & 7 == 5 => 4,
+            0x6a | 0x6b | 0x70..=0x80 | 0x83 | 0xa8 | 0xb0..=0xb7 | 0xc0 | 0xc1 | 0xc6 | 0xeb => 1,
+            0x68 | 0x69 | 0x81 | 0xa9 | 0xb8..=0xbf | 0xc7 | 0xe8 | 0xe9 | 0x180..=0x18f => 4,
+            0x170..=0x173 | 0x1a4 | 0x1ac | 0x1ba | 0x1c2 | 0x1c4..=0x1c6 => 1,
+            _ => 0,
+        };
+        let modrm = MODRM[opcode] as u16;
+        let odd =
+            is_unclear(opcode) || matches!(opcode, 0xa0..=0xa3 | 0xc2 | 0xc8 | 0xca | 0xf6 | 0xf7);
+        all[opcode] = (modrm << 8)
+            | (1 + (modrm & 1) + immediate)
+            | if odd { UNUSUAL } else { 0 }
+            | if matches!(opcode, 0xb8..=0xbf) {
+                WIDER
+            } else {
+                0
+            };
+        opcode += 1;
+    }
+    all
+};
+
+/// Of a form: its length is not that simple,
+const UNUSUAL: u16 = 1 << 7;
+/// or not with a REX byte.
+const WIDER: u16 = 1 << 6;
+
+/// All ones for each opcode that a ModRM byte follows; those behind 0F come second.
+const MODRM: [u8; 512] = {
+    let mut all = [0; 512];
+    let mut opcode = 0;
+    while opcode < 512 {
+        let is = match opcode {
+            0..=0x3f => opcode & 7 < 4,
+            0x63 | 0x69 | 0x6b | 0x80..=0x8e | 0xc0 | 0xc1 | 0xc6 | 0xc7 => true,
+            0xd0..=0xd3 | 0xd8..=0xdf | 0xf6 | 0xf7 | 0xfe | 0xff => true,
+            0x104..=0x10c | 0x10e | 0x130..=0x137 | 0x177 | 0x180..=0x18f => false,
+            0x1a0..=0x1a2 | 0x1a8..=0x1aa | 0x1c8..=0x1cf => false,
+            _ => opcode >= 0x100,
+        };
+        if is {
+            all[opcode] = 0xff;
+        }
+        opcode += 1;
+    }
+    all
+};
+
+/// Which bytes are prefixes: those of [`PREFIXES`] and the segments'.
+const IS_PREFIX: [bool; 256] = {
+    let mut all = [false; 256];
+    let prefixes = [
+        0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,
+    ];
+    let mut n = 0;
+    while n < prefixes.len() {
+        all[prefixes[n]] = true;
+        n += 1;
+    }
+    all
+};
+
+/// How many bytes of address follow each ModRM byte, if the SIB byte among them asks for no more.
+const ADDRESSES: [u8; 256] = {
+    let mut all = [0; 256];
+    let mut modrm = 0;
+    while modrm < 0xc0 {
+        let sib = if modrm & 7 == 4 { 1 } else { 0 };
+        all[modrm] = sib
+            + match modrm >> 6 {
+                0 if modrm & 7 == 5 => 4,
+                0 => 0,
+                1 => 1,
+                _ => 4,
+            };
+        modrm += 1;
+    }
+    all
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::noise;
+    use super::super::{convention, decode_one};
+    use super::*;
+    use crate::image::Format;
+
+    /// How many instructions there are, and how many of them are known by their shapes.
+    #[derive(Debug, Default)]
+    struct Tally {
+        all: usize,
+        known: usize,
+    }
+
+    /// Skims `code`, as far as `most` instructions, and compares with the decoder's word on each.
+    fn compare(code: &[u8], most: usize, tally: &mut Tally) -> Result<(), String> {
+        let mut briefs = Vec::new();
+        let mut turns = Turns::default();
+        skim(code, code.len(), 0x1000, most, &mut briefs, &mut turns);
+        let mut info = InstructionInfoFactory::new();
+        let mut decoded = Instruction::default();
+        let mut at = 0;
+        let mut turn = turns.iter();
+        for (index, brief) in briefs.iter().enumerate() {
+            let ip = 0x1000 + at as u64;
+            decode_one(&code[at..], ip, &mut decoded);
+            let here = || format!("{:02x?}", &code[at..(at + 16).min(code.len())]);
+            if brief.at() != ip || usize::from(brief.size()) != decoded.len() {
+                return Err(format!(
+                    "{}: {} bytes, not {}",
+                    here(),
+                    brief.size(),
+                    decoded.len()
+                ));
+            }
+            let flow = flow(&decoded);
+            let skimmed = if brief.is(Brief::TURN) {
+                turn.next()
+                    .map(|turn| (turn.index as usize, turns.flow(turn)))
+            } else {
+                Some((index, Flow::Next))
+            };
+            if skimmed != Some((index, flow)) {
+                return Err(format!("{}: {skimmed:?}, not {flow:?}", here()));
+            }
+            tally.all += 1;
+            if !brief.is(Brief::VAGUE) {
+                tally.known += 1;
+                let writes = convention(Format::Elf).writes(&effect(&decoded, &mut info));
+                let missed = writes & !brief.writes();
+                if missed != 0 || may_move_pointers(&decoded) && !brief.is(Brief::POINTERS) {
+                    return Err(format!(
+                        "{}: {missed:#x} is written as well, or pointers move",
+                        here()
+                    ));
+                }
+            }
+            at += decoded.len();
+        }
+        if (at == code.len() || briefs.len() == most) && turn.next().is_none() {
+            Ok(())
+        } else {
+            Err("it is not all of it".to_owned())
+        }
+    }
+
+    /// Every shape, with several addresses and numbers behind it: as the decoder has it.
+    #[test]
+    fn every_shape_is_as_the_decoder_has_it() {
+        let prefixes: [&[u8]; 7] = [
+            &[],
+            &[0x66],
+            &[0xf2],
+            &[0xf3],
+            &[0xf0],
+            &[0x67],
+            &[0x2e, 0x66],
+        ];
+        // The SIB byte first: with a base, without, and without even an index.
+        let rests = [
+            [0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            [0x85, 0xff, 0x7f, 0x80, 0x12, 0xe8, 3, 1, 0x90, 0],
+            [0x65, 8, 0xff, 0xff, 0xff, 0x7f, 0x3f, 0x21, 0xc3, 0x0f],
+        ];
+        let rexes = [0, 0x41, 0x42, 0x48, 0x4d];
+        let mut tally = Tally::default();
+        let mut code = Vec::new();
+        for (prefix, rex) in prefixes
+            .iter()
+            .flat_map(|prefix| rexes.map(|rex| (prefix, rex)))
+        {
+            for (opcode, modrm) in
+                (0..0x200).flat_map(|opcode| (0..=0xff).map(move |modrm| (opcode, modrm)))
+            {
+                for rest in rests {
+                    code.clear();
+                    code.extend_from_slice(prefix);
+                    code.extend((rex != 0).then_some(rex));
+                    code.extend((opcode > 0xff).then_some(0x0f));
+                    code.extend([(opcode & 0xff) as u8, modrm]);
+                    code.extend_from_slice(&rest);
+                    code.extend_from_slice(&[0x90; WINDOW]);
+                    compare(&code, 1, &mut tally).unwrap();
+                }
+            }
+        }
+        assert!(tally.known > tally.all / 2, "{tally:?}");
+    }
+
+    #[test]
+    fn noise_and_real_code_are_as_the_decoder_has_them() {
+        let mut tally = Tally::default();
+        compare(&noise(1 << 21), usize::MAX, &mut tally).unwrap();
+        let image = crate::Image::current().unwrap();
+        if image.architecture() != crate::Architecture::X86_64 {
+            return;
+        }
+        let mut real = Tally::default();
+        for piece in image.functions.iter().take(2000) {
+            let len = usize::try_from(piece.end - piece.start).unwrap();
+            compare(image.contents(piece.start, len), usize::MAX, &mut real).unwrap();
+        }
+        // Nearly all is known by its shape, or nothing would be gained.
+        assert!(real.known > real.all - real.all / 30, "{real:?}");
+    }
+}
