@@ -31,6 +31,12 @@ impl Turn {
     const STOP: u8 = 4;
     const OTHER: u8 = 5;
 
+    /// Whether it certainly ends here or goes no further than so.
+    pub const fn stays_within(&self, (start, end): (u64, u64)) -> bool {
+        let near = start <= self.target && self.target < end;
+        self.kind == Self::STOP || (near && (self.kind == Self::JUMP || self.kind == Self::BRANCH))
+    }
+
     /// Which kind of turn it is to go on so; 0 if it is none, at most 5.
     pub const fn kind_of(flow: Flow) -> u8 {
         match flow {

@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicU8;
 use crate::calls::Function;
 use crate::error::Error;
 use crate::names::{self, Fit};
-use crate::step::Width;
 
 mod elf;
 mod linked;
@@ -464,23 +463,21 @@ impl Image {
         }
     }
 
-    /// A jump table's entry.
-    pub(crate) fn entry(&self, address: u64, width: Width) -> Option<i64> {
-        if !self.is_constant(address) {
-            return None;
-        }
-        let bytes = self.contents(address, 4);
-        let first = *bytes.first()?;
-        let two = || Some([first, *bytes.get(1)?]);
-        let four = || <[u8; 4]>::try_from(bytes).ok();
-        Some(match width {
-            Width::U8 => first.into(),
-            Width::I8 => first.cast_signed().into(),
-            Width::U16 => u16::from_le_bytes(two()?).into(),
-            Width::I16 => i16::from_le_bytes(two()?).into(),
-            Width::U32 => u32::from_le_bytes(four()?).into(),
-            Width::I32 => i32::from_le_bytes(four()?).into(),
-        })
+    /// The bytes from an address on that nothing writes, at most `len`.
+    pub(crate) fn constants(&self, address: u64, len: u64) -> &[u8] {
+        let len = if self
+            .section_at(address)
+            .is_some_and(|section| section.constant)
+        {
+            len
+        } else {
+            let holds = |&&(start, end): &&(u64, u64)| (start..end).contains(&address);
+            match self.relro.iter().find(holds) {
+                Some(&(_, end)) => len.min(end - address),
+                None => 0,
+            }
+        };
+        self.contents(address, usize::try_from(len).unwrap_or(usize::MAX))
     }
 
     /// A name's text.

@@ -178,8 +178,13 @@ impl<'a> Scanner<'a> {
     /// Appends the calls that need no data flow; whether there are others. In a huge function, those are undecided.
     fn turns(&mut self, pieces: &[usize], whole: usize, huge: bool, sites: &mut Vec<Site>) -> bool {
         let mut any_open = false;
+        let first = self.image.functions[pieces[0]];
+        let near = (first.start, first.end);
         for n in 0..self.graph.body.turns.len() {
             let turn = self.graph.body.turns.get(n);
+            if turn.stays_within(near) {
+                continue;
+            }
             let (index, flow) = (turn.index as usize, self.graph.body.turns.flow(turn));
             let (tail, reached) = match flow {
                 Flow::Next | Flow::Stop => continue,

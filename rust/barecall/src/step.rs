@@ -103,6 +103,20 @@ impl Width {
             Self::U32 | Self::I32 => 4,
         }
     }
+
+    /// The `n`th entry of a table.
+    pub(crate) fn read(self, table: &[u8], n: u64) -> Option<i64> {
+        let from = usize::try_from(n.checked_mul(self.bytes())?).ok()?;
+        let bytes = table.get(from..)?;
+        Some(match self {
+            Self::U8 => (*bytes.first()?).into(),
+            Self::I8 => bytes.first()?.cast_signed().into(),
+            Self::U16 => u16::from_le_bytes(*bytes.first_chunk()?).into(),
+            Self::I16 => i16::from_le_bytes(*bytes.first_chunk()?).into(),
+            Self::U32 => u32::from_le_bytes(*bytes.first_chunk()?).into(),
+            Self::I32 => i32::from_le_bytes(*bytes.first_chunk()?).into(),
+        })
+    }
 }
 
 /// What an instruction does to registers and memory.

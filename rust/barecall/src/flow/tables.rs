@@ -108,17 +108,15 @@ impl Graph<'_> {
             .filter(|&distance| distance > 0)
             .min();
         let most = next.map_or(most, |distance| most.min(distance.div_ceil(width)));
+        let entries = self.image.constants(table.at, most.saturating_mul(width));
         for n in 0..most {
             let target = match table.width {
                 None => self.image.pointer(table.at.wrapping_add(n * 8)),
-                Some(width) => self
-                    .image
-                    .entry(table.at.wrapping_add(n * width.bytes()), width)
-                    .map(|entry| {
-                        table
-                            .base
-                            .wrapping_add_signed(entry.wrapping_shl(table.shift.into()))
-                    }),
+                Some(width) => width.read(entries, n).map(|entry| {
+                    table
+                        .base
+                        .wrapping_add_signed(entry.wrapping_shl(table.shift.into()))
+                }),
             };
             let Some(step) = target.and_then(|target| self.index(target)) else {
                 return (!targets.is_empty()).then(|| in_order(targets));

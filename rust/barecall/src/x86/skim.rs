@@ -138,15 +138,13 @@ fn shape(window: &[u8; WINDOW]) -> Option<Known> {
     let mut word = first_word(window);
     let mut prefixes = 0;
     let mut prefix = 0;
-    while IS_PREFIX[usize::from(word as u8)] {
-        let byte = word as u8;
-        // Segments only say more of an address.
-        let known = PREFIXES.iter().position(|&known| known == byte);
-        let this = known.map_or(prefix, |n| n + 1);
-        if prefix != 0 && prefix != this {
-            return None;
+    loop {
+        match PREFIX[usize::from(word as u8)] {
+            0 => break,
+            SEGMENT => {}
+            this if prefix == 0 || prefix == usize::from(this) => prefix = this.into(),
+            _ => return None,
         }
-        prefix = this;
         prefixes += 1;
         word = u64::from_le_bytes(*window.get(prefixes..)?.first_chunk()?);
     }
@@ -330,19 +328,25 @@ const MODRM: [u8; 512] = {
     all
 };
 
-/// Which bytes are prefixes: those of [`PREFIXES`] and the segments'.
-const IS_PREFIX: [bool; 256] = {
-    let mut all = [false; 256];
-    let prefixes = [
-        0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,
-    ];
+/// For each byte that is a prefix, which of [`PREFIXES`], counted from 1, or [`SEGMENT`].
+const PREFIX: [u8; 256] = {
+    let mut all = [0; 256];
     let mut n = 0;
-    while n < prefixes.len() {
-        all[prefixes[n]] = true;
+    while n < PREFIXES.len() {
+        all[PREFIXES[n] as usize] = n as u8 + 1;
+        n += 1;
+    }
+    let segments = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
+    let mut n = 0;
+    while n < segments.len() {
+        all[segments[n]] = SEGMENT;
         n += 1;
     }
     all
 };
+
+/// A segment only says more of an address.
+const SEGMENT: u8 = u8::MAX;
 
 /// How many bytes of address follow each ModRM byte, if the SIB byte among them asks for no more.
 const ADDRESSES: [u8; 256] = {
