@@ -536,6 +536,24 @@ const CONTROLS: &[Control] = &[
         ..DEFAULT
     },
     Control {
+        name: "retpoline, external",
+        arch: &[X86],
+        producers: &[Clang],
+        cflags: "-fPIE -mretpoline -mretpoline-external-thunk",
+        sources: &["calls.c", "thunks_x86_64.s"],
+        calls: RETPOLINES,
+        ..DEFAULT
+    },
+    Control {
+        name: "retpoline, external",
+        arch: &[X86],
+        producers: &[Gcc],
+        cflags: "-fPIE -mindirect-branch=thunk-extern -fcf-protection=none",
+        sources: &["calls.c", "thunks_x86_64.s"],
+        calls: RETPOLINES,
+        ..DEFAULT
+    },
+    Control {
         name: ".cold part",
         producers: &[Gcc],
         sources: &["cold.c", "fatal.c"],
