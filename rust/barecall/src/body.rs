@@ -73,6 +73,15 @@ impl Turns {
         self.all[..self.len][n]
     }
 
+    /// The step of a jump or branch to an address.
+    pub fn one_to(&self, address: u64) -> Option<usize> {
+        let to = |turn: &&Turn| {
+            turn.target == address && (turn.kind == Turn::JUMP || turn.kind == Turn::BRANCH)
+        };
+        let found = self.all[..self.len].iter().find(to)?;
+        Some(found.index as usize)
+    }
+
     /// The first turn at or behind a step.
     pub fn first_at(&self, step: usize) -> usize {
         self.all[..self.len].partition_point(|turn| (turn.index as usize) < step)

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::aarch64;
+use crate::body::word;
 use crate::calls::{Calls, Site, Through};
 use crate::flow::{Graph, Reached};
 use crate::image::{Architecture, Image};
@@ -112,6 +113,13 @@ const LARGEST_FOLLOWED: u64 = 8 << 20;
 /// A larger one is read by so many instructions at a time: it may be all the code of a stripped image.
 const WINDOW: usize = 1 << 16;
 
+/// So many instructions before an indirect call are looked at to decide it without the data flow,
+const BEFORE: usize = 256;
+/// and so many jumps are gone back;
+const HOPS: usize = 8;
+/// in a whole function, whose turns are searched each time, so many turns.
+const MOST_SEARCHED: usize = 1 << 26;
+
 /// So many routes are remembered, as a power of two.
 const LINES: u32 = 15;
 
@@ -119,6 +127,8 @@ const LINES: u32 = 15;
 pub(crate) struct Scanner<'a> {
     image: &'a Image,
     graph: Graph<'a>,
+    /// Jumps that may still be gone back in this function.
+    hops: usize,
     /// Routes found lately, each with the address or the complement of the slot that it is about.
     routes: Vec<(u64, Route)>,
 }
@@ -134,6 +144,7 @@ impl<'a> Scanner<'a> {
                     Architecture::Aarch64 => &aarch64::CONVENTION,
                 },
             ),
+            hops: 0,
             routes: vec![(0, Route::Unresolved); 1 << LINES],
         }
     }
@@ -178,6 +189,7 @@ impl<'a> Scanner<'a> {
     /// Appends the calls that need no data flow; whether there are others. In a huge function, those are undecided.
     fn turns(&mut self, pieces: &[usize], whole: usize, huge: bool, sites: &mut Vec<Site>) -> bool {
         let mut any_open = false;
+        self.hops = MOST_SEARCHED / self.graph.body.turns.len().max(1);
         let first = self.image.functions[pieces[0]];
         let near = (first.start, first.end);
         for n in 0..self.graph.body.turns.len() {
@@ -199,7 +211,7 @@ impl<'a> Scanner<'a> {
                     let tail = matches!(flow, Flow::JumpVia(_));
                     match self
                         .plain(place)
-                        .or_else(|| self.locally(index, place, tail))
+                        .or_else(|| self.locally(first.start, index, place, tail))
                     {
                         Some(Reached::Inside) => {
                             self.graph.body.turns.open(n);
@@ -232,10 +244,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether an indirect call or jump certainly goes through no constant of the image, seen from the few
-    /// instructions before it. Only ever finds `pointer`; a bare route needs the data flow.
-    fn locally(&mut self, index: usize, place: Place, jump: bool) -> Option<Reached> {
-        const BEFORE: usize = 64;
+    /// Whether an indirect call or jump certainly goes through no constant of the image, seen from some instructions
+    /// before it on one way there: if one brings what the program computes, no other matters. Only ever finds `pointer`
+    /// (or a jump within the function); a bare route needs the data flow.
+    fn locally(&mut self, entry: u64, index: usize, place: Place, jump: bool) -> Option<Reached> {
         if self.image.architecture != Architecture::X86_64 {
             return None;
         }
@@ -250,14 +262,41 @@ impl<'a> Scanner<'a> {
             Place::Mem(_) => return jump.then_some(Reached::Inside).or(Some(Reached::Pointer)),
             Place::Elsewhere => return Some(Reached::Pointer),
         };
-        for earlier in (index.saturating_sub(BEFORE)..index).rev() {
-            if !self.graph.body.turns_at(earlier)
-                && self.graph.body.writes(earlier) & (1 << register) == 0
-            {
+        let mut earlier = index;
+        let mut hops = 0;
+        for _ in 0..BEFORE {
+            if earlier == 0 {
+                // At its entry, a function knows nothing of what a register holds.
+                let is_entry = self.graph.body.at(0) == entry;
+                return (is_entry && !x86::may_be_frame(register)).then_some(Reached::Pointer);
+            }
+            earlier -= 1;
+            let body = &mut self.graph.body;
+            // Another part of the function lies before.
+            let apart = !body.beginnings.is_empty()
+                && body.beginnings.binary_search(&word(earlier + 1)).is_ok();
+            if !apart && !body.turns_at(earlier) && body.writes(earlier) & (1 << register) == 0 {
                 continue;
             }
-            match self.graph.body.flow(earlier) {
-                Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => return None,
+            let flow = body.flow(earlier);
+            let ends = match flow {
+                _ if apart => true,
+                Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => true,
+                Flow::Call(_) | Flow::CallVia(_) => self.graph.never_returns(flow),
+                Flow::Next | Flow::Branch(_) => false,
+            };
+            match flow {
+                // Only by a jump control gets behind this one: one is enough.
+                _ if ends => {
+                    hops += 1;
+                    self.hops = self.hops.checked_sub(1)?;
+                    if hops > HOPS {
+                        return None;
+                    }
+                    let behind = self.graph.body.at(earlier + 1);
+                    earlier = self.graph.body.turns.one_to(behind)?;
+                    continue;
+                }
                 Flow::Call(_) | Flow::CallVia(_)
                     if x86::convention(self.image.format).caller_saved & (1 << register) != 0 =>
                 {

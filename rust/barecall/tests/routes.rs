@@ -653,6 +653,8 @@ const CONTROLS: &[Control] = &[
             to("loop_bare", "puts", &[Register]),
             to("spilled_bare", "puts", &[Register]),
             to("next_table_bare", "puts", &[Register]),
+            to("after_abort_bare", "puts", &[Register]),
+            last("before_label"),
             last("cut_table"),
             last("one_branch"),
             last("partial"),

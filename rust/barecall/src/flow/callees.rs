@@ -49,7 +49,7 @@ impl Callees {
 
 impl Graph<'_> {
     /// Whether a step is a call that never comes back, as far as the callee's name tells.
-    pub(super) fn never_returns(&mut self, flow: Flow) -> bool {
+    pub(crate) fn never_returns(&mut self, flow: Flow) -> bool {
         match flow {
             Flow::Call(to) => self.callees.at(self.image, to).never_returns,
             Flow::CallVia(Place::Mem(Mem {
