@@ -217,47 +217,32 @@ impl Rustc {
 
 /// The fact, then the listing.
 fn rust(target: &Target, level: &str) {
-    let scratch = scratch().join(target.triple);
-    std::fs::create_dir_all(&scratch).expect("a folder for the build");
-    let assembly = scratch.join(format!("O{level}.s"));
-    let library = scratch.join(format!("O{level}.so"));
-    let flags = format!("-C opt-level={level} {}", target.flags);
-    // A dynamic library keeps what is public; cargo builds the dependencies once for all levels.
-    // One build at a time: cargo would put each level's library into the same place.
-    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    {
-        let _one = ONE
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        run(Command::new(env!("CARGO"))
-            .args([
-                "rustc",
-                "--release",
-                "--locked",
-                "--lib",
-                "--crate-type",
-                "dylib",
-            ])
-            .args([
-                "--manifest-path",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-            ])
-            .arg("--target-dir")
-            .arg(scratch.join("target"))
-            .args(["--target", target.triple])
-            .arg("--")
-            .arg(format!("--emit=asm={}", assembly.display()))
-            .args(flags.split(' '))
-            // The flags on record are all there are.
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", AARCH64_CC));
-        let built = scratch
-            .join("target")
-            .join(target.triple)
-            .join("release/libzero_cost_ffi.so");
-        std::fs::copy(built, &library).expect("the library was built");
+    // A folder for each level: in one for all, each takes the other's place, and everything is built anew every time.
+    let folder = scratch().join(target.triple).join(format!("O{level}"));
+    let assembly = folder.join("exhibits.s");
+    let library = folder
+        .join(target.triple)
+        .join("release/libzero_cost_ffi.so");
+    if !assembly.exists() && folder.exists() {
+        // Cargo does not know of it, and would not have it written again.
+        std::fs::remove_dir_all(&folder).expect("the build's own folder");
     }
+    let flags = format!("-C opt-level={level} {}", target.flags);
+    // A dynamic library keeps what is public.
+    run(Command::new(env!("CARGO"))
+        .args(["rustc", "--release", "--locked", "--lib"])
+        .args(["--crate-type", "dylib", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&folder)
+        .args(["--target", target.triple])
+        .arg("--")
+        .arg(format!("--emit=asm={}", assembly.display()))
+        .args(flags.split(' '))
+        // The flags on record are all there are.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", AARCH64_CC));
     let image = Image::open(&library).expect("a linked image");
     let assembly = std::fs::read_to_string(assembly).expect("the compiler's text");
     let statements = asm::parse_file(&assembly).expect("cargo-show-asm reads it");

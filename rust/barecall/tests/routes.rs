@@ -6,13 +6,13 @@
 //! on stderr, and is a failure where `BARECALL_REQUIRE` (a list with commas, or `all`) names it: `clang`,
 //! `aarch64`, `lld`, `mold`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use barecall::{Call, Image, Route};
 
@@ -23,13 +23,13 @@ use Linker::{Bfd, Lld, Mold};
 use Producer::{Asm, Clang, Gcc, Rustc};
 use Route::{Direct, Got, Plt, Pointer, Register, Thunk, Unresolved};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Arch {
     X86,
     Aarch64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Producer {
     Gcc,
     Clang,
@@ -38,7 +38,7 @@ enum Producer {
     Asm,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Linker {
     Bfd,
     Lld,
@@ -945,7 +945,19 @@ struct Tools {
     arm_rustc: bool,
     lld: Option<String>,
     mold: Option<String>,
+    parts: Mutex<HashMap<Part, Made>>,
 }
+
+/// What goes into several images, made once in a run: compiling it anew for each linker took most of the time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Part {
+    Object(Arch, Producer, &'static str, &'static str),
+    /// The stand-in for the C library, as this linker links it.
+    Shared(Arch, Linker),
+}
+
+/// Where it is to be, and whether it is, or why not.
+type Made = Arc<(PathBuf, OnceLock<Result<(), String>>)>;
 
 impl Tools {
     fn found() -> Self {
@@ -990,6 +1002,7 @@ impl Tools {
                 .and_then(|bundled| first(&[&bundled]))
                 .or_else(|| first(&["ld.lld"])),
             mold: first(&["mold"]),
+            parts: Mutex::default(),
         };
         let report = |there: bool, what, why| {
             if !there {
@@ -1042,41 +1055,20 @@ impl Tools {
         producer: Producer,
         (linker, flags): (Linker, &str),
     ) -> Result<Image, String> {
-        let at = |name: &str| self.folder.join(format!("{n}-{name}"));
         let mut objects = Vec::new();
         if producer == Rustc {
-            let object = at("calls.o");
-            rustc(arch, &object)?;
-            objects.push(object);
+            objects.push(self.part(Part::Object(arch, Rustc, "", "calls.rs"))?);
         } else {
-            for source in control.sources {
-                objects.push(at(&format!("{source}.o")));
-                let object = objects.last().unwrap();
-                self.compile(arch, producer, control.cflags, source, object)?;
+            for &source in control.sources {
+                objects.push(self.part(Part::Object(arch, producer, control.cflags, source))?);
             }
         }
-        let libc = at("libc.o");
-        self.compile(
-            arch,
-            if self.compiles(arch, Gcc) { Gcc } else { Clang },
-            "-fPIC",
-            "libc.c",
-            &libc,
-        )?;
-        if control.libc == Libc::Inside {
-            objects.push(libc);
+        objects.push(self.part(if control.libc == Libc::Inside {
+            self.libc(arch)
         } else {
-            let shared = at("libfake.so");
-            let mut link = self.linker(arch, linker);
-            link.args(["-shared", "-soname=libfake.so", "--version-script"])
-                .arg(fixture("libc.map"))
-                .arg(&libc)
-                .arg("-o")
-                .arg(&shared);
-            run(&mut link)?;
-            objects.push(shared);
-        }
-        let image = at("image");
+            Part::Shared(arch, linker)
+        })?);
+        let image = self.folder.join(format!("{n}-image"));
         let mut link = self.linker(arch, linker);
         link.args(flags.split_whitespace())
             .args(["-e", "0x0", "--build-id=none"])
@@ -1084,11 +1076,46 @@ impl Tools {
             .arg("-o")
             .arg(&image);
         run(&mut link)?;
-        let read = Image::open(&image).map_err(|error| error.to_string());
-        for object in objects {
-            let _ = std::fs::remove_file(object);
+        Image::open(&image).map_err(|error| error.to_string())
+    }
+
+    /// Who asks for the same meanwhile waits for it.
+    fn part(&self, part: Part) -> Result<PathBuf, String> {
+        let made = {
+            let mut parts = self.parts.lock().unwrap();
+            let at = self.folder.join(format!("part-{}.o", parts.len()));
+            Arc::clone(
+                parts
+                    .entry(part)
+                    .or_insert_with(|| Arc::new((at, OnceLock::new()))),
+            )
+        };
+        let (at, ended) = &*made;
+        ended.get_or_init(|| self.make(part, at)).clone()?;
+        Ok(at.clone())
+    }
+
+    fn make(&self, part: Part, at: &Path) -> Result<(), String> {
+        match part {
+            Part::Object(arch, Rustc, ..) => rustc(arch, at),
+            Part::Object(arch, producer, flags, source) => {
+                self.compile(arch, producer, flags, source, at)
+            }
+            Part::Shared(arch, linker) => {
+                let mut link = self.linker(arch, linker);
+                link.args(["-shared", "-soname=libfake.so", "--version-script"])
+                    .arg(fixture("libc.map"))
+                    .arg(self.part(self.libc(arch))?)
+                    .arg("-o")
+                    .arg(at);
+                run(&mut link)
+            }
         }
-        read
+    }
+
+    fn libc(&self, arch: Arch) -> Part {
+        let producer = if self.compiles(arch, Gcc) { Gcc } else { Clang };
+        Part::Object(arch, producer, "-fPIC", "libc.c")
     }
 
     fn compile(

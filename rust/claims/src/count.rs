@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ops::Sub;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 thread_local! {
     // Neither made when it is first used nor destroyed: both would allocate.
@@ -15,7 +16,11 @@ thread_local! {
     };
 }
 
-/// What this thread asked of the allocator so far.
+/// Nothing is counted before the first [`Count::now`]: the judge allocates much and has a child count, and where it is
+/// not optimised, counting takes longer than allocating.
+static COUNTED: AtomicBool = AtomicBool::new(false);
+
+/// What this thread asked of the allocator since anybody first asked for a count. Only differences mean anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     pub allocations: u64,
@@ -27,6 +32,7 @@ pub struct Count {
 
 impl Count {
     pub fn now() -> Self {
+        COUNTED.store(true, Relaxed);
         COUNT.get()
     }
 }
@@ -50,6 +56,9 @@ struct Counting;
 static COUNTING: Counting = Counting;
 
 fn asked(bytes: usize) {
+    if !COUNTED.load(Relaxed) {
+        return;
+    }
     let mut count = COUNT.get();
     count.allocations += 1;
     count.bytes += bytes as u64;
@@ -57,6 +66,9 @@ fn asked(bytes: usize) {
 }
 
 fn given_back(bytes: usize) {
+    if !COUNTED.load(Relaxed) {
+        return;
+    }
     let mut count = COUNT.get();
     count.freed += bytes as u64;
     COUNT.set(count);

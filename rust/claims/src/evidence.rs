@@ -55,6 +55,17 @@ struct Proposal {
     not_checked: Vec<Missing>,
 }
 
+/// Whether this image is one to compare: what is not optimised has other listings.
+///
+/// # Errors
+/// [`Error::NotOptimised`].
+pub fn optimised() -> Result<(), Error> {
+    if cfg!(debug_assertions) {
+        return Err(Error::NotOptimised);
+    }
+    Ok(())
+}
+
 /// Compares what is on file with what is found.
 ///
 /// # Errors
@@ -126,9 +137,7 @@ fn propose(
     claims: &[Claim],
     force: bool,
 ) -> Result<Proposal, Error> {
-    if cfg!(debug_assertions) {
-        return Err(Error::NotOptimised);
-    }
+    optimised()?;
     let read = |name: &str| {
         let file = root.join(name);
         match fs::read_to_string(&file) {

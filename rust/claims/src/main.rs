@@ -414,7 +414,7 @@ fn as_claimed(claims: &[Claim]) -> ExitCode {
 
 fn run_report(folder: &Path) -> Result<ExitCode, Failure> {
     // Before anything is checked: what cannot be written need not be.
-    report::folder::usable(folder)?;
+    report::folder::writable(folder)?;
     let subject = Subject::current()?;
     let checked = check_all(&subject);
     let index = report::write(folder, &subject, &checked)?;
@@ -451,6 +451,8 @@ fn run_cite(id: &str, format: Format) -> Result<ExitCode, Failure> {
 }
 
 fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
+    // Before anything is checked, as below.
+    evidence::optimised()?;
     let subject = Subject::current()?;
     let checked = check_all(&subject);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -11,11 +11,12 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::task::Poll;
 
-use barecall::walk::{Walk, WalkError};
+use barecall::walk::{Walk, WalkError, Walker};
 use tokio::runtime::{Builder, Runtime};
 use zero_cost_ffi::greet;
 
 use crate::subject::{self, Subject};
+use crate::walks;
 
 /// What is performed: polls, and calls in each; in a task, or by a loop that takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,17 +55,23 @@ pub enum NotCounted {
 pub fn count(subject: &Subject) -> Result<Counted, NotCounted> {
     // Fewer than a scheduler's tick, at which it does other things too.
     const POLLS: u64 = 4;
-    let at = |polls, calls, in_task| {
-        let what = Polls {
-            polls,
-            calls,
-            in_task,
-        };
-        what.walk(subject)
-    };
-    let fewer = [at(POLLS, 1, true)?, at(POLLS, 1, false)?];
-    let more_polls = [at(2 * POLLS, 1, true)?, at(2 * POLLS, 1, false)?];
-    let more_calls = [at(POLLS, 3, true)?, at(POLLS, 3, false)?];
+    let walkers = [(POLLS, 1), (2 * POLLS, 1), (POLLS, 3)]
+        .into_iter()
+        .flat_map(|(polls, calls)| {
+            [true, false].map(|in_task| Polls {
+                polls,
+                calls,
+                in_task,
+            })
+        })
+        .map(|what| what.walker(subject).map(Some))
+        .collect::<Result<Vec<_>, _>>()?;
+    let walks = walks::at_once(walkers)
+        .into_iter()
+        .flatten()
+        .collect::<Result<Vec<_>, _>>()?;
+    let [fewer, more_polls, more_calls] =
+        [0, 2, 4].map(|first| [instructions(&walks[first]), instructions(&walks[first + 1])]);
     let each = |more: u64, fewer: u64, times: u64| {
         let difference = more.checked_sub(fewer).filter(|all| all % times == 0);
         difference.map(|all| all / times).ok_or(NotCounted::Uneven)
@@ -103,8 +110,8 @@ impl Polls {
         Ok(())
     }
 
-    /// The instructions of it all.
-    fn walk(self, subject: &Subject) -> Result<u64, NotCounted> {
+    /// A walk of it all, not taken yet.
+    fn walker(self, subject: &Subject) -> Result<Walker, NotCounted> {
         let kind = if self.in_task { "task" } else { "loop" };
         let mut program = Command::new(subject.image.path());
         program
@@ -123,11 +130,15 @@ impl Polls {
                 .at(name, entry)
                 .map(|function| subject.exactly(&function))
         });
-        let walk = Walk::of(program).from(from?).to(to?).warmup(1).run()?;
-        let all = walk.out.steps.iter();
-        let but_clock = all.filter(|step| !reads_clock(&step.symbol));
-        Ok(but_clock.map(|step| step.instructions).sum())
+        Ok(Walk::of(program).from(from?).to(to?).warmup(1))
     }
+}
+
+/// Those of it all.
+fn instructions(walk: &Walk) -> u64 {
+    let all = walk.out.steps.iter();
+    let but_clock = all.filter(|step| !reads_clock(&step.symbol));
+    but_clock.map(|step| step.instructions).sum()
 }
 
 /// Whether it is code of the vDSO's, or libc's on the way there.

@@ -43,35 +43,9 @@ impl Subject {
             .copied()
             .filter(|act| !taken.contains_key(act))
             .collect();
-        let walkers: Vec<Mutex<Option<Walker>>> = missing
-            .iter()
-            .map(|act| Mutex::new(self.walker(*act)))
-            .collect();
-        let results: Vec<Mutex<Option<Result<Walk, WalkError>>>> =
-            missing.iter().map(|_| Mutex::new(None)).collect();
-        let next = AtomicUsize::new(0);
-        let at_once = thread::available_parallelism().map_or(1, usize::from);
-        thread::scope(|scope| {
-            for _ in 0..at_once.min(missing.len()) {
-                scope.spawn(|| {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(walker) = walkers.get(index) else {
-                            break;
-                        };
-                        let walker = walker.lock().unwrap_or_else(PoisonError::into_inner).take();
-                        *results[index]
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner) = walker.map(Walker::run);
-                    }
-                });
-            }
-        });
-        for (act, result) in missing.iter().zip(results) {
-            let result = result
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner)
-                .map_or(Err(NotWalked::NoSuchCall), |walk| walk.map_err(Into::into));
+        let walkers = missing.iter().map(|act| self.walker(*act)).collect();
+        for (act, result) in missing.iter().zip(at_once(walkers)) {
+            let result = result.map_or(Err(NotWalked::NoSuchCall), |walk| walk.map_err(Into::into));
             taken.insert(*act, Rc::new(result));
         }
         acts.iter()
@@ -145,6 +119,35 @@ impl Subject {
         let file = self.image.path().file_name().unwrap_or_default();
         format!("{}:{:#x}", file.to_string_lossy(), function.address())
     }
+}
+
+/// Takes these walks, as many at a time as there are processors.
+pub fn at_once(walkers: Vec<Option<Walker>>) -> Vec<Option<Result<Walk, WalkError>>> {
+    let walkers: Vec<Mutex<Option<Walker>>> = walkers.into_iter().map(Mutex::new).collect();
+    let results: Vec<Mutex<Option<Result<Walk, WalkError>>>> =
+        walkers.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let at_once = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..at_once.min(walkers.len()) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(walker) = walkers.get(index) else {
+                        break;
+                    };
+                    let walker = walker.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    *results[index]
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner) = walker.map(Walker::run);
+                }
+            });
+        }
+    });
+    results
+        .into_iter()
+        .map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
 }
 
 /// The judge itself, performing.

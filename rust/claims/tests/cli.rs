@@ -10,6 +10,7 @@ mod support;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use forbid::forbid;
 use serde_json::Value;
@@ -27,6 +28,12 @@ fn run(arguments: &[&str]) -> Output {
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
+
+/// Every claim, as JSON: checked once, for all tests that only read what was found.
+static PROVED: LazyLock<Value> = LazyLock::new(|| {
+    let output = run(&["--format", "json"]);
+    serde_json::from_slice(&output.stdout).expect("JSON")
+});
 
 #[test]
 fn every_claim_holds_here() {
@@ -61,8 +68,7 @@ fn every_claim_holds_here() {
 
 #[test]
 fn json_has_the_same_facts() {
-    let output = run(&["--format", "json"]);
-    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let document = &*PROVED;
     assert_eq!(document["schema"], 1);
     let claims = document["claims"].as_array().expect("claims");
     assert_eq!(claims.len(), stdout(&run(&["list"])).lines().count());
@@ -136,8 +142,7 @@ fn json_has_the_same_facts() {
 
 #[test]
 fn the_quotes_are_the_talks() {
-    let document: Value = serde_json::from_slice(&run(&["--format", "json"]).stdout).expect("JSON");
-    for claim in document["claims"].as_array().expect("claims") {
+    for claim in PROVED["claims"].as_array().expect("claims") {
         let quote = claim["talk"]["quote"].as_str().expect("a quote");
         assert!(quote.len() < 80, "quoted briefly: {quote}");
         let assessment = claim["talk"]["assessment"].as_str();

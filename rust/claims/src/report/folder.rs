@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// The mark of a report of ours, in its `data.json`.
 pub const GENERATOR: &str = "zero-cost-ffi report";
@@ -59,6 +60,18 @@ pub fn usable(folder: &Path) -> Result<(), Error> {
     }
 }
 
+/// Whether a report can be put there, before there is one: as [`usable`], and something can be written beside it.
+///
+/// # Errors
+/// As [`replace`].
+pub fn writable(folder: &Path) -> Result<(), Error> {
+    usable(folder)?;
+    stage(folder).map(drop).map_err(|why| Error::Unwritable {
+        folder: folder.to_owned(),
+        why,
+    })
+}
+
 /// The files of a folder, by their paths within it.
 fn files(folder: &Path, below: &str, found: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
@@ -94,7 +107,8 @@ pub fn replace(folder: &Path, files: &[(String, String)]) -> Result<(), Error> {
     })
 }
 
-fn put(folder: &Path, files: &[(String, String)]) -> io::Result<()> {
+/// The folder itself, and one beside it, where what is to take its place is written; that one goes when it is dropped.
+fn stage(folder: &Path) -> io::Result<(PathBuf, TempDir)> {
     // A link stays one: what it leads to is replaced.
     let folder = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder))?;
     let beside = folder
@@ -104,6 +118,11 @@ fn put(folder: &Path, files: &[(String, String)]) -> io::Result<()> {
     let staged = tempfile::Builder::new()
         .prefix(".report-")
         .tempdir_in(beside)?;
+    Ok((folder, staged))
+}
+
+fn put(folder: &Path, files: &[(String, String)]) -> io::Result<()> {
+    let (folder, staged) = stage(folder)?;
     let new = staged.path().join("new");
     fs::create_dir_all(new.join(CLAIMS))?;
     for (name, text) in files {
@@ -200,5 +219,15 @@ mod tests {
             replace(Path::new("/proc/report"), &report(GENERATOR)),
             Err(Error::Unwritable { .. })
         ));
+        // Which is known before there is a report.
+        #[cfg(target_os = "linux")]
+        assert!(matches!(
+            writable(Path::new("/proc/report")),
+            Err(Error::Unwritable { .. })
+        ));
+        assert!(matches!(writable(&file), Err(Error::File(_))));
+        let new = folder.path().join("new");
+        writable(&new).expect("a new one");
+        assert_eq!(names(folder.path()), ["file"], "nothing is left of that");
     }
 }
