@@ -96,7 +96,9 @@ fn stress(threads: usize) {
     let (submissions, seed) = (asked("STRESS", 20_000), asked("STRESS_SEED", 1));
     let submissions = usize::try_from(submissions).expect("64 bits");
     // Once before: what is allocated once for the process is no leak.
+    let others = running();
     run(threads, 64, seed);
+    wait_for(others);
     let (before, made, begun) = (live(), ALLOCATIONS.load(Relaxed), Instant::now());
     let balance = run(threads, submissions, seed);
     let took = begun.elapsed();
@@ -113,12 +115,33 @@ fn stress(threads: usize) {
         "no mixture: {balance:?}"
     );
     drop(balance);
+    wait_for(others);
     assert_eq!(live() - before, 0, "blocks of Rust's that were not freed");
     println!(
         "{threads} threads, seed {seed}: {n} submissions, {n} callbacks, {cancelled} cancelled, {} blocks of Rust's, \
          in {took:.1?}",
         ALLOCATIONS.load(Relaxed) - made
     );
+}
+
+/// How many threads this process has.
+fn running() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").expect("/proc");
+    threads.count()
+}
+
+/// Waits until there are no more threads than that: one that ends still frees what it kept for itself, after C has
+/// said that it called back for the last time.
+fn wait_for(threads: usize) {
+    let begun = Instant::now();
+    while running() > threads {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{} threads, where there were {threads}",
+            running()
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// How many tasks submit.
