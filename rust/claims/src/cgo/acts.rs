@@ -221,6 +221,26 @@ fn out_of_order(steps: &[Phase], wanted: &[Phase]) -> Option<Phase> {
     wanted.next()
 }
 
+/// How often a walk is taken again whose goroutine lost its processor.
+const AGAIN: usize = 9;
+
+/// Whether Go's monitor took the processor from the goroutine while it was in C, so that it had to find another: on
+/// a busy machine a walk may stay there for the ten milliseconds after which that is done. It is not what a call costs.
+fn lost_its_processor(walk: &Walk) -> bool {
+    let finds_another = |symbol: &str| {
+        [
+            "exitsyscallfast_pidle",
+            "exitsyscall0",
+            "exitsyscallTryGetP",
+            "exitsyscallNoP",
+        ]
+        .iter()
+        .any(|&name| symbol.contains(name))
+    };
+    let mut steps = walk.out.steps.iter().chain(&walk.back.steps);
+    steps.any(|step| finds_another(&step.symbol))
+}
+
 /// Takes the walk of each, as many at a time as there are processors.
 pub fn walk(program: &Program, acts: &[GoAct]) -> Vec<Result<Walk, WalkError>> {
     let results: Vec<Mutex<Option<Result<Walk, WalkError>>>> =
@@ -234,7 +254,13 @@ pub fn walk(program: &Program, acts: &[GoAct]) -> Vec<Result<Walk, WalkError>> {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     acts.get(index).zip(results.get(index))
                 } {
-                    let walk = act.walker(program).run();
+                    let mut walk = act.walker(program).run();
+                    for _ in 0..AGAIN {
+                        if !walk.as_ref().is_ok_and(lost_its_processor) {
+                            break;
+                        }
+                        walk = act.walker(program).run();
+                    }
                     *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(walk);
                 }
             });
