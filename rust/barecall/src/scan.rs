@@ -72,13 +72,12 @@ impl Image {
     }
 
     /// The other parts of a function.
-    pub(crate) fn parts_of(&self, whole: usize) -> Vec<usize> {
+    pub(crate) fn parts_of(&self, whole: usize) -> impl Iterator<Item = usize> {
         let at = self.parts.partition_point(|part| (part.0 as usize) < whole);
         self.parts[at..]
             .iter()
-            .take_while(|part| part.0 as usize == whole)
+            .take_while(move |part| part.0 as usize == whole)
             .map(|part| part.1 as usize)
-            .collect()
     }
 }
 
@@ -127,6 +126,8 @@ const LINES: u32 = 15;
 pub(crate) struct Scanner<'a> {
     image: &'a Image,
     graph: Graph<'a>,
+    /// The function's pieces, in order.
+    pieces: Vec<usize>,
     /// Jumps that may still be gone back in this function.
     hops: usize,
     /// Routes found lately, each with the address or the complement of the slot that it is about.
@@ -144,6 +145,7 @@ impl<'a> Scanner<'a> {
                     Architecture::Aarch64 => &aarch64::CONVENTION,
                 },
             ),
+            pieces: Vec::new(),
             hops: 0,
             routes: vec![(0, Route::Unresolved); 1 << LINES],
         }
@@ -152,7 +154,9 @@ impl<'a> Scanner<'a> {
     /// Appends the calls of one function, all its parts.
     pub(crate) fn function(&mut self, whole: usize, sites: &mut Vec<Site>) {
         let image = self.image;
-        let mut pieces = vec![whole];
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.clear();
+        pieces.push(whole);
         pieces.extend(image.parts_of(whole));
         pieces.sort_unstable();
         let before = sites.len();
@@ -184,6 +188,7 @@ impl<'a> Scanner<'a> {
             sites[before..].sort_unstable_by_key(|site| site.at);
         }
         self.graph.shrink();
+        self.pieces = pieces;
     }
 
     /// Appends the calls that need no data flow; whether there are others. In a huge function, those are undecided.
