@@ -19,6 +19,8 @@ pub(crate) const CONVENTION: Convention = Convention {
     sp: SP,
     fp: FP,
     caller_saved: 0x4007_ffff,
+    // What reads it lifts as a copy of it.
+    sp_is_read: false,
 };
 
 /// Every register but the stack pointer.

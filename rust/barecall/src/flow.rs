@@ -10,7 +10,7 @@
 //!
 //! Assumed, as every unwinder and debugger does: callees keep the callee-saved registers and the stack
 //! pointer of the platform's calling convention, and write to a caller's frame only through an address
-//! that the caller gave away.
+//! that the caller gave away. And jump tables do not overlap.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -61,6 +61,8 @@ pub(crate) struct Convention {
     pub fp: Reg,
     /// What a call may overwrite.
     pub caller_saved: Regs,
+    /// Whether an instruction that reads the stack pointer does something with it, so that its value gets out.
+    pub sp_is_read: bool,
 }
 
 /// Beside registers: memory may be written.
@@ -135,6 +137,8 @@ pub(crate) struct Graph<'a> {
     callees: Callees,
     /// Steps that may still be looked at.
     budget: usize,
+    /// Only calls are asked about, the jumps are known.
+    calls_only: bool,
     /// A jump within the function went who knows where: blocks are taken one by one, from nothing.
     lost: bool,
 }
@@ -169,6 +173,7 @@ impl<'a> Graph<'a> {
             twice_held: None,
             callees: Callees::default(),
             budget: 0,
+            calls_only: false,
             lost: false,
         }
     }
@@ -346,7 +351,9 @@ impl<'a> Graph<'a> {
         for &step in &sites {
             asked.push(self.ask(Question::Target(word(step))));
         }
+        self.calls_only = true;
         self.answer();
+        self.calls_only = false;
         let mut reached = Vec::new();
         for (step, node) in sites.into_iter().zip(asked) {
             let value = self.nodes[node as usize].value.unwrap_or(Value::Unknown);

@@ -22,6 +22,7 @@ const SYSTEM_V: Convention = Convention {
     sp: SP,
     fp: FP,
     caller_saved: 0b0000_1111_1100_0111,
+    sp_is_read: true,
 };
 
 /// Windows: rsi and rdi are preserved. The 32 bytes above the return address are the callee's, so that nothing
@@ -30,6 +31,7 @@ const WINDOWS: Convention = Convention {
     sp: SP,
     fp: FP,
     caller_saved: 0b0000_1111_0000_0111,
+    sp_is_read: true,
 };
 
 /// The calling convention of an image's functions.
@@ -398,8 +400,17 @@ fn everything(instruction: &Instruction, info: &mut InstructionInfoFactory) -> E
             });
         }
     }
+    // The kernel answers in rax.
+    if matches!(
+        instruction.mnemonic(),
+        Mnemonic::Syscall | Mnemonic::Sysenter | Mnemonic::Int
+    ) {
+        writes |= 1;
+    }
+    // Pushing and the like read the stack pointer too, and leave it where it is.
+    let unseen = (addressing | 1 << SP) & !named;
     Effect::Clobber {
-        reads: reads & !(addressing & !named),
+        reads: reads & !unseen,
         writes,
         store,
     }

@@ -679,6 +679,13 @@ const CONTROLS: &[Control] = &[
             last("computed"),
             last("second_return"),
             last("outer"),
+            last("settled_table"),
+            last("cut_reached"),
+            last("lea_disp_index"),
+            last("movq_sp"),
+            last("or_sp"),
+            last("call_over"),
+            last("kernel_answer"),
         ],
         ..DEFAULT
     },

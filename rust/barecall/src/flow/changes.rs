@@ -134,7 +134,12 @@ impl Graph<'_> {
         }
         match location {
             Location::Frame(..) if self.frame().escaped => Some(Value::Dynamic),
-            _ => None,
+            // Below the stack pointer the callee's frame is.
+            Location::Frame(base, at) => match self.pointers_before(index).sp {
+                Some((of, sp)) if of == base && at >= sp => None,
+                _ => Some(Value::Dynamic),
+            },
+            Location::Reg(_) => None,
         }
     }
 

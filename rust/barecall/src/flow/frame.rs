@@ -247,7 +247,8 @@ impl Graph<'_> {
                 };
             }
             Effect::Clobber { reads, writes, .. } => {
-                escaped = reads & (1 << fp) != 0 && now.fp.is_some();
+                escaped = reads & (1 << fp) != 0 && now.fp.is_some()
+                    || self.convention.sp_is_read && reads & (1 << sp) != 0;
                 if writes & (1 << sp) != 0 {
                     now.sp = None;
                 }

@@ -141,10 +141,12 @@ impl Graph<'_> {
 
     /// Whether the rest of what a question joins can be left out: some path brings what is no constant.
     fn is_settled(&self, node: u32) -> bool {
-        matches!(
-            self.nodes[node as usize].value,
-            Some(Value::Dynamic | Value::Unknown)
-        )
+        match self.nodes[node as usize].value {
+            Some(Value::Unknown) => true,
+            // A jump may go to the cases of a table as well.
+            Some(Value::Dynamic) => self.calls_only,
+            _ => false,
+        }
     }
 
     /// Joins a source into a question's answer, and what it says later.

@@ -104,6 +104,7 @@ impl Graph<'_> {
         let next = self
             .tables
             .iter()
+            .filter(|other| other.base == other.at && table.base == table.at)
             .filter_map(|other| other.at.checked_sub(table.at))
             .filter(|&distance| distance > 0)
             .min();
