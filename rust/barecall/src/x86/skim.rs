@@ -100,7 +100,8 @@ struct Known {
 }
 
 fn first_word(window: &[u8; WINDOW]) -> u64 {
-    u64::from_le_bytes(window.first_chunk().copied().unwrap_or_default())
+    let &[a, b, c, d, e, f, g, h, ..] = window;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// What is known of the instruction that begins here, if it is one of the usual. The same as [`shape`], sooner: how long
