@@ -221,24 +221,28 @@ fn out_of_order(steps: &[Phase], wanted: &[Phase]) -> Option<Phase> {
     wanted.next()
 }
 
-/// How often a walk is taken again whose goroutine lost its processor.
+/// How often a walk is taken again that Go's monitor came in between.
 const AGAIN: usize = 9;
 
-/// Whether Go's monitor took the processor from the goroutine while it was in C, so that it had to find another: on
-/// a busy machine a walk may stay there for the ten milliseconds after which that is done. It is not what a call costs.
-fn lost_its_processor(walk: &Walk) -> bool {
-    let finds_another = |symbol: &str| {
+/// Whether Go's monitor came in between. After ten milliseconds, which a walk may take on a busy machine, it takes the
+/// processor from a goroutine in C, which then has to find another, and asks one in Go to make room for others. Neither
+/// is what a call costs.
+fn is_interrupted(walk: &Walk) -> bool {
+    let is_its_doing = |symbol: &str| {
         [
             "exitsyscallfast_pidle",
             "exitsyscall0",
             "exitsyscallTryGetP",
             "exitsyscallNoP",
+            "runtime.morestack",
+            "runtime.newstack",
+            "runtime.gopreempt_m",
         ]
         .iter()
         .any(|&name| symbol.contains(name))
     };
     let mut steps = walk.out.steps.iter().chain(&walk.back.steps);
-    steps.any(|step| finds_another(&step.symbol))
+    steps.any(|step| is_its_doing(&step.symbol))
 }
 
 /// Takes the walk of each, as many at a time as there are processors.
@@ -256,7 +260,7 @@ pub fn walk(program: &Program, acts: &[GoAct]) -> Vec<Result<Walk, WalkError>> {
                 } {
                     let mut walk = act.walker(program).run();
                     for _ in 0..AGAIN {
-                        if !walk.as_ref().is_ok_and(lost_its_processor) {
+                        if !walk.as_ref().is_ok_and(is_interrupted) {
                             break;
                         }
                         walk = act.walker(program).run();
