@@ -262,8 +262,14 @@ fn document(old: &str, entries: &[Entry], producers: &str, force: bool) -> (Stri
                     what: "cc",
                     why: format!(
                         "{FILE}#{} differs from what is found, but was made by other compilers: {} here, {:?} there; \
-                         `{ACCEPT}` shows how",
-                        entry.id, producers, before.recorded
+                         it begins with {}; `{ACCEPT}` shows all",
+                        entry.id,
+                        producers,
+                        before.recorded,
+                        first_difference(
+                            (before.row, before.body),
+                            (&entry.row, &entry.body)
+                        )
                     ),
                 });
                 keep = true;
@@ -308,6 +314,23 @@ fn document(old: &str, entries: &[Entry], producers: &str, force: bool) -> (Stri
         format!("{head}{sections}"),
         not_checked.into_iter().collect(),
     )
+}
+
+/// The first line that two rows with their sections do not share, as it is on file and as it is found.
+fn first_difference(on_file: (&str, &str), found: (&str, &str)) -> String {
+    let lines = |(row, body): (&str, &str)| {
+        let all: Vec<String> = row.lines().chain(body.lines()).map(str::to_owned).collect();
+        all
+    };
+    let (on_file, found) = (lines(on_file), lines(found));
+    let same = on_file.iter().zip(&found).take_while(|(a, b)| a == b);
+    let at = same.count();
+    let line = |lines: &[String]| {
+        lines
+            .get(at)
+            .map_or_else(|| "nothing".to_owned(), |line| format!("{line:?}"))
+    };
+    format!("{} on file, {} found", line(&on_file), line(&found))
 }
 
 /// The document on file, taken apart.

@@ -84,10 +84,9 @@ impl Program {
         );
         let built = temporary.path().join(NAME);
         compile(&toolchain, sources, &built, temporary.path())?;
-        // In one step, as another process may be doing the same.
         if let (Some(_), Some(folder)) = (kept, &folder) {
             let path = folder.join(NAME);
-            let moved = fs::create_dir_all(folder).and_then(|()| fs::rename(&built, &path));
+            let moved = fs::create_dir_all(folder).and_then(|()| keep(&built, &path));
             moved.map_err(|source| NoGo::NoRoom {
                 path: folder.clone(),
                 source,
@@ -120,6 +119,17 @@ impl Program {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         command
+    }
+}
+
+/// Puts a program where it is kept, in one step, unless another process was faster: that one may be walking it, and a
+/// walk finds no names in a file that was replaced.
+fn keep(built: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(built, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Not every file system has them.
+        Err(_) => fs::rename(built, path),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -234,4 +244,20 @@ fn compile(
     }
     let said = fs::read_to_string(said).unwrap_or_default();
     Err(failed(format!("{status}\n{}", said.trim_end())))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_program_that_is_kept_already_is_not_replaced() {
+        use super::{fs, keep};
+        let folder = tempfile::tempdir().expect("a folder");
+        let [first, second, kept] =
+            ["first", "second", "kept"].map(|name| folder.path().join(name));
+        fs::write(&first, "1").expect("it can be written");
+        fs::write(&second, "2").expect("it can be written");
+        keep(&first, &kept).expect("it is kept");
+        keep(&second, &kept).expect("another is");
+        assert_eq!(fs::read(&kept).expect("it is there"), b"1");
+    }
 }
