@@ -206,15 +206,16 @@ impl Brief {
 pub(crate) struct Body<'a> {
     image: &'a Image,
     convention: &'static Convention,
-    code: Code,
+    code: Code<'a>,
     /// The turns, in order.
     pub turns: Turns,
     /// Which instructions do not lie directly behind the one before: the beginnings of the function's parts.
     pub beginnings: Vec<u32>,
 }
 
-enum Code {
+enum Code<'a> {
     X86 {
+        reader: Box<x86::Reader<'a>>,
         briefs: Vec<Brief>,
         decoded: Instruction,
         info: InstructionInfoFactory,
@@ -229,6 +230,7 @@ impl<'a> Body<'a> {
             convention,
             code: match image.architecture {
                 Architecture::X86_64 => Code::X86 {
+                    reader: Box::new(x86::Reader::new(&image.bytes)),
                     briefs: Vec::new(),
                     decoded: Instruction::default(),
                     info: InstructionInfoFactory::new(),
@@ -256,10 +258,10 @@ impl<'a> Body<'a> {
         let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
         let first = self.len();
         match &mut self.code {
-            Code::X86 { briefs, .. } => {
+            Code::X86 { reader, briefs, .. } => {
                 // What follows is not read, but need not be looked out for.
-                let bytes = image.contents(start, len.saturating_add(x86::WINDOW));
-                x86::skim(bytes, len, start, most, briefs, &mut self.turns);
+                let place = image.place(start, len.saturating_add(x86::WINDOW));
+                x86::skim(reader, place, len, start, most, briefs, &mut self.turns);
                 if 0 < first && first < self.len() && !self.follows(first) {
                     self.beginnings.push(word(first));
                 }
@@ -360,6 +362,7 @@ impl<'a> Body<'a> {
     pub(crate) fn effect(&mut self, index: usize) -> Effect {
         match &mut self.code {
             Code::X86 {
+                reader,
                 briefs,
                 decoded,
                 info,
@@ -371,8 +374,8 @@ impl<'a> Body<'a> {
                 {
                     return Effect::None;
                 }
-                let bytes = self.image.contents(brief.at, brief.size().into());
-                x86::decode_one(bytes, brief.at, decoded);
+                let place = self.image.place(brief.at, brief.size().into());
+                reader.decode(place, brief.at, decoded);
                 x86::effect(decoded, info)
             }
             Code::Aarch64(steps) => steps[index].effect,

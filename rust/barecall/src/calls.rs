@@ -1,6 +1,7 @@
 //! A function and its calls: what the instrument finds, as a user reads it.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::cgo;
 use crate::flow::Reached;
@@ -106,31 +107,87 @@ pub struct Call<'a> {
     pub(crate) site: Site,
 }
 
+/// What one worker found of an image's calls.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub sites: Vec<Site>,
+    /// The first piece that was looked through at a time, and which sites those are.
+    pub runs: Vec<(usize, Range<usize>)>,
+}
+
 /// All calls of an image, by function and address.
 ///
 /// An image may have millions, so this keeps less of each than a [`Call`] does.
 pub struct Calls<'a> {
-    pub(crate) image: &'a Image,
-    pub(crate) sites: Vec<Site>,
+    image: &'a Image,
+    /// As each worker found them: all in one would be all of them twice for a while.
+    found: Vec<Found>,
+    /// Which worker's, and which of its runs, in order.
+    order: Vec<(usize, usize)>,
+    len: usize,
 }
 
 impl<'a> Calls<'a> {
+    pub(crate) fn new(image: &'a Image, found: Vec<Found>) -> Self {
+        let mut order = Vec::new();
+        for (worker, found) in found.iter().enumerate() {
+            order.extend((0..found.runs.len()).map(|run| (worker, run)));
+        }
+        order.sort_unstable_by_key(|&(worker, run)| found[worker].runs[run].0);
+        let len = found.iter().map(|found| found.sites.len()).sum();
+        Self {
+            image,
+            found,
+            order,
+            len,
+        }
+    }
+
     /// How many there are.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.sites.len()
+    pub const fn len(&self) -> usize {
+        self.len
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.sites.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// One after the other.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Call<'a>> {
-        let image = self.image;
-        self.sites.iter().map(move |&site| Call { image, site })
+        let mut cursor = Cursor::default();
+        (0..self.len).map(move |_| cursor.next(self))
+    }
+}
+
+/// How far an iterator over [`Calls`] is.
+#[derive(Default)]
+struct Cursor {
+    run: usize,
+    /// How many calls of the run are behind it.
+    at: usize,
+}
+
+impl Cursor {
+    /// The next of them; there has to be one.
+    fn next<'a>(&mut self, calls: &Calls<'a>) -> Call<'a> {
+        loop {
+            let (worker, run) = calls.order[self.run];
+            let found = &calls.found[worker];
+            let run = &found.runs[run].1;
+            if self.at < run.len() {
+                let site = found.sites[run.start + self.at];
+                self.at += 1;
+                return Call {
+                    image: calls.image,
+                    site,
+                };
+            }
+            self.run += 1;
+            self.at = 0;
+        }
     }
 }
 
@@ -140,8 +197,9 @@ impl<'a> IntoIterator for Calls<'a> {
 
     fn into_iter(self) -> IntoCalls<'a> {
         IntoCalls {
-            image: self.image,
-            sites: self.sites.into_iter(),
+            left: self.len,
+            calls: self,
+            cursor: Cursor::default(),
         }
     }
 }
@@ -154,20 +212,21 @@ impl fmt::Debug for Calls<'_> {
 
 /// The calls of [`Calls`], one after the other.
 pub struct IntoCalls<'a> {
-    image: &'a Image,
-    sites: std::vec::IntoIter<Site>,
+    calls: Calls<'a>,
+    cursor: Cursor,
+    left: usize,
 }
 
 impl<'a> Iterator for IntoCalls<'a> {
     type Item = Call<'a>;
 
     fn next(&mut self) -> Option<Call<'a>> {
-        let image = self.image;
-        self.sites.next().map(|site| Call { image, site })
+        self.left = self.left.checked_sub(1)?;
+        Some(self.cursor.next(&self.calls))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.sites.size_hint()
+        (self.left, Some(self.left))
     }
 }
 
@@ -350,5 +409,30 @@ impl fmt::Debug for Call<'_> {
             self.route(),
             if self.tail() { ", tail" } else { "" }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Image;
+
+    /// Whichever worker found them, they come in the order of functions and addresses.
+    #[test]
+    fn all_calls_are_those_of_each_function_in_order() {
+        let image = Image::current().unwrap();
+        let each: Vec<_> = image
+            .functions()
+            .flat_map(|function| function.calls())
+            .map(|call| (call.at(), call.from().address(), call.route()))
+            .collect();
+        let calls = image.calls(|_, _| {});
+        let listed: Vec<_> = calls
+            .iter()
+            .map(|call| (call.at(), call.from().address(), call.route()))
+            .collect();
+        assert!(each.len() > 1000);
+        assert!(listed == each);
+        assert_eq!(calls.len(), each.len());
+        assert_eq!(calls.into_iter().count(), each.len());
     }
 }

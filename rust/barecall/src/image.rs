@@ -1,6 +1,7 @@
 //! An object file as a linker or loader left it: code, names, and what each slot holds.
 
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU8;
@@ -406,15 +407,21 @@ impl Image {
         section_of(&self.sections, address)
     }
 
-    /// The file's bytes at an address, at most `len`, to the end of the section.
-    pub(crate) fn contents(&self, address: u64, len: usize) -> &[u8] {
+    /// Where the bytes at an address lie in the file, at most `len`, to the end of the section.
+    pub(crate) fn place(&self, address: u64, len: usize) -> Range<usize> {
         let found = self.section_at(address).and_then(|section| {
             let skip = usize::try_from(address - section.start).ok()?;
             let left = usize::try_from(section.end - address).ok()?.min(len);
             let from = section.offset?.checked_add(skip)?;
-            self.bytes.get(from..from.checked_add(left)?)
+            let to = from.checked_add(left)?;
+            (to <= self.bytes.len()).then_some(from..to)
         });
-        found.unwrap_or(&[])
+        found.unwrap_or(0..0)
+    }
+
+    /// Those bytes.
+    pub(crate) fn contents(&self, address: u64, len: usize) -> &[u8] {
+        &self.bytes[self.place(address, len)]
     }
 
     /// Whether nothing but the loader writes the word at an address.

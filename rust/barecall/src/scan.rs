@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::aarch64;
 use crate::body::word;
-use crate::calls::{Calls, Site, Through};
+use crate::calls::{Calls, Found, Site, Through};
 use crate::flow::{Graph, Reached};
 use crate::image::{Architecture, Image};
 use crate::route::Route;
@@ -26,49 +26,47 @@ impl Image {
         let chunk = (wholes / (workers * 128)).max(64);
         let next = std::sync::atomic::AtomicUsize::new(0);
         let done = std::sync::atomic::AtomicU64::new(0);
-        let mut found = InOrder::default();
         // A call in so many bytes is usual. Growing step by step would leave holes; memory not used is not taken.
-        found.sites.reserve_exact(
-            usize::try_from(total / 48)
-                .unwrap_or(0)
-                .min(self.bytes.len() / 48),
-        );
-        let found = std::sync::Mutex::new(found);
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    let mut scanner = Scanner::new(self);
-                    let mut sites = Vec::new();
-                    loop {
-                        let first = next.fetch_add(chunk, Ordering::Relaxed);
-                        if first >= wholes {
-                            return;
-                        }
-                        let pieces = first..(first + chunk).min(wholes);
-                        let bytes: u64 = self.functions[pieces.clone()]
-                            .iter()
-                            .map(|piece| piece.end - piece.start)
-                            .sum();
-                        sites.clear();
-                        for piece in pieces.filter(|&piece| self.functions[piece].part_of.is_none())
-                        {
-                            scanner.function(piece, &mut sites);
-                        }
-                        progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
-                        found
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .add(first, chunk, &sites);
-                    }
-                });
+        let usual = usize::try_from(total)
+            .unwrap_or(usize::MAX)
+            .min(self.bytes.len())
+            / 32
+            / workers;
+        let work = || {
+            let mut scanner = Scanner::new(self);
+            let mut found = Found::default();
+            found.sites.reserve_exact(usual);
+            loop {
+                let first = next.fetch_add(chunk, Ordering::Relaxed);
+                if first >= wholes {
+                    found.sites.shrink_to_fit();
+                    return found;
+                }
+                let pieces = first..(first + chunk).min(wholes);
+                let bytes: u64 = self.functions[pieces.clone()]
+                    .iter()
+                    .map(|piece| piece.end - piece.start)
+                    .sum();
+                let before = found.sites.len();
+                for piece in pieces.filter(|&piece| self.functions[piece].part_of.is_none()) {
+                    scanner.function(piece, &mut found.sites);
+                }
+                found.runs.push((first, before..found.sites.len()));
+                progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
             }
+        };
+        let found = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            let mut found = Vec::new();
+            for worker in workers {
+                match worker.join() {
+                    Ok(sites) => found.push(sites),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            found
         });
-        let mut sites = found
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .sites;
-        sites.shrink_to_fit();
-        Calls { image: self, sites }
+        Calls::new(self, found)
     }
 
     /// The other parts of a function.
@@ -78,31 +76,6 @@ impl Image {
             .iter()
             .take_while(move |part| part.0 as usize == whole)
             .map(|part| part.1 as usize)
-    }
-}
-
-/// The chunks of calls that the workers find, put together as they come in: all of them twice would take much
-/// memory.
-#[derive(Default)]
-struct InOrder {
-    sites: Vec<Site>,
-    /// The first piece of the next chunk.
-    next: usize,
-    early: std::collections::BTreeMap<usize, Vec<Site>>,
-}
-
-impl InOrder {
-    fn add(&mut self, first: usize, chunk: usize, sites: &[Site]) {
-        if first != self.next {
-            self.early.insert(first, sites.to_vec());
-            return;
-        }
-        self.sites.extend_from_slice(sites);
-        self.next += chunk;
-        while let Some(sites) = self.early.remove(&self.next) {
-            self.sites.extend_from_slice(&sites);
-            self.next += chunk;
-        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod skim;
 
+use std::ops::Range;
+
 use iced_x86::{
     Code, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic,
     OpAccess, OpKind, Register,
@@ -47,14 +49,43 @@ pub(crate) const fn may_be_frame(base: Reg) -> bool {
     matches!(base, SP | FP)
 }
 
-/// Decodes the instruction that `code`, which lies at `address`, begins with. Bytes that are no instruction become an
-/// invalid one of one byte.
-pub(crate) fn decode_one(code: &[u8], address: u64, instruction: &mut Instruction) {
-    Decoder::with_ip(64, code, address, DecoderOptions::NONE).decode_out(instruction);
-    // The decoder takes as many bytes as it looked at: the next instruction's first among them.
-    if instruction.is_invalid() {
-        instruction.set_len(1);
-        instruction.set_next_ip(address.wrapping_add(1));
+/// Decodes one instruction here and one there: to set a decoder up for each takes as long as to decode it.
+pub(crate) struct Reader<'a> {
+    pub bytes: &'a [u8],
+    decoder: Decoder<'a>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            decoder: Decoder::new(64, bytes, DecoderOptions::NONE),
+        }
+    }
+
+    /// Decodes the instruction that `code`, a range of the bytes that lies at `address`, begins with. Bytes that are no
+    /// instruction become an invalid one of one byte.
+    pub(crate) fn decode(
+        &mut self,
+        code: Range<usize>,
+        address: u64,
+        instruction: &mut Instruction,
+    ) {
+        let is_there = self.decoder.set_position(code.start).is_ok();
+        if is_there {
+            self.decoder.set_ip(address);
+            self.decoder.decode_out(instruction);
+        }
+        // The decoder saw more than the range.
+        if !is_there || instruction.len() > code.len() {
+            let bytes = self.bytes.get(code).unwrap_or(&[]);
+            Decoder::with_ip(64, bytes, address, DecoderOptions::NONE).decode_out(instruction);
+        }
+        // The decoder takes as many bytes as it looked at: the next instruction's first among them.
+        if instruction.is_invalid() {
+            instruction.set_len(1);
+            instruction.set_next_ip(address.wrapping_add(1));
+        }
     }
 }
 
@@ -552,10 +583,11 @@ mod tests {
     fn foreseen(code: &[u8], may_move: impl Fn(&Instruction) -> bool) -> (usize, usize, usize) {
         let mut info = InstructionInfoFactory::new();
         let (mut moving, mut missed, mut passed) = (0, 0, 0);
+        let mut reader = Reader::new(code);
         let mut decoded = Instruction::default();
         let mut at = 0;
         while at < code.len() {
-            decode_one(&code[at..], 0x1000 + at as u64, &mut decoded);
+            reader.decode(at..code.len(), 0x1000 + at as u64, &mut decoded);
             at += decoded.len();
             let instruction = &decoded;
             let flow = flow(instruction);
@@ -579,6 +611,27 @@ mod tests {
             state.to_le_bytes()[4]
         };
         (0..len).map(|_| next()).collect()
+    }
+
+    /// An instruction ends with its range, whatever lies behind.
+    #[test]
+    fn a_reader_sees_no_more_than_its_range() {
+        let code = noise(1 << 14);
+        let mut reader = Reader::new(&code);
+        let (mut decoded, mut cut) = (Instruction::default(), 0);
+        for at in 0..code.len() {
+            for end in at + 1..(at + 16).min(code.len()) {
+                let range = at..end;
+                reader.decode(range.clone(), 0x1000, &mut decoded);
+                let alone =
+                    Decoder::with_ip(64, &code[range], 0x1000, DecoderOptions::NONE).decode();
+                assert_eq!(decoded.code(), alone.code(), "{:02x?}", &code[at..end]);
+                assert!(alone.is_invalid() || decoded == alone);
+                assert!(decoded.len() <= end - at);
+                cut += usize::from(alone.is_invalid());
+            }
+        }
+        assert!(cut > 1 << 14, "{cut}");
     }
 
     #[test]

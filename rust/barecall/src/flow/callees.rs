@@ -28,7 +28,7 @@ impl Callees {
     pub fn at(&mut self, image: &Image, address: u64) -> Manners {
         *self.known.entry(address).or_insert_with(|| Manners {
             never_returns: image.never_returns(address),
-            returns_twice: image.returns_twice(address),
+            returns_twice: image.has_what_returns_twice() && image.returns_twice(address),
         })
     }
 

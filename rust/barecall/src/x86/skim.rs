@@ -6,11 +6,12 @@
 //! decoded every time it is met. Of opcodes this file itself knows which of them a ModRM byte follows, and how long
 //! most are; where the decoder says otherwise, it is the decoder that counts.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
 
-use super::{SYSTEM_V, decode_one, effect, flow, may_move_pointers};
+use super::{Reader, SYSTEM_V, effect, flow, may_move_pointers};
 use crate::body::{Brief, Turn, Turns};
 use crate::step::Flow;
 
@@ -43,17 +44,20 @@ const SHAPES: usize = (1 + PREFIXES.len()) * REX * (2 << 16);
 /// the shape: whoever does it writes the same.
 static REMEMBERED: [AtomicU32; SHAPES] = [const { AtomicU32::new(0) }; SHAPES];
 
-/// Appends what is known of the instructions in the first `len` bytes of `code`, which lies at `address`, at most `most`
-/// of them, and those at which control turns. What lies behind the `len` bytes does not matter, but with [`WINDOW`] bytes
-/// more the last need not be decoded.
+/// Appends what is known of the instructions in the first `len` bytes of `place`, a range of the reader's bytes that lies
+/// at `address`, at most `most` of them, and those at which control turns. What lies behind the `len` bytes does not
+/// matter, but with [`WINDOW`] bytes more the last need not be decoded.
 pub(crate) fn skim(
-    code: &[u8],
+    reader: &mut Reader<'_>,
+    place: Range<usize>,
     len: usize,
     address: u64,
     most: usize,
     briefs: &mut Vec<Brief>,
     turns: &mut Turns,
 ) {
+    let bytes = reader.bytes;
+    let code = &bytes[place.clone()];
     let len = len.min(code.len());
     let most = briefs.len().saturating_add(most);
     let mut decoded = Instruction::default();
@@ -77,7 +81,8 @@ pub(crate) fn skim(
             turns.push_unless_none(index, shape >> KIND & 7, target);
             size
         } else {
-            decode_one(&code[at..len], ip, &mut decoded);
+            let left = place.start + at..place.start + len;
+            reader.decode(left, ip, &mut decoded);
             let flow = flow(&decoded);
             let what = match flow {
                 Flow::CallVia(_) | Flow::JumpVia(_) => Brief::POINTERS | Brief::TURN,
@@ -369,8 +374,8 @@ const ADDRESSES: [u8; 256] = {
 
 #[cfg(test)]
 mod tests {
+    use super::super::convention;
     use super::super::tests::noise;
-    use super::super::{convention, decode_one};
     use super::*;
     use crate::image::Format;
 
@@ -385,14 +390,24 @@ mod tests {
     fn compare(code: &[u8], most: usize, tally: &mut Tally) -> Result<(), String> {
         let mut briefs = Vec::new();
         let mut turns = Turns::default();
-        skim(code, code.len(), 0x1000, most, &mut briefs, &mut turns);
+        let mut reader = Reader::new(code);
+        let all = 0..code.len();
+        skim(
+            &mut reader,
+            all,
+            code.len(),
+            0x1000,
+            most,
+            &mut briefs,
+            &mut turns,
+        );
         let mut info = InstructionInfoFactory::new();
         let mut decoded = Instruction::default();
         let mut at = 0;
         let mut turn = turns.iter();
         for (index, brief) in briefs.iter().enumerate() {
             let ip = 0x1000 + at as u64;
-            decode_one(&code[at..], ip, &mut decoded);
+            Reader::new(&code[at..]).decode(0..code.len() - at, ip, &mut decoded);
             let here = || format!("{:02x?}", &code[at..(at + 16).min(code.len())]);
             if brief.at() != ip || usize::from(brief.size()) != decoded.len() {
                 return Err(format!(
