@@ -83,7 +83,7 @@ impl<'a> Function<'a> {
     #[must_use]
     pub fn calls(&self) -> Vec<Call<'a>> {
         let mut sites = Vec::new();
-        Scanner::new(self.image).function(self.piece, &mut sites);
+        Scanner::for_one(self.image).function(self.piece, &mut sites);
         sites
             .into_iter()
             .map(|site| Call {

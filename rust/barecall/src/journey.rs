@@ -161,11 +161,15 @@ impl Image {
         }
     }
 
+    /// Whether control certainly has arrived at this address: all that [`Self::arrive`] asks was asked of this function
+    /// before.
+    fn is_end(&self, to: u64) -> bool {
+        self.piece_from(to)
+            .is_some_and(|piece| self.thunks[piece].load(Ordering::Relaxed) == NO_THUNK)
+    }
+
     fn arrive(&self, to: u64) -> Next {
-        // Nearly all calls: what follows was asked of this function before.
-        if let Some(piece) = self.piece_from(to)
-            && self.thunks[piece].load(Ordering::Relaxed) == NO_THUNK
-        {
+        if self.is_end(to) {
             return Next::End(End::Address(to));
         }
         if let Some(name) = self.undefined(to) {
@@ -297,6 +301,8 @@ impl Image {
 
     pub(crate) fn route(&self, reached: Reached) -> Route {
         let plain = match reached {
+            // Nearly all calls.
+            Reached::Address(to) if self.is_end(to) => return Route::Direct,
             Reached::Address(_) => Route::Direct,
             Reached::Slot(_) => Route::Got,
             Reached::Held(_) | Reached::Loaded(_) => Route::Register,

@@ -33,7 +33,7 @@ impl Image {
             / 32
             / workers;
         let work = || {
-            let mut scanner = Scanner::new(self);
+            let mut scanner = Scanner::new(self, LINES);
             let mut found = Found::default();
             found.sites.reserve_exact(usual);
             loop {
@@ -92,8 +92,10 @@ const HOPS: usize = 8;
 /// in a whole function, whose turns are searched each time, so many turns.
 const MOST_SEARCHED: usize = 1 << 26;
 
-/// So many routes are remembered, as a power of two.
+/// So many routes are remembered, as a power of two: for a whole image,
 const LINES: u32 = 15;
+/// or for one function.
+const FEW_LINES: u32 = 5;
 
 /// What scanning one function after another reuses.
 pub(crate) struct Scanner<'a> {
@@ -105,10 +107,17 @@ pub(crate) struct Scanner<'a> {
     hops: usize,
     /// Routes found lately, each with the address or the complement of the slot that it is about.
     routes: Vec<(u64, Route)>,
+    /// How many are kept, as a power of two.
+    lines: u32,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(image: &'a Image) -> Self {
+    /// For one function alone.
+    pub(crate) fn for_one(image: &'a Image) -> Self {
+        Self::new(image, FEW_LINES)
+    }
+
+    fn new(image: &'a Image, lines: u32) -> Self {
         Self {
             image,
             graph: Graph::new(
@@ -120,7 +129,8 @@ impl<'a> Scanner<'a> {
             ),
             pieces: Vec::new(),
             hops: 0,
-            routes: vec![(0, Route::Unresolved); 1 << LINES],
+            routes: vec![(0, Route::Unresolved); 1 << lines],
+            lines,
         }
     }
 
@@ -348,7 +358,7 @@ impl<'a> Scanner<'a> {
             _ => return self.image.route(reached),
         };
         // Fibonacci hashing: the product's upper bits.
-        let line = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LINES)) as usize;
+        let line = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - self.lines)) as usize;
         if self.routes[line].0 != key || key == 0 {
             self.routes[line] = (key, self.image.route(reached));
         }
