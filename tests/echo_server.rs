@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 #[path = "support/limit.rs"]
 mod limit;
 
-/// The example, as it stands: built first, since Cargo builds examples only for all tests at once.
+/// The example, as it stands: built first, since Cargo builds examples only for all tests at once. How long that takes
+/// is no test's business: only then its limit begins.
 fn echo_server() -> Command {
     let mut build = Command::new(env!("CARGO"));
     build
@@ -42,8 +43,8 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
-        let mut child = echo_server()
+    fn start(mut echo_server: Command) -> Self {
+        let mut child = echo_server
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .spawn()
@@ -84,9 +85,10 @@ impl Drop for Server {
 
 #[test]
 fn a_thousand_clients_are_answered_line_by_line() {
-    let _limit = limit::seconds(60);
     const CLIENTS: usize = 1000;
-    let server = Server::start();
+    let program = echo_server();
+    let _limit = limit::seconds(60);
+    let server = Server::start(program);
     let address = server.address.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -155,8 +157,9 @@ fn number_after(text: &str, mark: &str) -> u64 {
 
 #[test]
 fn bad_lines_are_answered_and_open_connections_are_let_go() {
+    let program = echo_server();
     let _limit = limit::seconds(60);
-    let server = Server::start();
+    let server = Server::start(program);
     let address = server.address.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -193,12 +196,13 @@ fn bad_lines_are_answered_and_open_connections_are_let_go() {
 
 #[test]
 fn what_is_asked_wrongly_is_said() {
-    let _limit = limit::seconds(60);
     for (arguments, said) in [
         (&["--listen"][..], "usage: echo_server [--listen ADDR]"),
         (&["--listen", "nowhere"][..], "error: nowhere: "),
     ] {
-        let output = echo_server().args(arguments).output().expect("it runs");
+        let mut program = echo_server();
+        let _limit = limit::seconds(60);
+        let output = program.args(arguments).output().expect("it runs");
         assert_eq!(output.status.code(), Some(2));
         assert!(
             String::from_utf8_lossy(&output.stderr).starts_with(said),

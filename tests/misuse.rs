@@ -16,8 +16,8 @@ mod limit;
 
 #[test]
 fn misuse_does_not_compile() {
-    let _limit = limit::seconds(120);
     let library = library();
+    let _limit = limit::seconds(120);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/misuse");
     let mut checked = 0;
     for entry in fs::read_dir(folder).expect("it is there") {
@@ -53,8 +53,8 @@ fn misuse_does_not_compile() {
 /// The control: without the mistake it does, or every program would fail for another reason.
 #[test]
 fn use_compiles() {
-    let _limit = limit::seconds(120);
     let library = library();
+    let _limit = limit::seconds(120);
     for (program, mistake, right) in [
         (
             "closure_that_is_not_send",
