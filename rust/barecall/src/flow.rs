@@ -28,7 +28,7 @@ use crate::body::{Body, word};
 use crate::image::Image;
 use crate::step::{Effect, Flow, Place, Reg, Regs};
 use blocks::{Block, End, Jump};
-use callees::Callees;
+pub(crate) use callees::Callees;
 use evaluate::Address;
 use frame::Frame;
 use questions::{Mix, Node, Question};
@@ -134,7 +134,7 @@ pub(crate) struct Graph<'a> {
     pending: Vec<(u32, Option<Value>)>,
     /// Whether a register may hold the address of a function that returns twice.
     twice_held: Option<bool>,
-    callees: Callees,
+    pub callees: Callees,
     /// Steps that may still be looked at.
     budget: usize,
     /// Only calls are asked about, the jumps are known.
@@ -144,7 +144,7 @@ pub(crate) struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    pub(crate) fn new(image: &'a Image, convention: &'static Convention) -> Self {
+    pub(crate) fn new(image: &'a Image, convention: &'static Convention, callees: Callees) -> Self {
         Self {
             image,
             convention,
@@ -171,7 +171,7 @@ impl<'a> Graph<'a> {
             work: Vec::new(),
             pending: Vec::new(),
             twice_held: None,
-            callees: Callees::default(),
+            callees,
             budget: 0,
             calls_only: false,
             lost: false,
@@ -193,10 +193,8 @@ impl<'a> Graph<'a> {
     pub(crate) fn shrink(&mut self) {
         const LARGE: usize = 1 << 14;
         if self.body.len() > LARGE {
-            *self = Self {
-                callees: std::mem::take(&mut self.callees),
-                ..Self::new(self.image, self.convention)
-            };
+            let callees = std::mem::replace(&mut self.callees, Callees::new(1));
+            *self = Self::new(self.image, self.convention, callees);
         }
     }
 
@@ -321,10 +319,19 @@ impl<'a> Graph<'a> {
         self.jumps[jump].targets = targets;
     }
 
+    /// Whether the stack is as it was at entry.
+    fn is_bare_frame(&mut self, step: usize) -> bool {
+        self.pointers_behind(step).sp == Some((Base::Entry, 0))
+    }
+
     fn jump(&mut self, step: usize, value: Value) -> Leads {
         match value {
             Value::Target(table) => match self.targets(self.tables[table]) {
                 Some(targets) => Leads::Inside(targets),
+                // An array of functions.
+                None if self.leads_out(self.tables[table]) && self.is_bare_frame(step) => {
+                    Leads::Out
+                }
                 None => Leads::Nowhere,
             },
             Value::Const(to) => match self.index(to) {
@@ -333,7 +340,7 @@ impl<'a> Graph<'a> {
             },
             Value::Slot(_) => Leads::Out,
             // A tail call is made with the stack as it was at entry.
-            Value::Dynamic if self.pointers_behind(step).sp == Some((Base::Entry, 0)) => Leads::Out,
+            Value::Dynamic if self.is_bare_frame(step) => Leads::Out,
             _ => Leads::Nowhere,
         }
     }
@@ -375,7 +382,32 @@ impl<'a> Graph<'a> {
             };
             reached.push((step, target));
         }
+        self.doubt(&mut reached);
         reached
+    }
+
+    /// Where a function that returns twice is called by an address that was put together, which no step alone shows,
+    /// nothing that was held before a call is sure.
+    fn doubt(&self, reached: &mut [(usize, Reached)]) {
+        let image = self.image;
+        if !image.has_what_returns_twice() || self.twice_held == Some(true) {
+            return;
+        }
+        let twice = reached.iter().any(|&(_, target)| match target {
+            Reached::Held(to) => image.returns_twice(to),
+            Reached::Slot(slot) | Reached::Loaded(slot) => image.holds_what_returns_twice(slot),
+            _ => false,
+        });
+        if twice {
+            for (_, target) in reached {
+                if matches!(
+                    target,
+                    Reached::Held(_) | Reached::Slot(_) | Reached::Loaded(_)
+                ) {
+                    *target = Reached::Undecided;
+                }
+            }
+        }
     }
 
     /// Whether the stack is certainly not as it was at entry, so that a jump cannot be a tail call.

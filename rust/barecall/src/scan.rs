@@ -1,14 +1,14 @@
 //! Scanning functions for calls, one after another, on every core.
 
+mod locally;
+
 use std::sync::atomic::Ordering;
 
 use crate::aarch64;
-use crate::body::word;
 use crate::calls::{Calls, Found, Site, Through};
-use crate::flow::{Graph, Reached};
+use crate::flow::{Callees, Graph, Reached};
 use crate::image::{Architecture, Image};
-use crate::route::Route;
-use crate::step::{Effect, Expr, Flow, Mem, Place};
+use crate::step::{Flow, Mem, Place};
 use crate::x86;
 
 impl Image {
@@ -33,7 +33,7 @@ impl Image {
             / 32
             / workers;
         let work = || {
-            let mut scanner = Scanner::new(self, LINES);
+            let mut scanner = Scanner::new(self, MANY);
             let mut found = Found::default();
             found.sites.reserve_exact(usual);
             loop {
@@ -85,17 +85,13 @@ const LARGEST_FOLLOWED: u64 = 8 << 20;
 /// A larger one is read by so many instructions at a time: it may be all the code of a stripped image.
 const WINDOW: usize = 1 << 16;
 
-/// So many instructions before an indirect call are looked at to decide it without the data flow,
-const BEFORE: usize = 256;
-/// and so many jumps are gone back;
-const HOPS: usize = 8;
-/// in a whole function, whose turns are searched each time, so many turns.
+/// So many turns are searched for jumps to go back by, in a whole function.
 const MOST_SEARCHED: usize = 1 << 26;
 
-/// So many routes are remembered, as a power of two: for a whole image,
-const LINES: u32 = 15;
+/// So many called functions are remembered: for a whole image,
+const MANY: usize = 1 << 15;
 /// or for one function.
-const FEW_LINES: u32 = 5;
+const FEW: usize = 1 << 5;
 
 /// What scanning one function after another reuses.
 pub(crate) struct Scanner<'a> {
@@ -105,19 +101,15 @@ pub(crate) struct Scanner<'a> {
     pieces: Vec<usize>,
     /// Jumps that may still be gone back in this function.
     hops: usize,
-    /// Routes found lately, each with the address or the complement of the slot that it is about.
-    routes: Vec<(u64, Route)>,
-    /// How many are kept, as a power of two.
-    lines: u32,
 }
 
 impl<'a> Scanner<'a> {
     /// For one function alone.
     pub(crate) fn for_one(image: &'a Image) -> Self {
-        Self::new(image, FEW_LINES)
+        Self::new(image, FEW)
     }
 
-    fn new(image: &'a Image, lines: u32) -> Self {
+    fn new(image: &'a Image, callees: usize) -> Self {
         Self {
             image,
             graph: Graph::new(
@@ -126,11 +118,10 @@ impl<'a> Scanner<'a> {
                     Architecture::X86_64 => x86::convention(image.format),
                     Architecture::Aarch64 => &aarch64::CONVENTION,
                 },
+                Callees::new(callees),
             ),
             pieces: Vec::new(),
             hops: 0,
-            routes: vec![(0, Route::Unresolved); 1 << lines],
-            lines,
         }
     }
 
@@ -199,12 +190,9 @@ impl<'a> Scanner<'a> {
                     let tail = matches!(flow, Flow::JumpVia(_));
                     match self
                         .plain(place)
-                        .or_else(|| self.locally(first.start, index, place, tail))
+                        .or_else(|| self.locally(whole, index, place, tail))
                     {
-                        Some(Reached::Inside) => {
-                            self.graph.body.turns.open(n);
-                            continue;
-                        }
+                        Some(Reached::Inside) => continue,
                         Some(reached) => (tail, reached),
                         None if huge => (tail, Reached::Undecided),
                         None => {
@@ -232,103 +220,6 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether an indirect call or jump certainly goes through no constant of the image, seen from some instructions
-    /// before it on one way there: if one brings what the program computes, no other matters. Only ever finds `pointer`
-    /// (or a jump within the function); a bare route needs the data flow.
-    fn locally(&mut self, entry: u64, index: usize, place: Place, jump: bool) -> Option<Reached> {
-        if self.image.architecture != Architecture::X86_64 {
-            return None;
-        }
-        let (mut register, through_memory) = match place {
-            Place::Reg(register) => (register, false),
-            Place::Mem(Mem {
-                base: Some(base),
-                index: None,
-                ..
-            }) => (base, true),
-            // An index into a table: of cases, if it is a jump.
-            Place::Mem(_) => return jump.then_some(Reached::Inside).or(Some(Reached::Pointer)),
-            Place::Elsewhere => return Some(Reached::Pointer),
-        };
-        let mut earlier = index;
-        let mut hops = 0;
-        for _ in 0..BEFORE {
-            if earlier == 0 {
-                // At its entry, a function knows nothing of what a register holds.
-                let is_entry = self.graph.body.at(0) == entry;
-                return (is_entry && !x86::may_be_frame(register)).then_some(Reached::Pointer);
-            }
-            earlier -= 1;
-            let body = &mut self.graph.body;
-            // Another part of the function lies before.
-            let apart = !body.beginnings.is_empty()
-                && body.beginnings.binary_search(&word(earlier + 1)).is_ok();
-            if !apart && !body.turns_at(earlier) && body.writes(earlier) & (1 << register) == 0 {
-                continue;
-            }
-            let flow = body.flow(earlier);
-            let ends = match flow {
-                _ if apart => true,
-                Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => true,
-                Flow::Call(_) | Flow::CallVia(_) => self.graph.never_returns(flow),
-                Flow::Next | Flow::Branch(_) => false,
-            };
-            match flow {
-                // Only by a jump control gets behind this one: one is enough.
-                _ if ends => {
-                    hops += 1;
-                    self.hops = self.hops.checked_sub(1)?;
-                    if hops > HOPS {
-                        return None;
-                    }
-                    let behind = self.graph.body.at(earlier + 1);
-                    earlier = self.graph.body.turns.one_to(behind)?;
-                    continue;
-                }
-                Flow::Call(_) | Flow::CallVia(_)
-                    if x86::convention(self.image.format).caller_saved & (1 << register) != 0 =>
-                {
-                    return Some(Reached::Pointer);
-                }
-                _ => {}
-            }
-            match self.graph.body.effect(earlier) {
-                Effect::Set(to, expr) if to == register => match expr {
-                    Expr::Copy(from) => register = from,
-                    Expr::Load(mem) => {
-                        return match (mem.base, mem.index) {
-                            (_, Some(_)) => Some(if jump && !through_memory {
-                                Reached::Inside
-                            } else {
-                                Reached::Pointer
-                            }),
-                            (Some(_), None) if through_memory => Some(Reached::Pointer),
-                            (Some(base), None) if !x86::may_be_frame(base) => {
-                                Some(Reached::Pointer)
-                            }
-                            _ => None,
-                        };
-                    }
-                    Expr::Sum(..) | Expr::Offset(..) | Expr::Entry(..) => {
-                        return Some(if jump && !through_memory {
-                            Reached::Inside
-                        } else {
-                            Reached::Pointer
-                        });
-                    }
-                    Expr::Const(_) | Expr::Add(..) | Expr::Either(_) => return None,
-                },
-                Effect::Pop(to) if to == register => return None,
-                Effect::Leave if x86::may_be_frame(register) => return None,
-                Effect::Clobber { writes, .. } if writes & (1 << register) != 0 => {
-                    return Some(Reached::Pointer);
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-
     fn site(&mut self, index: usize, whole: usize, tail: bool, reached: Reached) -> Site {
         let (through, target) = match reached {
             Reached::Address(to) => (Through::Address, to),
@@ -346,23 +237,8 @@ impl<'a> Scanner<'a> {
             len: self.graph.body.size(index),
             tail,
             through,
-            route: self.route(reached),
+            route: self.graph.callees.route(self.image, reached),
         }
-    }
-
-    /// The route; few functions and slots are what most calls go to.
-    fn route(&mut self, reached: Reached) -> Route {
-        let key = match reached {
-            Reached::Address(to) => to,
-            Reached::Slot(at) => !at,
-            _ => return self.image.route(reached),
-        };
-        // Fibonacci hashing: the product's upper bits.
-        let line = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - self.lines)) as usize;
-        if self.routes[line].0 != key || key == 0 {
-            self.routes[line] = (key, self.image.route(reached));
-        }
-        self.routes[line].1
     }
 
     /// What an indirect call reaches where the instruction alone tells it.

@@ -80,6 +80,8 @@ pub(crate) enum Expr {
     Load(Mem),
     /// A narrower, extended word at an address: an entry of a jump table.
     Entry(Mem, Width),
+    /// A register plus the word at an address: of a jump table for code of any size, an entry.
+    Plus(Reg, Mem),
     /// This register's own value or that of another (a conditional move).
     Either(Reg),
 }
@@ -93,6 +95,7 @@ pub(crate) enum Width {
     I8,
     I16,
     I32,
+    I64,
 }
 
 impl Width {
@@ -101,6 +104,7 @@ impl Width {
             Self::U8 | Self::I8 => 1,
             Self::U16 | Self::I16 => 2,
             Self::U32 | Self::I32 => 4,
+            Self::I64 => 8,
         }
     }
 
@@ -115,6 +119,7 @@ impl Width {
             Self::I16 => i16::from_le_bytes(*bytes.first_chunk()?).into(),
             Self::U32 => u32::from_le_bytes(*bytes.first_chunk()?).into(),
             Self::I32 => i32::from_le_bytes(*bytes.first_chunk()?).into(),
+            Self::I64 => i64::from_le_bytes(*bytes.first_chunk()?),
         })
     }
 }

@@ -332,6 +332,11 @@ pub(crate) fn effect(instruction: &Instruction, info: &mut InstructionInfoFactor
                             return Effect::Set(dst, Expr::Sum(dst, src, 0));
                         }
                     }
+                    OpKind::Memory if add => {
+                        if let Some(mem) = memory(instruction) {
+                            return Effect::Set(dst, Expr::Plus(dst, mem));
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -566,7 +571,10 @@ mod tests {
                 pointer(to)
                     || match expr {
                         Expr::Const(_) | Expr::Load(_) | Expr::Entry(..) => false,
-                        Expr::Copy(from) | Expr::Add(from, _) | Expr::Either(from) => pointer(from),
+                        Expr::Copy(from)
+                        | Expr::Add(from, _)
+                        | Expr::Either(from)
+                        | Expr::Plus(from, _) => pointer(from),
                         Expr::Sum(a, b, _) | Expr::Offset(a, b, ..) => pointer(a) || pointer(b),
                     }
             }

@@ -207,6 +207,19 @@ const PARTS: &[Expected] = &[
     all("theirs", &[Direct]).tail(true),
 ];
 
+/// A tail call through an array is one,
+const TAILS: &[Expected] = &[
+    all("by_constant", &[Pointer]).tail(true),
+    all("by_changing", &[Pointer]).tail(true),
+    all("by_pointer", &[Pointer]).tail(true),
+    all("by_distance", &[Pointer]).tail(true),
+    all("by_method", &[Pointer]).tail(true),
+    all("then_more", &[Pointer]).tail(false),
+];
+
+/// a switch's jump is none.
+const SWITCHES: &[Expected] = &[none("switched"), none("interpreted")];
+
 const DEFAULT: Control = Control {
     name: "",
     arch: BOTH,
@@ -614,6 +627,69 @@ const CONTROLS: &[Control] = &[
         ..DEFAULT
     },
     Control {
+        name: "array of functions",
+        sources: &["arrays.c", "handlers.c"],
+        calls: TAILS,
+        ..DEFAULT
+    },
+    Control {
+        name: "array of functions",
+        linkers: &[(Bfd, "-no-pie"), (Lld, "-no-pie"), (Mold, "-no-pie")],
+        cflags: "-fno-pie",
+        sources: &["arrays.c", "handlers.c"],
+        calls: TAILS,
+        ..DEFAULT
+    },
+    Control {
+        name: "array of functions, -s",
+        linkers: &[
+            (Bfd, "-pie -s -E"),
+            (Lld, "-pie -s -E"),
+            (Mold, "-pie -s -E"),
+        ],
+        sources: &["arrays.c", "handlers.c"],
+        calls: TAILS,
+        ..DEFAULT
+    },
+    // Without symbols, GCC's cold part of `switched` would be a function as any other.
+    Control {
+        name: "switch",
+        sources: &["arrays.c", "handlers.c"],
+        calls: SWITCHES,
+        ..DEFAULT
+    },
+    Control {
+        name: "switch",
+        linkers: &[(Bfd, "-no-pie"), (Lld, "-no-pie"), (Mold, "-no-pie")],
+        cflags: "-fno-pie",
+        sources: &["arrays.c", "handlers.c"],
+        calls: SWITCHES,
+        ..DEFAULT
+    },
+    Control {
+        name: "-mcmodel=large",
+        arch: &[X86],
+        producers: &[Gcc],
+        cflags: "-fPIE -mcmodel=large",
+        calls: STUBS,
+        ..DEFAULT
+    },
+    Control {
+        name: "-mcmodel=large",
+        arch: &[X86],
+        producers: &[Clang],
+        cflags: "-fPIE -mcmodel=large",
+        calls: NO_STUBS,
+        ..DEFAULT
+    },
+    Control {
+        name: "-mcmodel=large -fno-plt",
+        arch: &[X86],
+        cflags: "-fPIE -mcmodel=large -fno-plt",
+        calls: NO_STUBS,
+        ..DEFAULT
+    },
+    Control {
         name: "ifunc",
         linkers: &[
             (Bfd, "-static"),
@@ -686,6 +762,18 @@ const CONTROLS: &[Control] = &[
             last("or_sp"),
             last("call_over"),
             last("kernel_answer"),
+            to("sum_bare", "puts", &[Register]),
+            to("sum_slot", "puts", &[Got]),
+            last("sum_argument"),
+            last("sum_moved"),
+            last("sum_either"),
+            last("sum_loaded"),
+            last("sum_second_return"),
+            all("array_tail", &[Pointer]).tail(true),
+            all("distance_tail", &[Pointer]).tail(true),
+            all("given_tail", &[Pointer]).tail(true),
+            none("wide_cases"),
+            all("own_code", &[Unresolved]),
         ],
         ..DEFAULT
     },

@@ -1,35 +1,92 @@
-//! What is known of called functions by their names.
+//! What is remembered of called functions and of slots.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::Graph;
 use super::questions::Mix;
+use super::{Graph, Reached};
 use crate::image::Image;
+use crate::route::Route;
 use crate::step::{Effect, Expr, Flow, Mem, Place};
 
-/// What is known of called functions by their names; it holds for a whole image.
-#[derive(Default)]
-pub(super) struct Callees {
-    /// Slots by their complement.
-    known: HashMap<u64, Manners, BuildHasherDefault<Mix>>,
+/// What is remembered of called functions and of slots; it holds for a whole image.
+pub(crate) struct Callees {
+    /// As many as memory is spent on: a power of two.
+    lines: Vec<Callee>,
     /// Whether a slot is a constant that a call may go through.
     slots: HashMap<u64, bool, BuildHasherDefault<Mix>>,
 }
 
-/// How a call to it ends.
-#[derive(Clone, Copy)]
-pub(super) struct Manners {
-    pub never_returns: bool,
-    pub returns_twice: bool,
+/// A called function, or what is called through a slot; what was not asked yet is none.
+#[derive(Clone, Copy, Default)]
+struct Callee {
+    /// Its address, or the complement of the slot's; 0 if nothing is remembered here.
+    key: u64,
+    route: Option<Route>,
+    never_returns: Option<bool>,
+    returns_twice: Option<bool>,
 }
 
 impl Callees {
-    pub fn at(&mut self, image: &Image, address: u64) -> Manners {
-        *self.known.entry(address).or_insert_with(|| Manners {
-            never_returns: image.never_returns(address),
-            returns_twice: image.has_what_returns_twice() && image.returns_twice(address),
-        })
+    pub fn new(lines: usize) -> Self {
+        Self {
+            lines: vec![Callee::default(); lines.next_power_of_two()],
+            slots: HashMap::default(),
+        }
+    }
+
+    fn of(&mut self, key: u64) -> &mut Callee {
+        // Fibonacci hashing: the product's upper bits.
+        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let line = hash as usize & (self.lines.len() - 1);
+        let callee = &mut self.lines[line];
+        if callee.key != key || key == 0 {
+            *callee = Callee {
+                key,
+                ..Callee::default()
+            };
+        }
+        callee
+    }
+
+    pub fn route(&mut self, image: &Image, reached: Reached) -> Route {
+        let key = match reached {
+            Reached::Address(to) => to,
+            Reached::Slot(at) => !at,
+            _ => return image.route(reached),
+        };
+        *self
+            .of(key)
+            .route
+            .get_or_insert_with(|| image.route(reached))
+    }
+
+    fn never_returns(&mut self, image: &Image, address: u64) -> bool {
+        *self
+            .of(address)
+            .never_returns
+            .get_or_insert_with(|| image.never_returns(address))
+    }
+
+    fn returns_twice(&mut self, image: &Image, address: u64) -> bool {
+        *self
+            .of(address)
+            .returns_twice
+            .get_or_insert_with(|| image.returns_twice(address))
+    }
+
+    fn holds_what_never_returns(&mut self, image: &Image, slot: u64) -> bool {
+        *self
+            .of(!slot)
+            .never_returns
+            .get_or_insert_with(|| image.holds_what_never_returns(slot))
+    }
+
+    fn holds_what_returns_twice(&mut self, image: &Image, slot: u64) -> bool {
+        *self
+            .of(!slot)
+            .returns_twice
+            .get_or_insert_with(|| image.holds_what_returns_twice(slot))
     }
 
     pub fn holds_code(&mut self, image: &Image, slot: u64) -> bool {
@@ -38,27 +95,21 @@ impl Callees {
             .entry(slot)
             .or_insert_with(|| image.holds_code(slot))
     }
-
-    pub fn through(&mut self, image: &Image, slot: u64) -> Manners {
-        *self.known.entry(!slot).or_insert_with(|| Manners {
-            never_returns: image.holds_what_never_returns(slot),
-            returns_twice: image.holds_what_returns_twice(slot),
-        })
-    }
 }
 
 impl Graph<'_> {
     /// Whether a step is a call that never comes back, as far as the callee's name tells.
     pub(crate) fn never_returns(&mut self, flow: Flow) -> bool {
         match flow {
-            Flow::Call(to) => self.callees.at(self.image, to).never_returns,
+            Flow::Call(to) => self.callees.never_returns(self.image, to),
             Flow::CallVia(Place::Mem(Mem {
                 base: None,
                 index: None,
                 disp,
             })) => {
                 let slot = disp.cast_unsigned();
-                self.image.is_constant(slot) && self.callees.through(self.image, slot).never_returns
+                self.image.is_constant(slot)
+                    && self.callees.holds_what_never_returns(self.image, slot)
             }
             _ => false,
         }
@@ -75,17 +126,15 @@ impl Graph<'_> {
             // A subroutine within the function; a recursive call keeps to the convention.
             Flow::Call(to) => {
                 self.index(to).is_some_and(|step| step != self.entry)
-                    || self.callees.at(image, to).returns_twice
+                    || self.callees.returns_twice(image, to)
             }
             Flow::CallVia(Place::Mem(Mem {
                 base: None,
                 index: None,
                 disp,
-            })) => {
-                self.callees
-                    .through(image, disp.cast_unsigned())
-                    .returns_twice
-            }
+            })) => self
+                .callees
+                .holds_what_returns_twice(image, disp.cast_unsigned()),
             // Only what the function itself loads is known to be such.
             Flow::CallVia(Place::Reg(_) | Place::Mem(_)) => {
                 if self.twice_held.is_none() {

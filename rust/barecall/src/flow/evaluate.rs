@@ -3,7 +3,7 @@
 use super::Graph;
 use super::tables::Table;
 use super::value::{Base, Location, Value, add};
-use crate::step::{Effect, Expr, Flow, Mem, Place, Reg};
+use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Width};
 
 /// An address, as far as it is known.
 pub(super) enum Address {
@@ -91,17 +91,27 @@ impl Graph<'_> {
                 self.sum(a?, b, shift)
             }
             Expr::Load(mem) => self.load(step, mem, node)?,
-            Expr::Entry(mem, width) => match self.address(step, mem, node)? {
-                Address::Table(at) => Value::Entry(self.table(Table {
-                    at,
-                    width: Some(width),
-                    base: 0,
-                    shift: 0,
-                })),
-                Address::Indexed => Value::Indexed,
-                Address::Unknown => Value::Unknown,
-                _ => Value::Dynamic,
-            },
+            Expr::Entry(mem, width) => self.entry_of(step, mem, width, node)?,
+            Expr::Plus(register, mem) => {
+                let value = self.register(step, register, node);
+                let entry = self.entry_of(step, mem, Width::I64, node);
+                self.sum(value?, entry?, 0)
+            }
+        })
+    }
+
+    /// What is loaded from a table of words of this width, if it is one.
+    fn entry_of(&mut self, step: usize, mem: Mem, width: Width, node: u32) -> Option<Value> {
+        Some(match self.address(step, mem, node)? {
+            Address::Table(at) => Value::Entry(self.table(Table {
+                at,
+                width: Some(width),
+                base: 0,
+                shift: 0,
+            })),
+            Address::Indexed => Value::Indexed,
+            Address::Unknown => Value::Unknown,
+            _ => Value::Dynamic,
         })
     }
 
@@ -121,13 +131,12 @@ impl Graph<'_> {
                 let at = from.wrapping_add_signed(mem.disp);
                 match mem.index {
                     None => Address::Const(at),
-                    // mov rax, [rax + rcx], the table's address in rcx.
-                    Some((register, 0)) if base.is_none() => {
-                        match self.register(step, register, node)? {
-                            Value::Const(index) => Address::Const(at.wrapping_add(index)),
-                            _ => Address::Indexed,
-                        }
-                    }
+                    // mov rax, [rbx + rcx], a distance from the global offset table in rcx; or the table's address.
+                    Some((register, 0)) => match self.register(step, register, node)? {
+                        Value::Const(index) => Address::Const(at.wrapping_add(index)),
+                        _ if base.is_none() => Address::Indexed,
+                        _ => Address::Table(at),
+                    },
                     Some(_) => Address::Table(at),
                 }
             }
@@ -145,11 +154,16 @@ impl Graph<'_> {
                     None => Address::Dynamic,
                 }
             }
-            Some(_) if indexed => match mem.index {
+            Some(base) if indexed => match mem.index {
                 Some((register, 0)) => match self.register(step, register, node)? {
+                    // By a distance that itself comes from a table: nothing that a switch does.
+                    Value::Const(_) if matches!(base, Value::Entry(_)) => Address::Dynamic,
                     Value::Const(table) => Address::Table(table.wrapping_add_signed(mem.disp)),
+                    Value::Dynamic if base == Value::Dynamic => Address::Dynamic,
                     _ => Address::Indexed,
                 },
+                // An array that the program found itself is no switch's table.
+                Some(_) if base == Value::Dynamic => Address::Dynamic,
                 _ => Address::Indexed,
             },
             Some(Value::Unknown) => Address::Unknown,
@@ -160,6 +174,8 @@ impl Graph<'_> {
     fn load(&mut self, step: usize, mem: Mem, node: u32) -> Option<Value> {
         Some(match self.address(step, mem, node)? {
             Address::Const(at) if self.callees.holds_code(self.image, at) => Value::Slot(at),
+            // What is written while the program runs is no switch's.
+            Address::Table(at) if !self.image.is_constant(at) => Value::Dynamic,
             Address::Const(_) | Address::Dynamic => Value::Dynamic,
             Address::Frame(base, at) => {
                 let block = self.block_of(step);

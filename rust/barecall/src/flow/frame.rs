@@ -207,6 +207,10 @@ impl Graph<'_> {
                         escaped = held(now, a).is_some() || held(now, b).is_some();
                         None
                     }
+                    Expr::Plus(from, _) => {
+                        escaped = held(now, from).is_some();
+                        None
+                    }
                     Expr::Either(other) => {
                         escaped = held(now, other).is_some() || held(now, register).is_some();
                         None

@@ -3,6 +3,7 @@
 use super::Graph;
 use super::value::Value;
 use crate::body::word;
+use crate::image::Bound;
 use crate::step::Width;
 
 /// A jump table: where its entries are, how wide, and how an entry becomes an address.
@@ -94,6 +95,31 @@ impl Graph<'_> {
             })
     }
 
+    /// The address that an entry of a table leads to; `entries` are the table's bytes, if they are no whole addresses.
+    fn entry(&self, table: Table, entries: &[u8], n: u64) -> Option<u64> {
+        match table.width {
+            None => self.image.pointer(table.at.wrapping_add(n * 8)),
+            Some(width) => width.read(entries, n).map(|entry| {
+                table
+                    .base
+                    .wrapping_add_signed(entry.wrapping_shl(table.shift.into()))
+            }),
+        }
+    }
+
+    /// Whether it is an array of functions: the first entry leads to the beginning of another one, or out of the image.
+    pub(super) fn leads_out(&self, table: Table) -> bool {
+        let width = table.width.map_or(8, Width::bytes);
+        let entries = self.image.constants(table.at, width);
+        match self.entry(table, entries, 0) {
+            Some(to) => self.image.piece_from(to).is_some() && self.index(to).is_none(),
+            None => {
+                table.width.is_none()
+                    && matches!(self.image.bound(table.at), Some(Bound::Symbol(_)))
+            }
+        }
+    }
+
     /// Where a jump table leads: steps of this function, up to the first entry that leaves it, or to where another
     /// table begins. Should that cut it short, the rest of its cases are blocks that nothing is seen to enter.
     pub(super) fn targets(&self, table: Table) -> Option<Vec<u32>> {
@@ -111,14 +137,7 @@ impl Graph<'_> {
         let most = next.map_or(most, |distance| most.min(distance.div_ceil(width)));
         let entries = self.image.constants(table.at, most.saturating_mul(width));
         for n in 0..most {
-            let target = match table.width {
-                None => self.image.pointer(table.at.wrapping_add(n * 8)),
-                Some(width) => width.read(entries, n).map(|entry| {
-                    table
-                        .base
-                        .wrapping_add_signed(entry.wrapping_shl(table.shift.into()))
-                }),
-            };
+            let target = self.entry(table, entries, n);
             let Some(step) = target.and_then(|target| self.index(target)) else {
                 return (!targets.is_empty()).then(|| in_order(targets));
             };
