@@ -359,6 +359,17 @@ impl Image {
         (address == self.functions[at].start).then_some(at)
     }
 
+    /// Whether a function begins at an address, and no part of one. None where only unwinding tells that something does:
+    /// without names, parts are no different.
+    pub(crate) fn begins_function(&self, address: u64) -> Option<bool> {
+        let Some(piece) = self.piece_from(address) else {
+            return Some(false);
+        };
+        let piece = self.functions[piece];
+        let name = self.text(piece.name?);
+        Some(piece.part_of.is_none() && pieces::part_of(name).is_none())
+    }
+
     /// The last piece that begins at an address or before.
     fn pieces_before(&self, address: u64) -> Option<usize> {
         let first = self.functions.first()?.start;

@@ -215,10 +215,13 @@ const TAILS: &[Expected] = &[
     all("by_distance", &[Pointer]).tail(true),
     all("by_method", &[Pointer]).tail(true),
     all("then_more", &[Pointer]).tail(false),
+    all("first", &[Pointer]).tail(true),
+    all("second", &[Pointer]).tail(true),
+    all("third", &[Pointer]).tail(true),
 ];
 
 /// a switch's jump is none.
-const SWITCHES: &[Expected] = &[none("switched"), none("interpreted")];
+const SWITCHES: &[Expected] = &[none("switched"), none("interpreted"), none("scanned")];
 
 const DEFAULT: Control = Control {
     name: "",

@@ -107,12 +107,15 @@ impl Graph<'_> {
         }
     }
 
-    /// Whether it is an array of functions: the first entry leads to the beginning of another one, or out of the image.
+    /// Whether it is an array of functions: the first entry leads to the beginning of one, or out of the image.
     pub(super) fn leads_out(&self, table: Table) -> bool {
         let width = table.width.map_or(8, Width::bytes);
         let entries = self.image.constants(table.at, width);
         match self.entry(table, entries, 0) {
-            Some(to) => self.image.piece_from(to).is_some() && self.index(to).is_none(),
+            Some(to) => {
+                self.image.begins_function(to) != Some(false)
+                    && self.index(to).is_none_or(|step| step == self.entry)
+            }
             None => {
                 table.width.is_none()
                     && matches!(self.image.bound(table.at), Some(Bound::Symbol(_)))
@@ -121,7 +124,8 @@ impl Graph<'_> {
     }
 
     /// Where a jump table leads: steps of this function, up to the first entry that leaves it, or to where another
-    /// table begins. Should that cut it short, the rest of its cases are blocks that nothing is seen to enter.
+    /// table begins. Should that cut it short, the rest of its cases are blocks that nothing is seen to enter. None if it
+    /// leads to no more than the function's own beginning: that may be one of many functions.
     pub(super) fn targets(&self, table: Table) -> Option<Vec<u32>> {
         let mut targets = Vec::new();
         // A short function has no long table; this is asked at every visit.
@@ -139,7 +143,9 @@ impl Graph<'_> {
         for n in 0..most {
             let target = self.entry(table, entries, n);
             let Some(step) = target.and_then(|target| self.index(target)) else {
-                return (!targets.is_empty()).then(|| in_order(targets));
+                let entry = word(self.entry);
+                let any = targets.iter().any(|&target| target != entry);
+                return any.then(|| in_order(targets));
             };
             targets.push(word(step));
         }

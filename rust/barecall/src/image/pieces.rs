@@ -282,15 +282,17 @@ fn close(pieces: &mut Vec<Piece>, open: &mut Vec<(u64, u32)>, until: u64) {
     }
 }
 
-/// `name.cold`, `name.warm` and their kin are parts of `name`, if there is just one of that name.
+/// The name of the function that one of this name is a part of: `name` for `name.cold`, `name.warm` and their kin.
+pub(crate) fn part_of(name: &str) -> Option<&str> {
+    // .cold: gcc's, clang's and BOLT's; .warm: BOLT's.
+    let end = name.find(".cold").or_else(|| name.find(".warm"))?;
+    Some(&name[..end])
+}
+
+/// Parts belong to the function whose name tells so, if there is just one of that name.
 fn adopt_cold_parts(bytes: &[u8], pieces: &mut [Piece]) {
     let cold: Vec<(usize, &str)> = (0..pieces.len())
-        .filter_map(|n| {
-            let name = text(bytes, pieces[n].name?);
-            // .cold: gcc's, clang's and BOLT's; .warm: BOLT's.
-            let end = name.find(".cold").or_else(|| name.find(".warm"))?;
-            Some((n, &name[..end]))
-        })
+        .filter_map(|n| Some((n, part_of(text(bytes, pieces[n].name?))?)))
         .collect();
     if cold.is_empty() {
         return;

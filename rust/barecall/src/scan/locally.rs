@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::Scanner;
 use crate::body::word;
 use crate::flow::Reached;
-use crate::image::Architecture;
+use crate::image::{Architecture, Image};
 use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Width};
 use crate::x86;
 
@@ -15,7 +15,7 @@ const BEFORE: usize = 256;
 /// and so many jumps are gone back.
 const HOPS: usize = 8;
 
-/// So many of a table's entries tell what it is: the first may lead to a part that is not known to be the function's.
+/// So many of a table's entries are looked at until one tells what it is.
 const LOOKED_AT: u64 = 4;
 
 /// What is to be found out of the registers before an instruction.
@@ -296,34 +296,38 @@ impl Scanner<'_> {
 
     /// What a constant address says: whether a switch's table lies there. If not, these registers may hold one.
     fn table_or(&self, call: Indirect, at: u64, others: u64, entries: Entries) -> Next {
-        let within = |to: u64| {
-            self.image.piece_at(to).is_some_and(|piece| {
-                let part_of = self.image.functions[piece].part_of;
-                piece == call.whole || part_of == Some(word(call.whole))
-            })
-        };
         let (near, _) = self.image.constants(at, 4 * LOOKED_AT).as_chunks();
-        let mut distances = near
+        let distances = near
             .iter()
             .map(|&entry| at.wrapping_add_signed(i32::from_le_bytes(entry).into()));
-        let first = distances.clone().next();
-        let inside = distances.any(within);
+        let mut distances = distances.filter_map(|to| self.is_case(call, to));
+        let mut addresses = (0..LOOKED_AT)
+            .filter_map(|n| self.image.pointer(at.wrapping_add(8 * n)))
+            .filter_map(|to| self.is_case(call, to));
         match entries {
-            Entries::Distances => match first {
+            Entries::Distances => match distances.next() {
                 // An array of functions.
-                Some(to) if !inside && self.image.piece_from(to).is_some() => OPEN,
-                _ => INSIDE,
+                Some(false) => OPEN,
+                Some(true) | None => INSIDE,
             },
             // A distance from the function's own code leads to its cases, or to the global offset table.
-            Entries::Unseen if within(at) => table(others, entries),
-            Entries::Unseen => {
-                let mut addresses = (0..LOOKED_AT).map(|n| at.wrapping_add(8 * n));
-                if inside || addresses.any(|at| self.image.pointer(at).is_some_and(within)) {
-                    INSIDE
-                } else {
-                    table(others, entries)
-                }
-            }
+            Entries::Unseen if call.holds(self.image, at) => table(others, entries),
+            Entries::Unseen => match (distances.next(), addresses.next()) {
+                (Some(true), _) | (_, Some(true)) => INSIDE,
+                _ => table(others, entries),
+            },
+        }
+    }
+
+    /// Whether what an entry leads to is a case of a switch. If not, it is a function; none where that does not show: at
+    /// the function's own beginning, or where a part may begin that is not known to be its.
+    fn is_case(&self, call: Indirect, to: u64) -> Option<bool> {
+        if to == self.image.functions[call.whole].start {
+            None
+        } else if call.holds(self.image, to) {
+            Some(true)
+        } else {
+            (self.image.begins_function(to) == Some(true)).then_some(false)
         }
     }
 }
@@ -334,4 +338,13 @@ struct Indirect {
     /// The function it is in.
     whole: usize,
     jump: bool,
+}
+
+impl Indirect {
+    /// Whether an address lies in the function.
+    fn holds(self, image: &Image, address: u64) -> bool {
+        image.piece_at(address).is_some_and(|piece| {
+            piece == self.whole || image.functions[piece].part_of == Some(word(self.whole))
+        })
+    }
 }
