@@ -21,6 +21,8 @@ pub(crate) const CONVENTION: Convention = Convention {
     caller_saved: 0x4007_ffff,
     // What reads it lifts as a copy of it.
     sp_is_read: false,
+    // It may be half of one, extended.
+    whole_index: false,
 };
 
 /// Every register but the stack pointer.

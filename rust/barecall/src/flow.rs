@@ -63,6 +63,8 @@ pub(crate) struct Convention {
     pub caller_saved: Regs,
     /// Whether an instruction that reads the stack pointer does something with it, so that its value gets out.
     pub sp_is_read: bool,
+    /// Whether an address's index, before it is shifted, is all of its register.
+    pub whole_index: bool,
 }
 
 /// Beside registers: memory may be written.
@@ -100,6 +102,8 @@ pub(crate) struct Graph<'a> {
     /// The function's instructions, here called steps.
     pub body: Body<'a>,
     entry: usize,
+    /// Whether unwinding may enter it, as far as the unwind table tells.
+    padded: bool,
     /// For every 16 bytes from the first step on, the first step that begins there or later; empty if the parts
     /// lie far apart.
     nearby: Vec<u32>,
@@ -123,6 +127,8 @@ pub(crate) struct Graph<'a> {
     pending_blocks: Vec<usize>,
     frame: Option<Frame>,
     tables: Vec<Table>,
+    /// How many entries each has at least.
+    least: Vec<u64>,
     nodes: Vec<Node>,
     known: HashMap<Question, u32, BuildHasherDefault<Mix>>,
     /// Locations that were asked about, and for each and each block, the question.
@@ -134,6 +140,8 @@ pub(crate) struct Graph<'a> {
     pending: Vec<(u32, Option<Value>)>,
     /// Whether a register may hold the address of a function that returns twice.
     twice_held: Option<bool>,
+    /// The step that rounds the stack pointer.
+    realigned: Option<usize>,
     pub callees: Callees,
     /// Steps that may still be looked at.
     budget: usize,
@@ -148,6 +156,7 @@ impl<'a> Graph<'a> {
         Self {
             image,
             convention,
+            padded: true,
             body: Body::new(image, convention),
             entry: 0,
             nearby: Vec::new(),
@@ -163,6 +172,7 @@ impl<'a> Graph<'a> {
             pending_blocks: Vec::new(),
             frame: None,
             tables: Vec::new(),
+            least: Vec::new(),
             nodes: Vec::new(),
             known: HashMap::default(),
             locations: Vec::new(),
@@ -171,6 +181,7 @@ impl<'a> Graph<'a> {
             work: Vec::new(),
             pending: Vec::new(),
             twice_held: None,
+            realigned: None,
             callees,
             budget: 0,
             calls_only: false,
@@ -179,11 +190,12 @@ impl<'a> Graph<'a> {
     }
 
     /// Decides the open turns of `body`, a function that is entered at the address `entry`: pairs of an index among
-    /// its instructions and what that one reaches.
-    pub(crate) fn reached(&mut self, entry: u64) -> Vec<(usize, Reached)> {
+    /// its instructions and what that one reaches. `padded`: whether unwinding may enter it.
+    pub(crate) fn reached(&mut self, entry: u64, padded: bool) -> Vec<(usize, Reached)> {
         if self.body.len() == 0 {
             return Vec::new();
         }
+        self.padded = padded;
         self.begin_with(entry);
         self.solve();
         self.report()
@@ -202,7 +214,7 @@ impl<'a> Graph<'a> {
     fn solve(&mut self) {
         self.guess_jumps();
         // Without jumps that reveal blocks, what is not reached at once is a landing pad.
-        let mut pads = self.jumps.iter().all(|jump| !jump.targets.is_empty());
+        let mut pads = self.jumps.is_empty();
         for _ in 0..MOST_ROUNDS {
             self.lay_out();
             if self.lost || !self.connect(pads) {
@@ -212,6 +224,9 @@ impl<'a> Graph<'a> {
                 None => break,
                 Some(true) => {}
                 Some(false) if pads || self.unreached().is_empty() => return,
+                Some(false) if self.lengthen() => {}
+                // Not unwinding enters these blocks, but a jump that was taken for another.
+                Some(false) if !self.padded => break,
                 Some(false) => pads = true,
             }
         }
@@ -236,6 +251,7 @@ impl<'a> Graph<'a> {
         self.waiting.clear();
         self.work.clear();
         self.frame = None;
+        self.realigned = None;
     }
 
     /// Asks where the reached jumps go: whether that is news. None: one goes who knows where.
@@ -300,7 +316,7 @@ impl<'a> Graph<'a> {
         let mut found = Vec::new();
         for (n, node) in self.ask_jumps() {
             if let Some(Value::Target(table)) = self.nodes[node as usize].value
-                && let Some(targets) = self.targets(self.tables[table])
+                && let Some(targets) = self.targets(table)
             {
                 found.push((n, targets));
             }
@@ -326,7 +342,7 @@ impl<'a> Graph<'a> {
 
     fn jump(&mut self, step: usize, value: Value) -> Leads {
         match value {
-            Value::Target(table) => match self.targets(self.tables[table]) {
+            Value::Target(table) => match self.targets(table) {
                 Some(targets) => Leads::Inside(targets),
                 // An array of functions.
                 None if self.leads_out(self.tables[table]) && self.is_bare_frame(step) => {
@@ -336,9 +352,13 @@ impl<'a> Graph<'a> {
             },
             Value::Const(to) => match self.index(to) {
                 Some(step) => Leads::Inside(vec![word(step)]),
+                None if self.within(to) => Leads::Nowhere,
                 None => Leads::Out,
             },
-            Value::Slot(_) => Leads::Out,
+            Value::Slot(at) => match self.label_at(at) {
+                Some(step) => Leads::Inside(vec![word(step)]),
+                None => Leads::Out,
+            },
             // A tail call is made with the stack as it was at entry.
             Value::Dynamic if self.is_bare_frame(step) => Leads::Out,
             _ => Leads::Nowhere,
@@ -425,7 +445,9 @@ impl<'a> Graph<'a> {
         {
             return if !self.image.is_constant(at) {
                 Reached::Pointer
-            } else if mem.base.is_some() && (self.lost || value == Value::Unknown) {
+            } else if (mem.base.is_some() || mem.index.is_some())
+                && (self.lost || value == Value::Unknown)
+            {
                 Reached::Undecided
             } else {
                 Reached::Slot(at)

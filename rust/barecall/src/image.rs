@@ -147,6 +147,8 @@ pub(crate) struct Piece {
     pub name: Option<Name>,
     /// The function it is a part of (an index into `functions`), for a `.cold` or `.warm` part or a remainder.
     pub part_of: Option<u32>,
+    /// Whether unwinding may enter it: the unwind table does not tell, or tells of a language's own table.
+    pub padded: bool,
 }
 
 impl Image {

@@ -5,6 +5,7 @@ mod locally;
 use std::sync::atomic::Ordering;
 
 use crate::aarch64;
+use crate::body::word;
 use crate::calls::{Calls, Found, Site, Through};
 use crate::flow::{Callees, Graph, Reached};
 use crate::image::{Architecture, Image};
@@ -189,7 +190,7 @@ impl<'a> Scanner<'a> {
                 Flow::CallVia(place) | Flow::JumpVia(place) => {
                     let tail = matches!(flow, Flow::JumpVia(_));
                     match self
-                        .plain(place)
+                        .plain(whole, place, tail)
                         .or_else(|| self.locally(whole, index, place, tail))
                     {
                         Some(Reached::Inside) => continue,
@@ -211,7 +212,10 @@ impl<'a> Scanner<'a> {
     /// Appends the indirect calls that only the data flow decides.
     fn follow(&mut self, whole: usize, sites: &mut Vec<Site>) {
         let entry = self.image.functions[whole].start;
-        let found = self.graph.reached(entry);
+        let padded = std::iter::once(whole)
+            .chain(self.image.parts_of(whole))
+            .any(|piece| self.image.functions[piece].padded);
+        let found = self.graph.reached(entry, padded);
         for (index, reached) in found {
             if reached != Reached::Inside {
                 let tail = matches!(self.graph.body.flow(index), Flow::JumpVia(_));
@@ -242,7 +246,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// What an indirect call reaches where the instruction alone tells it.
-    fn plain(&self, place: Place) -> Option<Reached> {
+    fn plain(&self, whole: usize, place: Place, tail: bool) -> Option<Reached> {
         match place {
             Place::Mem(Mem {
                 base: None,
@@ -250,6 +254,18 @@ impl<'a> Scanner<'a> {
                 disp,
             }) => {
                 let slot = disp.cast_unsigned();
+                let inside = || {
+                    let to = self
+                        .image
+                        .pointer(slot)
+                        .and_then(|to| self.image.piece_at(to));
+                    to.is_some_and(|piece| {
+                        piece == whole || self.image.functions[piece].part_of == Some(word(whole))
+                    })
+                };
+                if tail && inside() {
+                    return None;
+                }
                 Some(if self.image.is_constant(slot) {
                     Reached::Slot(slot)
                 } else {

@@ -25,6 +25,7 @@ const SYSTEM_V: Convention = Convention {
     fp: FP,
     caller_saved: 0b0000_1111_1100_0111,
     sp_is_read: true,
+    whole_index: true,
 };
 
 /// Windows: rsi and rdi are preserved. The 32 bytes above the return address are the callee's, so that nothing
@@ -34,6 +35,7 @@ const WINDOWS: Convention = Convention {
     fp: FP,
     caller_saved: 0b0000_1111_0000_0111,
     sp_is_read: true,
+    whole_index: true,
 };
 
 /// The calling convention of an image's functions.
@@ -344,7 +346,8 @@ pub(crate) fn effect(instruction: &Instruction, info: &mut InstructionInfoFactor
         M::Xor
             if kind0 == OpKind::Register
                 && kind1 == OpKind::Register
-                && instruction.op0_register() == instruction.op1_register() =>
+                && instruction.op0_register() == instruction.op1_register()
+                && instruction.op0_register().size() >= 4 =>
         {
             if let Some(dst) = whole(instruction.op0_register()) {
                 return Effect::Set(dst, Expr::Const(0));

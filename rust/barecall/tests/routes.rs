@@ -214,6 +214,7 @@ const TAILS: &[Expected] = &[
     all("by_pointer", &[Pointer]).tail(true),
     all("by_distance", &[Pointer]).tail(true),
     all("by_method", &[Pointer]).tail(true),
+    all("by_own_distance", &[Pointer]).tail(true),
     all("then_more", &[Pointer]).tail(false),
     all("first", &[Pointer]).tail(true),
     all("second", &[Pointer]).tail(true),
@@ -222,6 +223,13 @@ const TAILS: &[Expected] = &[
 
 /// a switch's jump is none.
 const SWITCHES: &[Expected] = &[none("switched"), none("interpreted"), none("scanned")];
+
+/// Where it is the program that chooses, a call never reaches `puts` for certain.
+const LABELS: &[Expected] = &[
+    never("fallen_into", "puts"),
+    never("cold_first", "puts"),
+    never("threaded", "puts"),
+];
 
 const DEFAULT: Control = Control {
     name: "",
@@ -654,6 +662,42 @@ const CONTROLS: &[Control] = &[
         calls: TAILS,
         ..DEFAULT
     },
+    Control {
+        name: "labels",
+        arch: &[X86],
+        cflags: "-fPIE -fno-plt",
+        sources: &["labels.c", "used.c"],
+        calls: LABELS,
+        ..DEFAULT
+    },
+    Control {
+        name: "labels, -s",
+        arch: &[X86],
+        linkers: &[
+            (Bfd, "-pie -s -E"),
+            (Lld, "-pie -s -E"),
+            (Mold, "-pie -s -E"),
+        ],
+        cflags: "-fPIE -fno-plt",
+        sources: &["labels.c", "used.c"],
+        calls: LABELS,
+        ..DEFAULT
+    },
+    Control {
+        name: "labels, -s",
+        arch: &[Aarch64],
+        producers: &[Gcc],
+        linkers: &[
+            (Bfd, "-pie -s -E"),
+            (Lld, "-pie -s -E"),
+            (Mold, "-pie -s -E"),
+        ],
+        cflags: "-fPIE -fno-plt",
+        sources: &["labels.c", "used.c"],
+        // Here the call of `puts` is one of its own.
+        calls: &[never("fallen_into", "puts"), never("threaded", "puts")],
+        ..DEFAULT
+    },
     // Without symbols, GCC's cold part of `switched` would be a function as any other.
     Control {
         name: "switch",
@@ -777,6 +821,16 @@ const CONTROLS: &[Control] = &[
             all("given_tail", &[Pointer]).tail(true),
             none("wide_cases"),
             all("own_code", &[Unresolved]),
+            last("xor_byte"),
+            last("mixed_table"),
+            last("written_table"),
+            last("left_table"),
+            last("by_element"),
+            last("lost_index"),
+            last("own_label"),
+            last("own_label_at_once"),
+            last("rounded_twice"),
+            last("hidden_instruction"),
         ],
         ..DEFAULT
     },

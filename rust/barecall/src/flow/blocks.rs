@@ -59,6 +59,7 @@ impl Graph<'_> {
         self.jumps.clear();
         self.subroutines.clear();
         self.tables.clear();
+        self.least.clear();
         self.twice_held = None;
         self.budget = (1 << 16) + 64 * steps;
         self.lost = false;
@@ -138,7 +139,7 @@ impl Graph<'_> {
     }
 
     /// Whether an address lies in the middle of an instruction: a jump there executes something else.
-    fn within(&self, address: u64) -> bool {
+    pub(super) fn within(&self, address: u64) -> bool {
         let Some(behind) = address.checked_add(1) else {
             return false;
         };

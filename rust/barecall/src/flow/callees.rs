@@ -20,8 +20,9 @@ pub(crate) struct Callees {
 /// A called function, or what is called through a slot; what was not asked yet is none.
 #[derive(Clone, Copy, Default)]
 struct Callee {
-    /// Its address, or the complement of the slot's; 0 if nothing is remembered here.
-    key: u64,
+    /// Its address, or the slot's; 0 if nothing is remembered here.
+    at: u64,
+    is_slot: bool,
     route: Option<Route>,
     never_returns: Option<bool>,
     returns_twice: Option<bool>,
@@ -35,14 +36,15 @@ impl Callees {
         }
     }
 
-    fn of(&mut self, key: u64) -> &mut Callee {
+    fn of(&mut self, at: u64, is_slot: bool) -> &mut Callee {
         // Fibonacci hashing: the product's upper bits.
-        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let hash = at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let line = hash as usize & (self.lines.len() - 1);
         let callee = &mut self.lines[line];
-        if callee.key != key || key == 0 {
+        if callee.at != at || callee.is_slot != is_slot || at == 0 {
             *callee = Callee {
-                key,
+                at,
+                is_slot,
                 ..Callee::default()
             };
         }
@@ -50,41 +52,41 @@ impl Callees {
     }
 
     pub fn route(&mut self, image: &Image, reached: Reached) -> Route {
-        let key = match reached {
-            Reached::Address(to) => to,
-            Reached::Slot(at) => !at,
+        let (at, is_slot) = match reached {
+            Reached::Address(to) => (to, false),
+            Reached::Slot(at) => (at, true),
             _ => return image.route(reached),
         };
         *self
-            .of(key)
+            .of(at, is_slot)
             .route
             .get_or_insert_with(|| image.route(reached))
     }
 
     fn never_returns(&mut self, image: &Image, address: u64) -> bool {
         *self
-            .of(address)
+            .of(address, false)
             .never_returns
             .get_or_insert_with(|| image.never_returns(address))
     }
 
     fn returns_twice(&mut self, image: &Image, address: u64) -> bool {
         *self
-            .of(address)
+            .of(address, false)
             .returns_twice
             .get_or_insert_with(|| image.returns_twice(address))
     }
 
     fn holds_what_never_returns(&mut self, image: &Image, slot: u64) -> bool {
         *self
-            .of(!slot)
+            .of(slot, true)
             .never_returns
             .get_or_insert_with(|| image.holds_what_never_returns(slot))
     }
 
     fn holds_what_returns_twice(&mut self, image: &Image, slot: u64) -> bool {
         *self
-            .of(!slot)
+            .of(slot, true)
             .returns_twice
             .get_or_insert_with(|| image.holds_what_returns_twice(slot))
     }

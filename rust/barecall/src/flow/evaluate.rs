@@ -1,7 +1,7 @@
 //! What a step computes, loads or calls.
 
 use super::Graph;
-use super::tables::Table;
+use super::tables::{LOOKED_AT, Table};
 use super::value::{Base, Location, Value, add};
 use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Width};
 
@@ -133,7 +133,9 @@ impl Graph<'_> {
                     None => Address::Const(at),
                     // mov rax, [rbx + rcx], a distance from the global offset table in rcx; or the table's address.
                     Some((register, 0)) => match self.register(step, register, node)? {
-                        Value::Const(index) => Address::Const(at.wrapping_add(index)),
+                        Value::Const(index) if self.convention.whole_index => {
+                            Address::Const(at.wrapping_add(index))
+                        }
                         _ if base.is_none() => Address::Indexed,
                         _ => Address::Table(at),
                     },
@@ -167,6 +169,8 @@ impl Graph<'_> {
                 _ => Address::Indexed,
             },
             Some(Value::Unknown) => Address::Unknown,
+            // Something of a table, perhaps.
+            Some(Value::Indexed | Value::Entry(_) | Value::Target(_)) => Address::Indexed,
             Some(_) => Address::Dynamic,
         })
     }
@@ -174,8 +178,16 @@ impl Graph<'_> {
     fn load(&mut self, step: usize, mem: Mem, node: u32) -> Option<Value> {
         Some(match self.address(step, mem, node)? {
             Address::Const(at) if self.callees.holds_code(self.image, at) => Value::Slot(at),
-            // What is written while the program runs is no switch's.
-            Address::Table(at) if !self.image.is_constant(at) => Value::Dynamic,
+            // What is written while the program runs is no switch's, unless it begins as one.
+            Address::Table(at) if !self.image.is_constant(at) => {
+                let labels =
+                    (0..LOOKED_AT).any(|n| self.label_at(at.wrapping_add(8 * n)).is_some());
+                if labels {
+                    Value::Indexed
+                } else {
+                    Value::Dynamic
+                }
+            }
             Address::Const(_) | Address::Dynamic => Value::Dynamic,
             Address::Frame(base, at) => {
                 let block = self.block_of(step);

@@ -245,8 +245,9 @@ impl Graph<'_> {
                 now.fp = None;
             }
             Effect::Realign => {
+                let only = *self.realigned.get_or_insert(index) == index;
                 now.sp = match now.sp {
-                    Some((Base::Entry, _)) => Some((Base::Rounded, 0)),
+                    Some((Base::Entry, _)) if only => Some((Base::Rounded, 0)),
                     _ => None,
                 };
             }

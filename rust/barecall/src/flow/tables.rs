@@ -19,6 +19,12 @@ pub(super) struct Table {
 /// More entries than this and the table is taken for something else.
 const MOST_ENTRIES: u64 = 1 << 14;
 
+/// So many entries are looked at to tell what it is.
+pub(super) const LOOKED_AT: u64 = 4;
+
+/// So many are looked at behind one that leaves the function.
+const MOST_BEHIND: u64 = 16;
+
 /// More tables than this in a function, and no jump through a further one is followed.
 const MOST_TABLES: usize = 4096;
 
@@ -91,6 +97,7 @@ impl Graph<'_> {
                 } else {
                     table
                 });
+                self.least.push(0);
                 self.tables.len() - 1
             })
     }
@@ -107,26 +114,73 @@ impl Graph<'_> {
         }
     }
 
-    /// Whether it is an array of functions: the first entry leads to the beginning of one, or out of the image.
+    /// Whether it is an array of functions: the first entry leads to the beginning of one, or out of the image, and none
+    /// of the next into this function.
     pub(super) fn leads_out(&self, table: Table) -> bool {
         let width = table.width.map_or(8, Width::bytes);
-        let entries = self.image.constants(table.at, width);
-        match self.entry(table, entries, 0) {
-            Some(to) => {
-                self.image.begins_function(to) != Some(false)
-                    && self.index(to).is_none_or(|step| step == self.entry)
-            }
+        let entries = self.image.constants(table.at, LOOKED_AT * width);
+        let begins = match self.entry(table, entries, 0) {
+            Some(to) => self.image.begins_function(to) != Some(false),
             None => {
                 table.width.is_none()
                     && matches!(self.image.bound(table.at), Some(Bound::Symbol(_)))
             }
+        };
+        begins
+            && (0..LOOKED_AT).all(|n| {
+                let to = self.entry(table, entries, n);
+                to.and_then(|to| self.index(to))
+                    .is_none_or(|step| step == self.entry)
+            })
+    }
+
+    /// The step whose address is in a slot at first, whether it may be written or not; none for the function's beginning.
+    pub(super) fn label_at(&self, slot: u64) -> Option<usize> {
+        match self.image.bound(slot)? {
+            Bound::Address(to) => self.index(to).filter(|&step| step != self.entry),
+            _ => None,
         }
+    }
+
+    /// Lengthens tables that were cut where they leave the function, but lead behind that to what nothing enters: a case
+    /// between may lie in a part that is not known to be the function's. Whether there was one.
+    pub(super) fn lengthen(&mut self) -> bool {
+        let mut any = false;
+        for table in 0..self.tables.len() {
+            let Table { at, width, .. } = self.tables[table];
+            let width = width.map_or(8, Width::bytes);
+            // Of narrower entries nearly every one leads somewhere near.
+            if width < 4 {
+                continue;
+            }
+            let entries = self.image.constants(at, MOST_ENTRIES * width);
+            let step = |n| {
+                let to = self.entry(self.tables[table], entries, n);
+                to.and_then(|to| self.index(to))
+            };
+            let enters = |n: &u64| {
+                step(*n).is_some_and(|step| {
+                    let block = self.block_of(step);
+                    self.begin(block) == step && !self.blocks[block].reached
+                })
+            };
+            let mut least = self.least[table];
+            while let Some(cut) = (least..MOST_ENTRIES).find(|&n| step(n).is_none())
+                && let Some(n) = (cut..cut + MOST_BEHIND).find(enters)
+            {
+                least = n + 1;
+            }
+            any |= least > self.least[table];
+            self.least[table] = least;
+        }
+        any
     }
 
     /// Where a jump table leads: steps of this function, up to the first entry that leaves it, or to where another
     /// table begins. Should that cut it short, the rest of its cases are blocks that nothing is seen to enter. None if it
     /// leads to no more than the function's own beginning: that may be one of many functions.
-    pub(super) fn targets(&self, table: Table) -> Option<Vec<u32>> {
+    pub(super) fn targets(&self, table: usize) -> Option<Vec<u32>> {
+        let (table, least) = (self.tables[table], self.least[table]);
         let mut targets = Vec::new();
         // A short function has no long table; this is asked at every visit.
         let most = (8 * self.body.len() as u64).clamp(1 << 10, MOST_ENTRIES);
@@ -143,6 +197,9 @@ impl Graph<'_> {
         for n in 0..most {
             let target = self.entry(table, entries, n);
             let Some(step) = target.and_then(|target| self.index(target)) else {
+                if n < least {
+                    continue;
+                }
                 let entry = word(self.entry);
                 let any = targets.iter().any(|&target| target != entry);
                 return any.then(|| in_order(targets));

@@ -33,7 +33,7 @@ impl Value {
     }
 }
 
-/// What frame addresses are relative to: the stack pointer at entry, the same after rounding, or
+/// What frame addresses are relative to: the stack pointer at entry, the same after the function's one rounding, or
 /// the stack pointer at the beginning of a block whose past is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Base {

@@ -150,6 +150,7 @@ impl<'a> Reader<'a> {
                                     start,
                                     length: 0,
                                     unwind: false,
+                                    padded: true,
                                     name: None,
                                 });
                             }

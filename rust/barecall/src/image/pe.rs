@@ -365,6 +365,7 @@ impl<'a> Reader<'a> {
                     start,
                     length: length.into(),
                     unwind: true,
+                    padded: true,
                     name: None,
                 });
             }

@@ -34,6 +34,8 @@ pub(super) struct Span {
     pub length: u64,
     /// The unwind table says so: it must be right about a function's length, a symbol need not be.
     pub unwind: bool,
+    /// See [`Piece::padded`].
+    pub padded: bool,
     pub name: Option<Name>,
 }
 
@@ -50,6 +52,7 @@ pub(super) fn of(
             start: candidate.address,
             length: candidate.size,
             unwind: false,
+            padded: true,
             name: Some(candidate.name),
         });
     }
@@ -59,6 +62,7 @@ pub(super) fn of(
         let same = later.start == first.start;
         if same {
             first.name = first.name.or(later.name);
+            first.padded &= later.padded;
             if !first.unwind {
                 first.length = first.length.max(later.length);
             }
@@ -109,6 +113,7 @@ pub(super) fn unwound(sections: &[Section], address: u64, data: &[u8]) -> Vec<Sp
                 start: fde.initial_address(),
                 length: fde.len(),
                 unwind: true,
+                padded: fde.lsda().is_some(),
                 name: None,
             });
         }
@@ -165,6 +170,7 @@ fn fill_gaps(bytes: &[u8], sections: &[Section], candidates: &[Candidate], spans
             start,
             length: 0,
             unwind: false,
+            padded: true,
             name: None,
         };
         let first = candidates.partition_point(|label| label.address < start);
@@ -247,6 +253,7 @@ fn cut(spans: &[Span]) -> Vec<Piece> {
             end,
             name: span.name,
             part_of: None,
+            padded: span.padded,
         });
         open.push((end, index));
         // Deeper nesting is a lie, and would be costly.
@@ -272,6 +279,7 @@ fn close(pieces: &mut Vec<Piece>, open: &mut Vec<(u64, u32)>, until: u64) {
                 end: end.min(until),
                 name: None,
                 part_of: Some(first),
+                padded: pieces[first as usize].padded,
             });
             at = end.min(until);
         }
@@ -283,7 +291,7 @@ fn close(pieces: &mut Vec<Piece>, open: &mut Vec<(u64, u32)>, until: u64) {
 }
 
 /// The name of the function that one of this name is a part of: `name` for `name.cold`, `name.warm` and their kin.
-pub(crate) fn part_of(name: &str) -> Option<&str> {
+pub(super) fn part_of(name: &str) -> Option<&str> {
     // .cold: gcc's, clang's and BOLT's; .warm: BOLT's.
     let end = name.find(".cold").or_else(|| name.find(".warm"))?;
     Some(&name[..end])

@@ -70,12 +70,12 @@ impl Seek {
     }
 
     /// What is said where no way is known how control gets there.
-    const fn without_a_way(self) -> Option<Reached> {
+    const fn without_a_way(self, jump: bool) -> Option<Reached> {
         match self {
-            // The address was taken before a loop, say.
+            // The address was taken before a loop, say. Nobody but a switch adds an array's element to that.
             Self::Table(_, Entries::Distances) => Some(Reached::Inside),
-            // What is loaded from an address in a register alone is the program's.
-            Self::Value(register, Through::Memory) if !x86::may_be_frame(register) => {
+            // What a call loads from an address in a register alone is the program's.
+            Self::Value(register, Through::Memory) if !jump && !x86::may_be_frame(register) => {
                 Some(Reached::Pointer)
             }
             Self::Table(_, Entries::Unseen) | Self::Value(..) => None,
@@ -85,10 +85,8 @@ impl Seek {
 
 /// Whether one of these holds a table's address, if there are any.
 const fn table(bases: u64, entries: Entries) -> Next {
-    match (bases, entries) {
-        (0, Entries::Unseen) => OPEN,
-        // Nobody but a switch adds an array's element to its address.
-        (0, Entries::Distances) => INSIDE,
+    match bases {
+        0 => OPEN,
         _ => ControlFlow::Continue(Seek::Table(bases, entries)),
     }
 }
@@ -127,7 +125,8 @@ impl Scanner<'_> {
                     Seek::Value(register, _) if is_entry && !x86::may_be_frame(register) => {
                         Some(Reached::Pointer)
                     }
-                    _ => seek.without_a_way(),
+                    Seek::Table(..) if is_entry => None,
+                    _ => seek.without_a_way(jump),
                 };
             }
             earlier -= 1;
@@ -151,8 +150,8 @@ impl Scanner<'_> {
                 self.hops = self.hops.checked_sub(1)?;
                 let behind = self.graph.body.at(earlier + 1);
                 match self.graph.body.turns.one_to(behind) {
-                    Some(jump) if hops <= HOPS => earlier = jump,
-                    _ => return seek.without_a_way(),
+                    Some(from) if hops <= HOPS => earlier = from,
+                    _ => return seek.without_a_way(jump),
                 }
                 continue;
             }
@@ -170,7 +169,7 @@ impl Scanner<'_> {
                 ControlFlow::Break(found) => return found,
             }
         }
-        seek.without_a_way()
+        seek.without_a_way(jump)
     }
 
     /// What is to be found out before an instruction that has this effect.
@@ -183,11 +182,7 @@ impl Scanner<'_> {
             },
             Effect::Clobber { writes, .. } => match seek {
                 // Some other way to a switch's case, perhaps.
-                Seek::Value(register, Through::Itself)
-                    if call.jump && writes & (1 << register) != 0 =>
-                {
-                    OPEN
-                }
+                Seek::Value(register, _) if call.jump && writes & (1 << register) != 0 => OPEN,
                 _ => seek.overwritten(writes.into()),
             },
             Effect::Pop(to) if seek.registers() & (1 << to) != 0 => OPEN,
@@ -214,13 +209,17 @@ impl Scanner<'_> {
             {
                 table(1 << a | 1 << b, Entries::Unseen)
             }
-            Expr::Sum(_, b, _) | Expr::Offset(_, b, ..) => {
+            Expr::Sum(_, b, _) | Expr::Offset(_, b, ..) if !call.jump => {
                 ControlFlow::Continue(Seek::Value(b, Through::Part))
             }
             Expr::Entry(..) | Expr::Plus(..) if !call.jump => POINTER,
-            Expr::Const(_) | Expr::Add(..) | Expr::Either(_) | Expr::Entry(..) | Expr::Plus(..) => {
-                OPEN
-            }
+            Expr::Const(_)
+            | Expr::Add(..)
+            | Expr::Either(_)
+            | Expr::Sum(..)
+            | Expr::Offset(..)
+            | Expr::Entry(..)
+            | Expr::Plus(..) => OPEN,
         }
     }
 
@@ -308,6 +307,8 @@ impl Scanner<'_> {
             Entries::Distances => match distances.next() {
                 // An array of functions.
                 Some(false) => OPEN,
+                // Not one that may be written.
+                None if near.is_empty() => OPEN,
                 Some(true) | None => INSIDE,
             },
             // A distance from the function's own code leads to its cases, or to the global offset table.
