@@ -165,13 +165,20 @@ impl Graph<'_> {
                 })
             };
             let mut least = self.least[table];
-            while let Some(cut) = (least..MOST_ENTRIES).find(|&n| step(n).is_none())
-                && let Some(n) = (cut..cut + MOST_BEHIND).find(enters)
-            {
-                least = n + 1;
+            let mut looked_at = 0;
+            while let Some(cut) = (least..MOST_ENTRIES).find(|&n| step(n).is_none()) {
+                looked_at = cut + MOST_BEHIND;
+                match (cut..looked_at).find(enters) {
+                    Some(n) => least = n + 1,
+                    None => break,
+                }
             }
             any |= least > self.least[table];
             self.least[table] = least;
+            // A damaged function may have thousands of tables with thousands of entries.
+            self.budget = self
+                .budget
+                .saturating_sub(usize::try_from(looked_at).unwrap_or(usize::MAX));
         }
         any
     }
