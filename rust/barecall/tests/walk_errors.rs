@@ -417,13 +417,20 @@ fn a_walk_that_is_killed_leaves_nothing() {
     };
     for signal in [libc::SIGINT, libc::SIGKILL] {
         let marker = Marker::new();
-        let mut walk = barecall()
-            .args(["walk", "--from", "never", "--to", "puts", "--"])
+        let mut walk = barecall();
+        walk.args(["walk", "--from", "never", "--to", "puts", "--"])
             .arg(&program)
             .args(["family-sleeping", marker.word()])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        // A shell has what it starts in the background ignore SIGINT: also this test, perhaps, and what it starts.
+        // SAFETY: signal only, which is async-signal-safe, and no handler.
+        unsafe {
+            walk.pre_exec(|| {
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                Ok(())
+            });
+        }
+        let mut walk = walk.spawn().unwrap();
         // Itself, the program, its child, and two of the daemon's.
         wait_until(|| marker.processes().len() == 5);
         // SAFETY: the child is ours and not yet waited for.
