@@ -881,6 +881,7 @@ const CONTROLS: &[Control] = &[
             last("computed"),
             last("patched"),
             last("overwritten"),
+            last("narrow_index"),
             none("literals"),
             to("calls_overwritten", "overwritten", &[Direct]),
         ],
