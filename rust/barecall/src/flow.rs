@@ -213,8 +213,12 @@ impl<'a> Graph<'a> {
     /// Finds out where every jump goes, until that changes nothing.
     fn solve(&mut self) {
         self.guess_jumps();
-        // Without jumps that reveal blocks, what is not reached at once is a landing pad.
-        let mut pads = self.jumps.is_empty();
+        // Where all jumps are known, what is not reached at once is a landing pad.
+        let mut pads = self.jumps.is_empty()
+            || self.are_all_guessed() && {
+                self.lay_out();
+                self.connect(false) && !self.unreached().is_empty() && !self.lengthen()
+            };
         for _ in 0..MOST_ROUNDS {
             self.lay_out();
             if self.lost || !self.connect(pads) {
@@ -325,6 +329,12 @@ impl<'a> Graph<'a> {
         for (jump, targets) in found {
             self.leads_to(jump, targets);
         }
+    }
+
+    /// Whether unwinding may enter blocks and nothing else that is not known already.
+    fn are_all_guessed(&self) -> bool {
+        let guessed = |jump: &Jump| !jump.targets.is_empty();
+        self.padded && !self.lost && self.jumps.iter().all(guessed)
     }
 
     /// A jump goes to these steps.
