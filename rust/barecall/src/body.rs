@@ -8,7 +8,7 @@ use iced_x86::{Instruction, InstructionInfoFactory};
 use crate::aarch64;
 use crate::flow::{Convention, STORES};
 use crate::image::{Architecture, Image};
-use crate::step::{Effect, Flow, Step};
+use crate::step::{Effect, Flow, Mem, Place, Step};
 use crate::x86;
 
 /// An instruction behind which control need not go on to the next.
@@ -19,7 +19,7 @@ pub(crate) struct Turn {
     kind: u8,
     /// Only the data flow can tell where it goes.
     pub open: bool,
-    /// Where it goes, or which of the others it is.
+    /// Where it goes, or the slot's address, or which of the others it is.
     target: u64,
 }
 
@@ -30,6 +30,9 @@ impl Turn {
     const BRANCH: u8 = 3;
     const STOP: u8 = 4;
     const OTHER: u8 = 5;
+    /// Through what lies at an address.
+    const CALL_SLOT: u8 = 6;
+    const JUMP_SLOT: u8 = 7;
 
     /// Whether it certainly ends here or goes no further than so.
     pub const fn stays_within(&self, (start, end): (u64, u64)) -> bool {
@@ -37,9 +40,16 @@ impl Turn {
         self.kind == Self::STOP || (near && (self.kind == Self::JUMP || self.kind == Self::BRANCH))
     }
 
-    /// Which kind of turn it is to go on so; 0 if it is none, at most 5.
+    /// Whether it goes through what lies at an address.
+    pub const fn is_through_slot(kind: u8) -> bool {
+        matches!(kind, Self::CALL_SLOT | Self::JUMP_SLOT)
+    }
+
+    /// Which kind of turn it is to go on so; 0 if it is none, at most 7.
     pub const fn kind_of(flow: Flow) -> u8 {
         match flow {
+            Flow::CallVia(place) if place.slot().is_some() => Self::CALL_SLOT,
+            Flow::JumpVia(place) if place.slot().is_some() => Self::JUMP_SLOT,
             Flow::Next => Self::NONE,
             Flow::Call(_) => Self::CALL,
             Flow::Jump(_) => Self::JUMP,
@@ -53,24 +63,22 @@ impl Turn {
 /// The turns, in order.
 #[derive(Default)]
 pub(crate) struct Turns {
-    /// Those behind `len` are none.
     all: Vec<Turn>,
-    len: usize,
     others: Vec<Flow>,
 }
 
 impl Turns {
     pub fn clear(&mut self) {
-        self.len = 0;
+        self.all.clear();
         self.others.clear();
     }
 
     pub const fn len(&self) -> usize {
-        self.len
+        self.all.len()
     }
 
     pub fn get(&self, n: usize) -> Turn {
-        self.all[..self.len][n]
+        self.all[n]
     }
 
     /// The step of a jump or branch to an address.
@@ -78,13 +86,14 @@ impl Turns {
         let to = |turn: &&Turn| {
             turn.target == address && (turn.kind == Turn::JUMP || turn.kind == Turn::BRANCH)
         };
-        let found = self.all[..self.len].iter().find(to)?;
+        let found = self.all.iter().find(to)?;
         Some(found.index as usize)
     }
 
     /// The first turn at or behind a step.
     pub fn first_at(&self, step: usize) -> usize {
-        self.all[..self.len].partition_point(|turn| (turn.index as usize) < step)
+        self.all
+            .partition_point(|turn| (turn.index as usize) < step)
     }
 
     /// Only the data flow can tell where this one goes.
@@ -93,7 +102,7 @@ impl Turns {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Turn> {
-        self.all[..self.len].iter().copied()
+        self.all.iter().copied()
     }
 
     /// Where control goes behind it.
@@ -103,6 +112,8 @@ impl Turns {
             Turn::JUMP => Flow::Jump(turn.target),
             Turn::BRANCH => Flow::Branch(turn.target),
             Turn::OTHER => self.others[turn.target as usize],
+            Turn::CALL_SLOT => Flow::CallVia(Place::Mem(Mem::at(turn.target))),
+            Turn::JUMP_SLOT => Flow::JumpVia(Place::Mem(Mem::at(turn.target))),
             _ => Flow::Stop,
         }
     }
@@ -111,33 +122,29 @@ impl Turns {
     pub fn push(&mut self, index: usize, flow: Flow) {
         let target = match flow {
             Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) => to,
-            Flow::CallVia(_) | Flow::JumpVia(_) => {
+            Flow::CallVia(place) | Flow::JumpVia(place) => place.slot().unwrap_or_else(|| {
                 self.others.push(flow);
                 self.others.len() as u64 - 1
-            }
-            Flow::Next | Flow::Stop => 0,
+            }),
+            Flow::Stop => 0,
+            Flow::Next => return,
         };
-        self.push_unless_none(index, Turn::kind_of(flow).into(), target);
+        self.push_kind(index, Turn::kind_of(flow), target);
     }
 
-    /// The same by its kind, without a branch.
-    #[inline]
-    pub fn push_unless_none(&mut self, index: usize, kind: u32, target: u64) {
-        if self.len == self.all.len() {
-            self.all.resize(2 * self.len + 64, Turn::default());
-        }
-        self.all[self.len] = Turn {
+    /// The same by its kind, none of the others.
+    pub fn push_kind(&mut self, index: usize, kind: u8, target: u64) {
+        self.all.push(Turn {
             index: index as u32,
-            kind: kind as u8,
+            kind,
             open: false,
             target,
-        };
-        self.len += usize::from(kind != 0);
+        });
     }
 }
 
 /// What is known of an x86-64 instruction without decoding it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Brief {
     at: u64,
     /// The registers it writes, its length, and the bits below.
@@ -153,18 +160,38 @@ impl Brief {
     pub const POINTERS: u32 = 1 << 17;
     /// What it changes is not known.
     pub const VAGUE: u32 = 1 << 18;
-    /// Those that depend on the kind of instruction alone.
-    pub const ALL: u32 = (1 << 20) - 1;
-    /// Control turns.
+    /// Control turns,
     pub const TURN: u32 = 1 << 19;
+    /// by or through what lies at a distance of four bytes, not one, if at a distance,
+    pub const NEAR: u32 = 1 << 20;
+    /// and this is the kind of turn (three bits from here on).
+    const KIND: u32 = 21;
+    /// How many bytes long it is.
     const LENGTH: u32 = 24;
 
+    /// Of `what`, only that counts which depends on the kind of instruction alone: all but its length.
     pub fn new(at: u64, len: usize, what: u32, turn: usize) -> Self {
         Self {
             at,
-            what: what | (len as u32) << Self::LENGTH,
+            what: what & ((1 << Self::LENGTH) - 1) | (len as u32) << Self::LENGTH,
             turn: turn as u32,
         }
+    }
+
+    /// A kind of turn, as bits.
+    pub fn of_kind(kind: u8) -> u32 {
+        let turn = if kind == Turn::NONE { 0 } else { Self::TURN };
+        turn | u32::from(kind) << Self::KIND
+    }
+
+    /// The same back.
+    pub const fn kind_in(what: u32) -> u8 {
+        (what >> Self::KIND & 7) as u8
+    }
+
+    /// Which kind of turn it is.
+    pub const fn kind(&self) -> u8 {
+        Self::kind_in(self.what)
     }
 
     /// What [`Convention::writes`] says, as bits.
@@ -185,6 +212,11 @@ impl Brief {
     /// Where it is.
     pub const fn at(&self) -> u64 {
         self.at
+    }
+
+    /// Where the next is.
+    pub const fn behind(&self) -> u64 {
+        self.at.wrapping_add(self.size() as u64)
     }
 
     /// The registers it writes, and [`STORES`].

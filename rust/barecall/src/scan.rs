@@ -9,7 +9,7 @@ use crate::body::word;
 use crate::calls::{Calls, Found, Site, Through};
 use crate::flow::{Callees, Graph, Reached};
 use crate::image::{Architecture, Image};
-use crate::step::{Flow, Mem, Place};
+use crate::step::{Flow, Place};
 use crate::x86;
 
 impl Image {
@@ -247,34 +247,27 @@ impl<'a> Scanner<'a> {
 
     /// What an indirect call reaches where the instruction alone tells it.
     fn plain(&self, whole: usize, place: Place, tail: bool) -> Option<Reached> {
-        match place {
-            Place::Mem(Mem {
-                base: None,
-                index: None,
-                disp,
-            }) => {
-                let slot = disp.cast_unsigned();
-                let inside = || {
-                    let to = self
-                        .image
-                        .pointer(slot)
-                        .and_then(|to| self.image.piece_at(to));
-                    to.is_some_and(|piece| {
-                        piece == whole || self.image.functions[piece].part_of == Some(word(whole))
-                    })
-                };
-                if tail && inside() {
-                    return None;
-                }
-                Some(if self.image.is_constant(slot) {
-                    Reached::Slot(slot)
-                } else {
-                    Reached::Pointer
-                })
-            }
-            Place::Elsewhere => Some(Reached::Pointer),
-            _ => None,
+        if place == Place::Elsewhere {
+            return Some(Reached::Pointer);
         }
+        let slot = place.slot()?;
+        let inside = || {
+            let to = self
+                .image
+                .pointer(slot)
+                .and_then(|to| self.image.piece_at(to));
+            to.is_some_and(|piece| {
+                piece == whole || self.image.functions[piece].part_of == Some(word(whole))
+            })
+        };
+        if tail && inside() {
+            return None;
+        }
+        Some(if self.image.is_constant(slot) {
+            Reached::Slot(slot)
+        } else {
+            Reached::Pointer
+        })
     }
 
     /// Whether a jump there leaves the function: a tail call.

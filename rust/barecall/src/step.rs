@@ -52,6 +52,18 @@ impl Mem {
             disp,
         }
     }
+
+    /// The address, if no register is part of it.
+    pub(crate) const fn address(self) -> Option<u64> {
+        match self {
+            Self {
+                base: None,
+                index: None,
+                disp,
+            } => Some(disp.cast_unsigned()),
+            _ => None,
+        }
+    }
 }
 
 /// Where an indirect call or jump finds its target.
@@ -61,6 +73,16 @@ pub(crate) enum Place {
     Mem(Mem),
     /// Somewhere the flow does not follow: a segment-relative address, an authenticated pointer.
     Elsewhere,
+}
+
+impl Place {
+    /// The address of the slot that the instruction itself names.
+    pub(crate) const fn slot(self) -> Option<u64> {
+        match self {
+            Self::Mem(mem) => mem.address(),
+            Self::Reg(_) | Self::Elsewhere => None,
+        }
+    }
 }
 
 /// What an instruction puts into a register.

@@ -7,7 +7,7 @@ use super::questions::Mix;
 use super::{Graph, Reached};
 use crate::image::Image;
 use crate::route::Route;
-use crate::step::{Effect, Expr, Flow, Mem, Place};
+use crate::step::{Effect, Expr, Flow, Place};
 
 /// What is remembered of called functions and of slots; it holds for a whole image.
 pub(crate) struct Callees {
@@ -104,15 +104,10 @@ impl Graph<'_> {
     pub(crate) fn never_returns(&mut self, flow: Flow) -> bool {
         match flow {
             Flow::Call(to) => self.callees.never_returns(self.image, to),
-            Flow::CallVia(Place::Mem(Mem {
-                base: None,
-                index: None,
-                disp,
-            })) => {
-                let slot = disp.cast_unsigned();
+            Flow::CallVia(place) => place.slot().is_some_and(|slot| {
                 self.image.is_constant(slot)
                     && self.callees.holds_what_never_returns(self.image, slot)
-            }
+            }),
             _ => false,
         }
     }
@@ -130,20 +125,17 @@ impl Graph<'_> {
                 self.index(to).is_some_and(|step| step != self.entry)
                     || self.callees.returns_twice(image, to)
             }
-            Flow::CallVia(Place::Mem(Mem {
-                base: None,
-                index: None,
-                disp,
-            })) => self
-                .callees
-                .holds_what_returns_twice(image, disp.cast_unsigned()),
-            // Only what the function itself loads is known to be such.
-            Flow::CallVia(Place::Reg(_) | Place::Mem(_)) => {
-                if self.twice_held.is_none() {
-                    self.twice_held = Some(self.holds_what_returns_twice());
+            Flow::CallVia(Place::Elsewhere) => false,
+            Flow::CallVia(place) => match place.slot() {
+                Some(slot) => self.callees.holds_what_returns_twice(image, slot),
+                // Only what the function itself loads is known to be such.
+                None => {
+                    if self.twice_held.is_none() {
+                        self.twice_held = Some(self.holds_what_returns_twice());
+                    }
+                    self.twice_held == Some(true)
                 }
-                self.twice_held == Some(true)
-            }
+            },
             _ => false,
         }
     }
@@ -152,14 +144,9 @@ impl Graph<'_> {
         let image = self.image;
         image.has_what_returns_twice()
             && (0..self.body.len()).any(|step| match self.body.effect(step) {
-                Effect::Set(
-                    _,
-                    Expr::Load(Mem {
-                        index: None,
-                        base: None,
-                        disp,
-                    }),
-                ) => image.holds_what_returns_twice(disp.cast_unsigned()),
+                Effect::Set(_, Expr::Load(mem)) => mem
+                    .address()
+                    .is_some_and(|slot| image.holds_what_returns_twice(slot)),
                 Effect::Set(_, Expr::Const(to)) => image.is_code(to) && image.returns_twice(to),
                 _ => false,
             })

@@ -22,17 +22,15 @@ pub(crate) const WINDOW: usize = 16;
 
 /// Of a remembered shape: it has been learnt,
 const KNOWN: u32 = 1 << 31;
+/// it is one of the usual: it has no prefix, and [`FORMS`] knows how long it is,
+const USUAL: u32 = 1 << 30;
 /// it has an address behind its ModRM byte,
-const ADDRESS: u32 = 1 << 30;
-/// how long it is without prefixes and address (four bits from here on),
-const LENGTH: u32 = 26;
-/// if it turns control, that its last four bytes are how far, not its last,
-const NEAR: u32 = 1 << 25;
-/// and which kind of turn it is (three bits from here on). The rest are the bits of [`Brief::what`].
-const KIND: u32 = 22;
+const ADDRESS: u32 = 1 << 29;
+/// and how long it is without prefixes and address (four bits from here on). The rest are the bits of [`Brief::what`].
+const LENGTH: u32 = 24;
 
-/// It is decoded each time, unless it was not learnt yet; all others are the kinds of turns.
-const DECODED: u32 = 7;
+/// So many instructions are written down at once.
+const BATCH: usize = 64;
 
 /// The prefixes that change what an opcode means, or its operands. A shape has one of them, or none.
 const PREFIXES: [u8; 5] = [0x66, 0xf2, 0xf3, 0xf0, 0x67];
@@ -61,39 +59,56 @@ pub(crate) fn skim(
     let len = len.min(code.len());
     let most = briefs.len().saturating_add(most);
     let mut decoded = Instruction::default();
+    let mut batch = [Brief::default(); BATCH];
+    let mut turning = [0_u8; BATCH];
     let mut at = 0;
     while at < len && briefs.len() < most {
-        let ip = address.wrapping_add(at as u64);
-        let index = briefs.len();
-        let window = code[at..].first_chunk();
-        let known = window
-            .and_then(usual)
-            .or_else(|| window.and_then(shape))
-            .filter(|known| at + known.size <= len);
-        let size = if let Some(Known { shape, size }) = known {
-            // Every instruction is written down as a turn, and the next overwrites it unless it is one: which of
-            // them are, no processor foresees. One that is has at most eight bytes.
-            let bytes = window.map_or(0, first_word);
-            let last = bytes.wrapping_shl(64_u32.wrapping_sub(8 * size as u32));
-            let distance = last.cast_signed() >> if shape & NEAR == 0 { 56 } else { 32 };
-            let target = ip.wrapping_add(size as u64).wrapping_add_signed(distance);
-            briefs.push(Brief::new(ip, size, shape & Brief::ALL, turns.len()));
-            turns.push_unless_none(index, shape >> KIND & 7, target);
-            size
-        } else {
-            let left = place.start + at..place.start + len;
-            reader.decode(left, ip, &mut decoded);
-            let flow = flow(&decoded);
-            let what = match flow {
-                Flow::CallVia(_) | Flow::JumpVia(_) => Brief::POINTERS | Brief::TURN,
-                Flow::Next => Brief::VAGUE,
-                _ => Brief::VAGUE | Brief::TURN,
+        let first = briefs.len();
+        let room = (most - first).min(BATCH);
+        let (mut done, mut turned) = (0, 0);
+        while done < room {
+            let Some(window) = code.get(at..).and_then(|code| code.first_chunk()) else {
+                break;
             };
-            briefs.push(Brief::new(ip, decoded.len(), what, turns.len()));
-            turns.push(index, flow);
-            decoded.len()
+            let Some(Known { shape, size }) = usual(window).or_else(|| self::shape(window)) else {
+                break;
+            };
+            if at + size > len {
+                break;
+            }
+            let ip = address.wrapping_add(at as u64);
+            batch[done] = Brief::new(ip, size, shape, turns.len() + turned);
+            // Without a branch: which instructions turn, no processor foresees. The next overwrites one that does not.
+            turning[turned] = done as u8;
+            turned += usize::from(shape & Brief::TURN != 0);
+            at += size;
+            done += 1;
+        }
+        for &turn in &turning[..turned] {
+            let brief = batch[usize::from(turn)];
+            // If it goes by a distance, it has at most eight bytes.
+            let begin = brief.at().wrapping_sub(address) as usize;
+            let bytes = code[begin..].first_chunk().map_or(0, first_word);
+            let last = bytes.wrapping_shl(64_u32.wrapping_sub(8 * u32::from(brief.size())));
+            let distance = last.cast_signed() >> if brief.is(Brief::NEAR) { 32 } else { 56 };
+            let target = brief.behind().wrapping_add_signed(distance);
+            turns.push_kind(first + usize::from(turn), brief.kind(), target);
+        }
+        briefs.extend_from_slice(&batch[..done]);
+        if done == room || at == len {
+            continue;
+        }
+        let ip = address.wrapping_add(at as u64);
+        reader.decode(place.start + at..place.start + len, ip, &mut decoded);
+        let flow = flow(&decoded);
+        let what = match flow {
+            Flow::CallVia(_) | Flow::JumpVia(_) => Brief::POINTERS | Brief::TURN,
+            Flow::Next => Brief::VAGUE,
+            _ => Brief::VAGUE | Brief::TURN,
         };
-        at += size;
+        briefs.push(Brief::new(ip, decoded.len(), what, turns.len()));
+        turns.push(briefs.len() - 1, flow);
+        at += decoded.len();
     }
 }
 
@@ -105,8 +120,9 @@ struct Known {
 }
 
 fn first_word(window: &[u8; WINDOW]) -> u64 {
-    let &[a, b, c, d, e, f, g, h, ..] = window;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    window
+        .first_chunk()
+        .map_or(0, |&word| u64::from_le_bytes(word))
 }
 
 /// What is known of the instruction that begins here, if it is one of the usual. The same as [`shape`], sooner: how long
@@ -130,12 +146,11 @@ fn usual(window: &[u8; WINDOW]) -> Option<Known> {
     let (modrm, sib) = (rest & 0xff, rest >> 8);
     // All ones if there is a ModRM byte.
     let mask = usize::from(form >> 8);
-    size += usize::from(form & 7) + (address(modrm, sib) & mask);
-    let rex = extended * rex_bits(byte);
-    let shape = REMEMBERED[place(0, rex, opcode, modrm & mask)].load(Ordering::Relaxed);
-    let odd = form & UNUSUAL != 0 || form & WIDER != 0 && extended != 0;
+    size += usize::from(form & 0xff) + (address(modrm, sib) & mask);
+    let place = place(0, usize::from(REX_BITS[byte & 0xff]), opcode, modrm & mask);
+    let shape = REMEMBERED[place].load(Ordering::Relaxed);
     // Or it was not learnt yet.
-    (!odd && shape != 0 && shape >> KIND & 7 != DECODED).then_some(Known { shape, size })
+    (shape & USUAL != 0).then_some(Known { shape, size })
 }
 
 /// What is known of the instruction that begins here, if its shape tells it.
@@ -157,7 +172,7 @@ fn shape(window: &[u8; WINDOW]) -> Option<Known> {
     let byte = word as usize;
     let extended = usize::from(byte & 0xf0 == 0x40);
     word >>= 8 * extended;
-    let rex = extended * rex_bits(byte);
+    let rex = usize::from(REX_BITS[byte & 0xff]);
     let escaped = usize::from(word as u8 == 0x0f);
     word >>= 8 * escaped;
     let opcode = escaped << 8 | word as usize & 0xff;
@@ -176,13 +191,21 @@ fn shape(window: &[u8; WINDOW]) -> Option<Known> {
     };
     let size = prefixes + extended + escaped + (shape >> LENGTH & 15) as usize + address;
     let longest = if shape & Brief::TURN == 0 { LONGEST } else { 8 };
-    (shape >> KIND & 7 != DECODED && size <= longest).then_some(Known { shape, size })
+    // A segment may say that a slot lies elsewhere.
+    let elsewhere = prefixes != 0 && Turn::is_through_slot(Brief::kind_in(shape));
+    (shape != KNOWN && size <= longest && !elsewhere).then_some(Known { shape, size })
 }
 
-/// A REX byte's W, R and B, counted from 1.
-const fn rex_bits(byte: usize) -> usize {
-    1 + (byte & 1) + (byte >> 1 & 6)
-}
+/// For each byte that is a REX byte, its W, R and B, counted from 1.
+const REX_BITS: [u8; 256] = {
+    let mut all = [0; 256];
+    let mut byte = 0x40;
+    while byte < 0x50 {
+        all[byte] = 1 + (byte as u8 & 1) + (byte as u8 >> 1 & 6);
+        byte += 1;
+    }
+    all
+};
 
 /// How many bytes of address follow a ModRM byte.
 fn address(modrm: usize, sib: usize) -> usize {
@@ -198,9 +221,8 @@ const fn place(prefix: usize, rex: usize, opcode: usize, modrm: usize) -> usize 
 /// Asks `iced-x86` about an instruction of a shape.
 #[cold]
 fn learn(prefix: usize, rex: usize, opcode: usize, modrm: u8) -> u32 {
-    const UNCLEAR: u32 = KNOWN | DECODED << KIND;
     if is_unclear(opcode) {
-        return UNCLEAR;
+        return KNOWN;
     }
     // No number in it is 0, which may do nothing: shifting by it, say. An address is [rcx + rax + ...].
     let mut bytes = [1; WINDOW + 4];
@@ -227,7 +249,7 @@ fn learn(prefix: usize, rex: usize, opcode: usize, modrm: u8) -> u32 {
     }
     let instruction = Decoder::with_ip(64, &bytes, 0, DecoderOptions::NONE).decode();
     if instruction.is_invalid() {
-        return UNCLEAR;
+        return KNOWN;
     }
     let is_address = has_modrm && modrm < 0xc0;
     let addressed = if is_address {
@@ -237,30 +259,26 @@ fn learn(prefix: usize, rex: usize, opcode: usize, modrm: u8) -> u32 {
     };
     let size = instruction.len();
     let Some(length) = size.checked_sub(before + (opcode >> 8) + addressed) else {
-        return UNCLEAR;
+        return KNOWN;
     };
-    // Whoever takes it for one of the usual must not be told otherwise.
-    let form = FORMS[opcode];
-    let usual = prefix == 0 && form & UNUSUAL == 0 && (form & WIDER == 0 || rex == 0);
-    if usual && length != usize::from(form & 7) {
-        return UNCLEAR;
-    }
+    let usual = prefix == 0 && length == usize::from(FORMS[opcode] & 0xff);
     let flow = flow(&instruction);
     let (near, short) = (0x0101_0101 + size as u64, 1 + size as u64);
     let far = match flow {
         Flow::Next | Flow::Stop => 0,
-        Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) if to == near => NEAR,
+        Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) if to == near => Brief::NEAR,
         Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) if to == short => 0,
-        _ => return UNCLEAR,
+        Flow::CallVia(place) | Flow::JumpVia(place) if place.slot() == Some(near) => Brief::NEAR,
+        _ => return KNOWN,
     };
     let writes = SYSTEM_V.writes(&effect(&instruction, &mut InstructionInfoFactory::new()));
     let lea = opcode == 0x8d && modrm & 7 == 4;
     KNOWN
+        | if usual { USUAL } else { 0 }
         | if is_address { ADDRESS } else { 0 }
         | (length as u32) << LENGTH
         | far
-        | u32::from(Turn::kind_of(flow)) << KIND
-        | if flow == Flow::Next { 0 } else { Brief::TURN }
+        | Brief::of_kind(Turn::kind_of(flow))
         | Brief::writing(writes)
         | if lea || may_move_pointers(&instruction) {
             Brief::POINTERS
@@ -278,8 +296,8 @@ const fn is_unclear(opcode: usize) -> bool {
     )
 }
 
-/// How long instructions are by their opcodes, without prefixes, REX byte and address (three bits), and whether there
-/// is a ModRM byte; those behind 0F come second.
+/// How long instructions are by their opcodes, without prefixes, REX byte and address, and above that eight bits more,
+/// all ones if there is a ModRM byte; those behind 0F come second. Some are longer: those are not among the usual.
 const FORMS: [u16; 512] = {
     let mut all = [0; 512];
     let mut opcode = 0;
@@ -293,25 +311,11 @@ const FORMS: [u16; 512] = {
             _ => 0,
         };
         let modrm = MODRM[opcode] as u16;
-        let odd =
-            is_unclear(opcode) || matches!(opcode, 0xa0..=0xa3 | 0xc2 | 0xc8 | 0xca | 0xf6 | 0xf7);
-        all[opcode] = (modrm << 8)
-            | (1 + (modrm & 1) + immediate)
-            | if odd { UNUSUAL } else { 0 }
-            | if matches!(opcode, 0xb8..=0xbf) {
-                WIDER
-            } else {
-                0
-            };
+        all[opcode] = (modrm << 8) | (1 + (modrm & 1) + immediate);
         opcode += 1;
     }
     all
 };
-
-/// Of a form: its length is not that simple,
-const UNUSUAL: u16 = 1 << 7;
-/// or not with a REX byte.
-const WIDER: u16 = 1 << 6;
 
 /// All ones for each opcode that a ModRM byte follows; those behind 0F come second.
 const MODRM: [u8; 512] = {
