@@ -343,16 +343,16 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Hears of each with its address.
-    pub(crate) fn each_address(&self, mut hear: impl FnMut(usize, u64)) {
+    /// Hears of several with their addresses.
+    pub(crate) fn each_address(&self, indices: Range<usize>, mut hear: impl FnMut(usize, u64)) {
         match &self.code {
             Code::X86 { briefs, .. } => {
-                for (index, brief) in briefs.iter().enumerate() {
+                for (index, brief) in indices.clone().zip(&briefs[indices]) {
                     hear(index, brief.at);
                 }
             }
             Code::Aarch64(steps) => {
-                for (index, step) in steps.iter().enumerate() {
+                for (index, step) in indices.clone().zip(&steps[indices]) {
                     hear(index, step.at);
                 }
             }
@@ -478,14 +478,6 @@ impl<'a> Body<'a> {
                 .count(),
         };
         from + before
-    }
-
-    /// The first at or behind an address.
-    pub(crate) fn first_at(&self, address: u64) -> usize {
-        match &self.code {
-            Code::X86 { briefs, .. } => briefs.partition_point(|brief| brief.at < address),
-            Code::Aarch64(steps) => steps.partition_point(|step| step.at < address),
-        }
     }
 }
 

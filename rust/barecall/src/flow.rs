@@ -20,6 +20,7 @@ mod callees;
 mod changes;
 mod evaluate;
 mod frame;
+mod lines;
 mod questions;
 mod tables;
 mod value;
@@ -31,6 +32,7 @@ use blocks::{Block, End, Jump};
 pub(crate) use callees::Callees;
 use evaluate::Address;
 use frame::Frame;
+use lines::Lines;
 use questions::{Mix, Node, Question};
 use tables::Table;
 use value::{Base, Location, Value};
@@ -104,9 +106,7 @@ pub(crate) struct Graph<'a> {
     entry: usize,
     /// Whether unwinding may enter it, as far as the unwind table tells.
     padded: bool,
-    /// For every 16 bytes from the first step on, the first step that begins there or later; empty if the parts
-    /// lie far apart.
-    nearby: Vec<u32>,
+    lines: Lines,
     /// Which steps begin a block, a bit for each, 64 in a word.
     leads: Vec<u64>,
     /// How many begin before each word's.
@@ -120,7 +120,7 @@ pub(crate) struct Graph<'a> {
     /// The indirect jumps, in order.
     jumps: Vec<Jump>,
     subroutines: Vec<u32>,
-    /// Pairs of a block and one that leads to it; used while these are sorted.
+    /// Pairs of a block and one that leads to it, of those reached.
     edges: Vec<(u32, u32)>,
     predecessors: Vec<u32>,
     /// Used while blocks are reached.
@@ -159,7 +159,7 @@ impl<'a> Graph<'a> {
             padded: true,
             body: Body::new(image, convention),
             entry: 0,
-            nearby: Vec::new(),
+            lines: Lines::default(),
             leads: Vec::new(),
             ranks: Vec::new(),
             ends: Vec::new(),
@@ -213,17 +213,24 @@ impl<'a> Graph<'a> {
     /// Finds out where every jump goes, until that changes nothing.
     fn solve(&mut self) {
         self.guess_jumps();
-        // Where all jumps are known, what is not reached at once is a landing pad.
-        let mut pads = self.jumps.is_empty()
-            || self.are_all_guessed() && {
-                self.lay_out();
-                self.connect(false) && !self.unreached().is_empty() && !self.lengthen()
-            };
+        // Without jumps, what is not reached at once is a landing pad;
+        let mut pads = self.jumps.is_empty();
+        // and where all jumps are known already, it can be told at once whether it is.
+        let mut known = !pads && self.padded && self.are_all_guessed();
         for _ in 0..MOST_ROUNDS {
             self.lay_out();
-            if self.lost || !self.connect(pads) {
+            if self.lost {
                 break;
             }
+            self.enter();
+            if std::mem::take(&mut known) {
+                pads = !self.unreached().is_empty() && !self.lengthen();
+            }
+            if pads && !self.enter_pads() {
+                break;
+            }
+            self.find_predecessors();
+            self.forget();
             match self.resolve() {
                 None => break,
                 Some(true) => {}
@@ -331,10 +338,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Whether unwinding may enter blocks and nothing else that is not known already.
     fn are_all_guessed(&self) -> bool {
-        let guessed = |jump: &Jump| !jump.targets.is_empty();
-        self.padded && !self.lost && self.jumps.iter().all(guessed)
+        self.jumps.iter().all(|jump| !jump.targets.is_empty())
     }
 
     /// A jump goes to these steps.

@@ -1,7 +1,7 @@
 //! The control-flow graph: blocks of steps, and which of them control gets to.
 
 use super::{Graph, NONE, refill};
-use crate::body::{Body, word};
+use crate::body::word;
 use crate::step::{Effect, Flow};
 
 /// Pieces of dead code that only lead to themselves, each taken by itself.
@@ -52,7 +52,7 @@ impl Graph<'_> {
     /// Finds the blocks and the jumps, as far as the instructions alone tell them.
     pub(super) fn begin_with(&mut self, entry: u64) {
         let steps = self.body.len();
-        nearby(&self.body, &mut self.nearby);
+        self.lines.of(&self.body);
         refill(&mut self.leads, steps / 64 + 1, 0);
         self.ends.clear();
         self.stale = true;
@@ -126,28 +126,12 @@ impl Graph<'_> {
 
     /// The first step at an address of this function.
     pub(super) fn index(&self, address: u64) -> Option<usize> {
-        let body = &self.body;
-        let first = body.at(0);
-        if address < first || address > body.at(body.len() - 1) {
-            return None;
-        }
-        let at = match self.nearby.get(((address - first) >> 4) as usize) {
-            Some(&from) => body.first_from(from as usize, address),
-            None => body.first_at(address),
-        };
-        (at < body.len() && body.at(at) == address).then_some(at)
+        self.lines.index(&self.body, address)
     }
 
     /// Whether an address lies in the middle of an instruction: a jump there executes something else.
     pub(super) fn within(&self, address: u64) -> bool {
-        let Some(behind) = address.checked_add(1) else {
-            return false;
-        };
-        let after = self.body.first_at(behind);
-        after.checked_sub(1).is_some_and(|before| {
-            let at = self.body.at(before);
-            address > at && address - at < self.body.size(before).into()
-        })
+        self.lines.has(address) && self.index(address).is_none()
     }
 
     pub(super) fn begin(&self, block: usize) -> usize {
@@ -236,9 +220,6 @@ impl Graph<'_> {
         let Block {
             exit, jump, falls, ..
         } = self.blocks[block];
-        if falls {
-            successor(block + 1);
-        }
         if exit != NONE {
             successor(exit as usize);
         }
@@ -247,10 +228,14 @@ impl Graph<'_> {
                 successor(self.block_of(step as usize));
             }
         }
+        if falls {
+            successor(block + 1);
+        }
     }
 
-    /// Finds which blocks are reached, and from where. False: too much of it from nowhere.
-    pub(super) fn connect(&mut self, pads: bool) -> bool {
+    /// Finds which blocks are reached, but by unwinding.
+    pub(super) fn enter(&mut self) {
+        self.edges.clear();
         for block in &mut self.blocks {
             block.entered = 0;
             block.reached = false;
@@ -270,54 +255,49 @@ impl Graph<'_> {
                 self.enter_otherwise(leader);
             }
         }
-        if pads {
-            let unreached = self.unreached();
-            if !unreached.is_empty() {
-                let mut has_predecessor = vec![false; self.blocks.len()];
-                for (n, block) in self.blocks.iter().enumerate() {
-                    if block.exit != NONE {
-                        has_predecessor[block.exit as usize] = true;
-                    }
-                    if block.falls {
-                        has_predecessor[n + 1] = true;
-                    }
-                }
-                for &block in &unreached {
-                    if !has_predecessor[block] {
-                        self.blocks[block].entered |= PAD;
-                        self.reach(block);
-                    }
-                }
-                // Dead code that only leads to itself.
-                let mut orphans = 0;
-                for orphan in unreached {
-                    if self.blocks[orphan].reached {
-                        continue;
-                    }
-                    orphans += 1;
-                    if orphans > MOST_ORPHANS {
-                        return false;
-                    }
-                    self.blocks[orphan].entered |= PAD;
-                    self.reach(orphan);
-                }
+    }
+
+    /// And by unwinding: what is not reached so far. False: too much of it from nowhere.
+    pub(super) fn enter_pads(&mut self) -> bool {
+        let unreached = self.unreached();
+        if unreached.is_empty() {
+            return true;
+        }
+        let mut has_predecessor = vec![false; self.blocks.len()];
+        for (n, block) in self.blocks.iter().enumerate() {
+            if block.exit != NONE {
+                has_predecessor[block.exit as usize] = true;
+            }
+            if block.falls {
+                has_predecessor[n + 1] = true;
             }
         }
-        self.find_predecessors();
-        self.forget();
+        for &block in &unreached {
+            if !has_predecessor[block] {
+                self.blocks[block].entered |= PAD;
+                self.reach(block);
+            }
+        }
+        // Dead code that only leads to itself.
+        let mut orphans = 0;
+        for orphan in unreached {
+            if self.blocks[orphan].reached {
+                continue;
+            }
+            orphans += 1;
+            if orphans > MOST_ORPHANS {
+                return false;
+            }
+            self.blocks[orphan].entered |= PAD;
+            self.reach(orphan);
+        }
         true
     }
 
-    fn find_predecessors(&mut self) {
-        let mut edges = std::mem::take(&mut self.edges);
-        edges.clear();
-        for block in 0..self.blocks.len() {
-            if self.blocks[block].reached {
-                self.successors(block, |to| edges.push((word(to), word(block))));
-            }
-        }
+    /// Finds from where the reached blocks are.
+    pub(super) fn find_predecessors(&mut self) {
         // How many each block has, where they end, and then, filled from there, where they begin.
-        for &(to, _) in &edges {
+        for &(to, _) in &self.edges {
             self.blocks[to as usize].predecessors += 1;
         }
         let mut end = 0;
@@ -325,13 +305,12 @@ impl Graph<'_> {
             end += block.predecessors;
             block.predecessors = end;
         }
-        refill(&mut self.predecessors, edges.len(), 0);
-        for &(to, from) in edges.iter().rev() {
+        refill(&mut self.predecessors, self.edges.len(), 0);
+        for &(to, from) in self.edges.iter().rev() {
             let at = &mut self.blocks[to as usize].predecessors;
             *at -= 1;
             self.predecessors[*at as usize] = from;
         }
-        self.edges = edges;
     }
 
     /// Where a block's predecessors lie among all.
@@ -365,16 +344,19 @@ impl Graph<'_> {
 
     fn reach(&mut self, from: usize) {
         let mut pending = std::mem::take(&mut self.pending_blocks);
+        let mut edges = std::mem::take(&mut self.edges);
         pending.push(from);
         while let Some(block) = pending.pop() {
             if !std::mem::replace(&mut self.blocks[block].reached, true) {
                 self.successors(block, |next| {
+                    edges.push((word(next), word(block)));
                     if !self.blocks[next].reached {
                         pending.push(next);
                     }
                 });
             }
         }
+        self.edges = edges;
         self.pending_blocks = pending;
     }
 
@@ -392,20 +374,4 @@ impl Graph<'_> {
             })
             .collect()
     }
-}
-
-/// See [`Graph::nearby`].
-fn nearby(body: &Body<'_>, nearby: &mut Vec<u32>) {
-    nearby.clear();
-    let (first, last) = (body.at(0), body.at(body.len() - 1));
-    if (last - first) >> 4 > 4 * body.len() as u64 {
-        return;
-    }
-    nearby.reserve(((last - first) >> 4) as usize + 1);
-    body.each_address(|index, at| {
-        let line = ((at - first) >> 4) as usize;
-        while nearby.len() <= line {
-            nearby.push(word(index));
-        }
-    });
 }
