@@ -1,5 +1,6 @@
 //! An object file as a linker or loader left it: code, names, and what each slot holds.
 
+use std::ffi::CStr;
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -704,10 +705,7 @@ fn section_of(sections: &[Section], address: u64) -> Option<&Section> {
 /// A name's text; bytes that are no UTF-8 end it.
 fn text(bytes: &[u8], name: Name) -> &str {
     let bytes = bytes.get(name.0..).unwrap_or(&[]);
-    let bytes = &bytes[..bytes
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(bytes.len())];
+    let bytes = CStr::from_bytes_until_nul(bytes).map_or(bytes, CStr::to_bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),

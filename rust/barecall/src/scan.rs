@@ -246,7 +246,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// What an indirect call reaches where the instruction alone tells it.
-    fn plain(&self, whole: usize, place: Place, tail: bool) -> Option<Reached> {
+    fn plain(&mut self, whole: usize, place: Place, tail: bool) -> Option<Reached> {
         if place == Place::Elsewhere {
             return Some(Reached::Pointer);
         }
@@ -263,7 +263,8 @@ impl<'a> Scanner<'a> {
         if tail && inside() {
             return None;
         }
-        Some(if self.image.is_constant(slot) {
+        let is_constant = self.graph.callees.is_constant(self.image, slot);
+        Some(if is_constant {
             Reached::Slot(slot)
         } else {
             Reached::Pointer

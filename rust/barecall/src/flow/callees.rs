@@ -26,6 +26,7 @@ struct Callee {
     route: Option<Route>,
     never_returns: Option<bool>,
     returns_twice: Option<bool>,
+    is_constant: Option<bool>,
 }
 
 impl Callees {
@@ -61,6 +62,14 @@ impl Callees {
             .of(at, is_slot)
             .route
             .get_or_insert_with(|| image.route(reached))
+    }
+
+    /// Whether nothing but the loader writes a slot.
+    pub fn is_constant(&mut self, image: &Image, slot: u64) -> bool {
+        *self
+            .of(slot, true)
+            .is_constant
+            .get_or_insert_with(|| image.is_constant(slot))
     }
 
     fn never_returns(&mut self, image: &Image, address: u64) -> bool {
@@ -105,7 +114,7 @@ impl Graph<'_> {
         match flow {
             Flow::Call(to) => self.callees.never_returns(self.image, to),
             Flow::CallVia(place) => place.slot().is_some_and(|slot| {
-                self.image.is_constant(slot)
+                self.callees.is_constant(self.image, slot)
                     && self.callees.holds_what_never_returns(self.image, slot)
             }),
             _ => false,
