@@ -349,16 +349,20 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Hears of several with their addresses.
-    pub(crate) fn each_address(&self, indices: Range<usize>, mut hear: impl FnMut(usize, u64)) {
+    /// Hears of several with their addresses, the last first.
+    pub(crate) fn each_address_back(
+        &self,
+        indices: Range<usize>,
+        mut hear: impl FnMut(usize, u64),
+    ) {
         match &self.code {
             Code::X86 { briefs, .. } => {
-                for (index, brief) in indices.clone().zip(&briefs[indices]) {
+                for (index, brief) in indices.clone().zip(&briefs[indices]).rev() {
                     hear(index, brief.at);
                 }
             }
             Code::Aarch64(steps) => {
-                for (index, step) in indices.clone().zip(&steps[indices]) {
+                for (index, step) in indices.clone().zip(&steps[indices]).rev() {
                     hear(index, step.at);
                 }
             }
@@ -473,17 +477,10 @@ impl<'a> Body<'a> {
 
     /// The first at or behind an address, which lies little behind the one of that index.
     pub(crate) fn first_from(&self, from: usize, address: u64) -> usize {
-        let before = match &self.code {
-            Code::X86 { briefs, .. } => briefs[from..]
-                .iter()
-                .take_while(|brief| brief.at < address)
-                .count(),
-            Code::Aarch64(steps) => steps[from..]
-                .iter()
-                .take_while(|step| step.at < address)
-                .count(),
-        };
-        from + before
+        match &self.code {
+            Code::X86 { briefs, .. } => from + before(&briefs[from..], |brief| brief.at < address),
+            Code::Aarch64(steps) => from + before(&steps[from..], |step| step.at < address),
+        }
     }
 }
 
@@ -500,6 +497,25 @@ fn moved(image: &Image, at: u64, to: u64) -> Option<u32> {
         }
         _ => None,
     }
+}
+
+/// How many of the first are before something: few.
+fn before<T>(all: &[T], is_before: impl Fn(&T) -> bool) -> usize {
+    let mut before = 0;
+    let (fours, _) = all.as_chunks::<4>();
+    for four in fours {
+        // How many of four, no processor foresees.
+        let here: usize = four.iter().map(|one| usize::from(is_before(one))).sum();
+        before += here;
+        if here < 4 {
+            return before;
+        }
+    }
+    before
+        + all[before..]
+            .iter()
+            .take_while(|one| is_before(one))
+            .count()
 }
 
 /// An index as it is stored: a function that has more instructions than this is not followed at all.

@@ -10,7 +10,7 @@ const LINE: u32 = 3;
 pub(super) struct Lines {
     /// In order of address.
     parts: Vec<Part>,
-    /// The first step of each line, or behind it if none begins there.
+    /// The first step of each line, or of the next if none begins there; before each part's, one more.
     steps: Vec<u32>,
 }
 
@@ -21,12 +21,6 @@ struct Part {
     end: u64,
     /// Where its lines begin.
     line: usize,
-}
-
-impl Part {
-    const fn has(&self, address: u64) -> bool {
-        self.start <= address && address < self.end
-    }
 }
 
 impl Lines {
@@ -40,17 +34,20 @@ impl Lines {
                 .beginnings
                 .get(n)
                 .map_or(body.len(), |&next| next as usize);
-            let last = next - 1;
-            let (start, line) = (body.at(first), self.steps.len());
-            body.each_address(first..next, |step, at| {
-                let line = line + ((at - start) >> LINE) as usize;
-                while self.steps.len() <= line {
-                    self.steps.push(word(step));
-                }
+            let (start, last) = (body.at(first), body.at(next - 1));
+            let line = self.steps.len() + 1;
+            let lines = ((last - start) >> LINE) as usize + 1;
+            self.steps.resize(line + lines, 0);
+            let steps = &mut self.steps[line - 1..];
+            body.each_address_back(first..next, |step, at| {
+                let line = ((at - start) >> LINE) as usize;
+                // An instruction is shorter than two lines: none begins in at most one.
+                steps[line + 1] = word(step);
+                steps[line] = word(step);
             });
             self.parts.push(Part {
                 start,
-                end: body.at(last).saturating_add(body.size(last).into()),
+                end: last.saturating_add(body.size(next - 1).into()),
                 line,
             });
             first = next;
@@ -60,7 +57,7 @@ impl Lines {
     fn part(&self, address: u64) -> Option<&Part> {
         let behind = self.parts.partition_point(|part| part.start <= address);
         let part = self.parts.get(behind.checked_sub(1)?)?;
-        part.has(address).then_some(part)
+        (address < part.end).then_some(part)
     }
 
     /// Whether an address lies in a step.
