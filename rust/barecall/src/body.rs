@@ -64,12 +64,15 @@ impl Turn {
 #[derive(Default)]
 pub(crate) struct Turns {
     all: Vec<Turn>,
+    /// The lower half of each one's target, to be searched through.
+    targets: Vec<u32>,
     others: Vec<Flow>,
 }
 
 impl Turns {
     pub fn clear(&mut self) {
         self.all.clear();
+        self.targets.clear();
         self.others.clear();
     }
 
@@ -83,17 +86,15 @@ impl Turns {
 
     /// The step of a jump or branch to an address.
     pub fn one_to(&self, address: u64) -> Option<usize> {
-        let to = |turn: &Turn| {
-            turn.target == address && (turn.kind == Turn::JUMP || turn.kind == Turn::BRANCH)
-        };
-        // Several at a time, without a branch for each.
-        let (eights, rest) = self.all.as_chunks::<8>();
-        let among = eights
-            .iter()
-            .position(|eight| eight.iter().fold(false, |any, turn| any | to(turn)));
-        let among = among.map_or(rest, |n| &eights[n]);
-        let found = among.iter().find(|turn| to(turn))?;
-        Some(found.index as usize)
+        let mut from = 0;
+        while let Some(n) = position(&self.targets[from..], address as u32) {
+            let turn = self.all[from + n];
+            if turn.target == address && matches!(turn.kind, Turn::JUMP | Turn::BRANCH) {
+                return Some(turn.index as usize);
+            }
+            from += n + 1;
+        }
+        None
     }
 
     /// The first turn at or behind a step.
@@ -146,6 +147,7 @@ impl Turns {
             open: false,
             target,
         });
+        self.targets.push(target as u32);
     }
 }
 
@@ -497,6 +499,18 @@ fn moved(image: &Image, at: u64, to: u64) -> Option<u32> {
         }
         _ => None,
     }
+}
+
+/// Where a word is found first, many looked at at a time.
+fn position(all: &[u32], wanted: u32) -> Option<usize> {
+    let (chunks, rest) = all.as_chunks::<16>();
+    let has = |chunk: &[u32; 16]| chunk.iter().fold(false, |any, &one| any | (one == wanted));
+    let (before, among) = match chunks.iter().position(has) {
+        Some(n) => (16 * n, &chunks[n][..]),
+        None => (16 * chunks.len(), rest),
+    };
+    let n = among.iter().position(|&one| one == wanted)?;
+    Some(before + n)
 }
 
 /// How many of the first are before something: few.

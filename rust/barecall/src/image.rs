@@ -592,7 +592,10 @@ impl Image {
 
     /// Whether a direct call to this address never comes back, as far as its name tells.
     pub(crate) fn never_returns(&self, address: u64) -> bool {
-        match self.name_at(address) {
+        // Of a function with a name, the same sooner.
+        let piece = self.piece_from(address);
+        let name = piece.and_then(|piece| self.functions[piece].name);
+        match name.or_else(|| self.name_at(address)) {
             Some(name) => names::never_returns(self.beginning(name)),
             None => match self.stub(address) {
                 Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
