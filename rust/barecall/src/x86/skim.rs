@@ -133,7 +133,7 @@ fn usual(window: &[u8; WINDOW]) -> Option<Known> {
     // Without a branch: whether there is a REX byte is anybody's guess.
     let byte = word as usize;
     let extended = usize::from(byte & 0xf0 == 0x40);
-    word >>= 8 * extended;
+    word = if byte & 0xf0 == 0x40 { word >> 8 } else { word };
     let mut opcode = word as usize & 0xff;
     let mut size = extended;
     if opcode == 0x0f {
