@@ -221,13 +221,19 @@ fn out_of_order(steps: &[Phase], wanted: &[Phase]) -> Option<Phase> {
     wanted.next()
 }
 
-/// How often a walk is taken again that Go's monitor came in between.
+/// How often a walk is taken again that Go's monitor came in between,
 const AGAIN: usize = 9;
+/// and how often if it waited for its whole time limit.
+const AGAIN_BLOCKED: usize = 2;
 
 /// Whether Go's monitor came in between. After ten milliseconds, which a walk may take on a busy machine, it takes the
 /// processor from a goroutine in C, which then has to find another, and asks one in Go to make room for others. Neither
-/// is what a call costs.
-fn is_interrupted(walk: &Walk) -> bool {
+/// is what a call costs. Or the thread that it was given to is stopped for the walk, and there is no other to find.
+fn is_interrupted(walk: &Result<Walk, WalkError>) -> bool {
+    let walk = match walk {
+        Ok(walk) => walk,
+        Err(error) => return is_without_processor(error),
+    };
     let is_its_doing = |symbol: &str| {
         [
             "exitsyscallfast_pidle",
@@ -245,6 +251,25 @@ fn is_interrupted(walk: &Walk) -> bool {
     steps.any(|step| is_its_doing(&step.symbol))
 }
 
+/// Whether a walk waits where Go does for a processor.
+const fn is_without_processor(error: &WalkError) -> bool {
+    matches!(error, WalkError::Blocked { .. })
+}
+
+/// Takes a walk, and again where Go's monitor came in between.
+fn walk_undisturbed(walker: impl Fn() -> Walker) -> Result<Walk, WalkError> {
+    let mut walk = walker().run();
+    let mut blocked = 0;
+    for _ in 0..AGAIN {
+        blocked += usize::from(walk.as_ref().is_err_and(is_without_processor));
+        if !is_interrupted(&walk) || blocked > AGAIN_BLOCKED {
+            break;
+        }
+        walk = walker().run();
+    }
+    walk
+}
+
 /// Takes the walk of each, as many at a time as there are processors.
 pub fn walk(program: &Program, acts: &[GoAct]) -> Vec<Result<Walk, WalkError>> {
     let results: Vec<Mutex<Option<Result<Walk, WalkError>>>> =
@@ -258,13 +283,7 @@ pub fn walk(program: &Program, acts: &[GoAct]) -> Vec<Result<Walk, WalkError>> {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     acts.get(index).zip(results.get(index))
                 } {
-                    let mut walk = act.walker(program).run();
-                    for _ in 0..AGAIN {
-                        if !walk.as_ref().is_ok_and(is_interrupted) {
-                            break;
-                        }
-                        walk = act.walker(program).run();
-                    }
+                    let walk = walk_undisturbed(|| act.walker(program));
                     *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(walk);
                 }
             });
