@@ -1,6 +1,8 @@
 //! The instructions of one function: where control turns, and what each may change, is found in one pass; what else
 //! each does only when asked.
 
+mod turns;
+
 use std::ops::Range;
 
 use iced_x86::{Instruction, InstructionInfoFactory};
@@ -8,148 +10,9 @@ use iced_x86::{Instruction, InstructionInfoFactory};
 use crate::aarch64;
 use crate::flow::{Convention, STORES};
 use crate::image::{Architecture, Image};
-use crate::step::{Effect, Flow, Mem, Place, Step};
+use crate::step::{Effect, Flow, Step};
 use crate::x86;
-
-/// An instruction behind which control need not go on to the next.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Turn {
-    /// Its index among the function's instructions.
-    pub index: u32,
-    kind: u8,
-    /// Only the data flow can tell where it goes.
-    pub open: bool,
-    /// Where it goes, or the slot's address, or which of the others it is.
-    target: u64,
-}
-
-impl Turn {
-    const NONE: u8 = 0;
-    const CALL: u8 = 1;
-    const JUMP: u8 = 2;
-    const BRANCH: u8 = 3;
-    const STOP: u8 = 4;
-    const OTHER: u8 = 5;
-    /// Through what lies at an address.
-    const CALL_SLOT: u8 = 6;
-    const JUMP_SLOT: u8 = 7;
-
-    /// Whether it certainly ends here or goes no further than so.
-    pub const fn stays_within(&self, (start, end): (u64, u64)) -> bool {
-        let near = start <= self.target && self.target < end;
-        self.kind == Self::STOP || (near && (self.kind == Self::JUMP || self.kind == Self::BRANCH))
-    }
-
-    /// Whether it goes through what lies at an address.
-    pub const fn is_through_slot(kind: u8) -> bool {
-        matches!(kind, Self::CALL_SLOT | Self::JUMP_SLOT)
-    }
-
-    /// Which kind of turn it is to go on so; 0 if it is none, at most 7.
-    pub const fn kind_of(flow: Flow) -> u8 {
-        match flow {
-            Flow::CallVia(place) if place.slot().is_some() => Self::CALL_SLOT,
-            Flow::JumpVia(place) if place.slot().is_some() => Self::JUMP_SLOT,
-            Flow::Next => Self::NONE,
-            Flow::Call(_) => Self::CALL,
-            Flow::Jump(_) => Self::JUMP,
-            Flow::Branch(_) => Self::BRANCH,
-            Flow::Stop => Self::STOP,
-            Flow::CallVia(_) | Flow::JumpVia(_) => Self::OTHER,
-        }
-    }
-}
-
-/// The turns, in order.
-#[derive(Default)]
-pub(crate) struct Turns {
-    all: Vec<Turn>,
-    /// The lower half of each one's target, to be searched through.
-    targets: Vec<u32>,
-    others: Vec<Flow>,
-}
-
-impl Turns {
-    pub fn clear(&mut self) {
-        self.all.clear();
-        self.targets.clear();
-        self.others.clear();
-    }
-
-    pub const fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    pub fn get(&self, n: usize) -> Turn {
-        self.all[n]
-    }
-
-    /// The step of a jump or branch to an address.
-    pub fn one_to(&self, address: u64) -> Option<usize> {
-        let mut from = 0;
-        while let Some(n) = position(&self.targets[from..], address as u32) {
-            let turn = self.all[from + n];
-            if turn.target == address && matches!(turn.kind, Turn::JUMP | Turn::BRANCH) {
-                return Some(turn.index as usize);
-            }
-            from += n + 1;
-        }
-        None
-    }
-
-    /// The first turn at or behind a step.
-    pub fn first_at(&self, step: usize) -> usize {
-        self.all
-            .partition_point(|turn| (turn.index as usize) < step)
-    }
-
-    /// Only the data flow can tell where this one goes.
-    pub fn open(&mut self, n: usize) {
-        self.all[n].open = true;
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = Turn> {
-        self.all.iter().copied()
-    }
-
-    /// Where control goes behind it.
-    pub fn flow(&self, turn: Turn) -> Flow {
-        match turn.kind {
-            Turn::CALL => Flow::Call(turn.target),
-            Turn::JUMP => Flow::Jump(turn.target),
-            Turn::BRANCH => Flow::Branch(turn.target),
-            Turn::OTHER => self.others[turn.target as usize],
-            Turn::CALL_SLOT => Flow::CallVia(Place::Mem(Mem::at(turn.target))),
-            Turn::JUMP_SLOT => Flow::JumpVia(Place::Mem(Mem::at(turn.target))),
-            _ => Flow::Stop,
-        }
-    }
-
-    /// Appends a turn, unless it is none.
-    pub fn push(&mut self, index: usize, flow: Flow) {
-        let target = match flow {
-            Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) => to,
-            Flow::CallVia(place) | Flow::JumpVia(place) => place.slot().unwrap_or_else(|| {
-                self.others.push(flow);
-                self.others.len() as u64 - 1
-            }),
-            Flow::Stop => 0,
-            Flow::Next => return,
-        };
-        self.push_kind(index, Turn::kind_of(flow), target);
-    }
-
-    /// The same by its kind, none of the others.
-    pub fn push_kind(&mut self, index: usize, kind: u8, target: u64) {
-        self.all.push(Turn {
-            index: index as u32,
-            kind,
-            open: false,
-            target,
-        });
-        self.targets.push(target as u32);
-    }
-}
+pub(crate) use turns::{Turn, Turns};
 
 /// What is known of an x86-64 instruction without decoding it.
 #[derive(Clone, Copy, Default)]
@@ -499,18 +362,6 @@ fn moved(image: &Image, at: u64, to: u64) -> Option<u32> {
         }
         _ => None,
     }
-}
-
-/// Where a word is found first, many looked at at a time.
-fn position(all: &[u32], wanted: u32) -> Option<usize> {
-    let (chunks, rest) = all.as_chunks::<16>();
-    let has = |chunk: &[u32; 16]| chunk.iter().fold(false, |any, &one| any | (one == wanted));
-    let (before, among) = match chunks.iter().position(has) {
-        Some(n) => (16 * n, &chunks[n][..]),
-        None => (16 * chunks.len(), rest),
-    };
-    let n = among.iter().position(|&one| one == wanted)?;
-    Some(before + n)
 }
 
 /// How many of the first are before something: few.

@@ -132,8 +132,9 @@ fn usual(window: &[u8; WINDOW]) -> Option<Known> {
     let mut word = first_word(window);
     // Without a branch: whether there is a REX byte is anybody's guess.
     let byte = word as usize;
-    let extended = usize::from(byte & 0xf0 == 0x40);
-    word = if byte & 0xf0 == 0x40 { word >> 8 } else { word };
+    let has_rex = byte & 0xf0 == 0x40;
+    let extended = usize::from(has_rex);
+    word = if has_rex { word >> 8 } else { word };
     let mut opcode = word as usize & 0xff;
     let mut size = extended;
     if opcode == 0x0f {
@@ -455,8 +456,10 @@ mod tests {
     /// Every shape, with several addresses and numbers behind it: as the decoder has it.
     #[test]
     fn every_shape_is_as_the_decoder_has_it() {
-        let prefixes: [&[u8]; 7] = [
+        let prefixes: [&[u8]; 9] = [
             &[],
+            &[0x64],
+            &[0x2e],
             &[0x66],
             &[0xf2],
             &[0xf3],

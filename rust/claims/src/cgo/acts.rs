@@ -252,12 +252,12 @@ fn is_interrupted(walk: &Result<Walk, WalkError>) -> bool {
 }
 
 /// Whether a walk waits where Go does for a processor.
-const fn is_without_processor(error: &WalkError) -> bool {
-    matches!(error, WalkError::Blocked { .. })
+fn is_without_processor(error: &WalkError) -> bool {
+    matches!(error, WalkError::Blocked { syscall, .. } if syscall.contains("futex"))
 }
 
 /// Takes a walk, and again where Go's monitor came in between.
-fn walk_undisturbed(walker: impl Fn() -> Walker) -> Result<Walk, WalkError> {
+pub fn walk_undisturbed(walker: impl Fn() -> Walker) -> Result<Walk, WalkError> {
     let mut walk = walker().run();
     let mut blocked = 0;
     for _ in 0..AGAIN {

@@ -15,6 +15,7 @@ mod phase;
 #[path = "../../../barecall/tests/support/mod.rs"]
 mod support;
 
+mod again;
 mod listing;
 mod said;
 mod versions;
