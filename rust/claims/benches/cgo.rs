@@ -5,13 +5,6 @@
 
 #![allow(missing_docs, reason = "a program")]
 
-#[path = "../src/cgo/mod.rs"]
-#[allow(dead_code, reason = "the judge uses the rest")]
-mod cgo;
-#[path = "../src/phase.rs"]
-#[allow(dead_code, unused_imports, reason = "the judge uses the rest")]
-mod phase;
-
 use std::ffi::CStr;
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -21,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use zero_cost_ffi::{callback, calls, ffi, twins};
 
-use cgo::program::{self, Program};
+use claims::go::program::{self, Program};
 
 /// Many and short: on a busy machine most of them are not interrupted.
 const ROUNDS: usize = 45;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use barecall::walk::Walk;
 use serde::Serialize;
 
-use crate::act::Act;
-use crate::phase::Phases;
+use crate::go::phase::Phases;
+use crate::scenario::act::Act;
 
 /// What the check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

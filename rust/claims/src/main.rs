@@ -3,57 +3,28 @@
 //!
 //! Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
 
-mod act;
-#[cfg(target_os = "linux")]
-mod blocked;
-#[cfg(target_os = "linux")]
-mod brigades;
-mod callgrind;
-mod cgo;
-mod child;
-mod cite;
-mod claim;
-mod claims;
-mod count;
-mod evidence;
-mod explain;
-mod go_twin;
-mod goroutines;
-mod handovers;
-mod layouts;
-#[cfg(target_os = "linux")]
-mod ledger;
-mod limits;
-mod lto;
-mod machines;
-mod phase;
-mod pictures;
-mod polls;
-mod report;
-mod show;
-mod side_by_side;
-mod sleepers;
-mod subject;
-mod syscalls;
-mod table;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-mod trampolines;
-mod walks;
-mod wrap;
-
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::Serialize;
 
-use act::Act;
-use child::Errand;
-use claim::{Claim, Verdict};
-use claims::Statement;
-use subject::{OnFile, Subject};
+use claims::claim::{Claim, Verdict};
+use claims::claims::{self as all, Statement};
+use claims::image_under_test::{self, OnFile, Subject};
+use claims::measure::limits;
+use claims::render::{cite, evidence, html as report, show, table};
+use claims::scenario::act::{self, Act};
+#[cfg(target_os = "linux")]
+use claims::scenario::brigades;
+use claims::scenario::child::Errand;
+use claims::scenario::{handovers, polls};
+use claims::{Toolchain, today};
+
+/// Counts what this program allocates: some claims are about that.
+#[global_allocator]
+static ALLOCATOR: claims::measure::allocations::Counting = claims::measure::allocations::Counting;
 
 /// Checks every claim of this workspace by running code, and prints a verdict with the evidence.
 ///
@@ -181,8 +152,8 @@ impl Sizes {
             asked("hops", "switch-cost")?;
         }
         if let Some(tasks) = self.tasks {
-            asked("tasks", claims::million_tasks::STATEMENT.id)?;
-            claims::million_tasks::can_be_had(tasks)?;
+            asked("tasks", all::million_tasks::STATEMENT.id)?;
+            all::million_tasks::can_be_had(tasks)?;
         }
         Ok(())
     }
@@ -231,7 +202,7 @@ fn main() -> ExitCode {
 /// Why nothing was judged.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("no claim {wanted}; the claims are: {}", claims::ids().join(", "))]
+    #[error("no claim {wanted}; the claims are: {}", all::ids().join(", "))]
     NoSuchClaim { wanted: String },
     #[error("no act {name}")]
     NoSuchAct { name: String },
@@ -251,7 +222,7 @@ enum Failure {
     #[error(transparent)]
     Brigade(#[from] zero_cost_ffi::brigade::Error),
     #[error("nothing to judge: {0}")]
-    Subject(#[from] subject::Error),
+    Subject(#[from] image_under_test::Error),
     #[error(transparent)]
     Report(#[from] report::Error),
     #[error(transparent)]
@@ -263,7 +234,7 @@ enum Failure {
 }
 
 fn named(id: &str) -> Result<&'static Statement, Failure> {
-    claims::ALL
+    all::ALL
         .iter()
         .find(|known| known.id == id)
         .ok_or_else(|| Failure::NoSuchClaim {
@@ -273,7 +244,7 @@ fn named(id: &str) -> Result<&'static Statement, Failure> {
 
 fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
     let ids = if prove.ids.is_empty() {
-        claims::ids().into_iter().map(str::to_owned).collect()
+        all::ids().into_iter().map(str::to_owned).collect()
     } else {
         prove.ids.clone()
     };
@@ -351,13 +322,13 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
     let mut out = anstream::stdout().lock();
     match format {
         Format::Text => {
-            let width = table::widest(claims::ALL.iter().map(|claim| claim.id));
-            for claim in claims::ALL {
+            let width = table::widest(all::ALL.iter().map(|claim| claim.id));
+            for claim in all::ALL {
                 writeln!(out, "{:<width$}  {}", claim.id, claim.says)?;
             }
         }
         Format::Json => {
-            let claims = claims::ALL
+            let claims = all::ALL
                 .iter()
                 .map(|claim| serde_json::json!({ "id": claim.id, "says": claim.says }))
                 .collect::<Vec<_>>();
@@ -399,7 +370,7 @@ fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure
 }
 
 fn check_all(subject: &Subject) -> Vec<Claim> {
-    claims::ALL
+    all::ALL
         .iter()
         .map(|statement| (statement.check)(subject))
         .collect()
@@ -491,24 +462,6 @@ fn run_act(name: String) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the judged image was made by, and for what.
-#[derive(Debug, Serialize)]
-pub struct Toolchain {
-    /// Compilers and linkers, as the image names them.
-    pub made_by: Vec<String>,
-    /// Architecture and system: `x86_64-linux`.
-    pub target: String,
-}
-
-impl Toolchain {
-    fn of(subject: &Subject) -> Self {
-        Self {
-            made_by: subject.image.producers().to_vec(),
-            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        }
-    }
-}
-
 fn run_errand(words: &[String]) -> Result<ExitCode, Failure> {
     let errand = Errand::named(words).ok_or_else(|| Failure::NoSuchErrand {
         words: words.join(" "),
@@ -525,12 +478,3 @@ fn run_brigade(words: &[String]) -> Result<ExitCode, Failure> {
     plan.run(variant)?;
     Ok(ExitCode::SUCCESS)
 }
-
-/// Today, in UTC: `2026-11-24`.
-fn today() -> String {
-    time::UtcDateTime::now().date().to_string()
-}
-
-#[cfg(test)]
-#[path = "../../barecall/tests/support/mod.rs"]
-mod support;

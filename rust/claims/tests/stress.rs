@@ -22,16 +22,13 @@ use zero_cost_ffi::greeting::Error;
 
 #[path = "../../../tests/support/alone.rs"]
 mod alone;
-#[allow(dead_code, reason = "the claim uses the rest")]
-#[path = "../src/ledger.rs"]
-mod ledger;
 #[path = "../../../tests/support/limit.rs"]
 mod limit;
 #[path = "../../barecall/tests/support/mod.rs"]
 mod support;
 
 use alone::{ALONE, alone};
-use ledger::{Balance, Ledger};
+use claims::measure::callback_audit::{Balance, Ledger};
 
 /// The system's, counted.
 struct Counting;

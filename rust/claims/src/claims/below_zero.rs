@@ -9,8 +9,8 @@ use super::{Rests, Statement, Tally, live};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
-use crate::lto::{self, Compared, NotCompared, Row};
-use crate::subject::{OnFile, Subject};
+use crate::image_under_test::{OnFile, Subject};
+use crate::measure::lto::{self, Compared, NotCompared, Row};
 
 pub const STATEMENT: Statement = Statement {
     id: "below-zero",

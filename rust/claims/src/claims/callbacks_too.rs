@@ -3,9 +3,9 @@
 use zero_cost_ffi::ffi;
 
 use super::{Rests, Statement, Tally, live, reproduce};
-use crate::act::Act;
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::subject::{Subject, words};
+use crate::image_under_test::{Subject, words};
+use crate::scenario::act::Act;
 
 pub const STATEMENT: Statement = Statement {
     id: "callbacks-too",

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::cgo_crosses_its_runtime::{live, provenance};
 use super::{Rests, Statement, Tally, reproduce};
-use crate::cgo::program::Program;
-use crate::cgo::record::{self, Blocked, Record};
-use crate::cgo::toolchain::NoGo;
 use crate::claim::{Assessment, Claim, Evidence, Missing, Talk, Verdict};
-use crate::subject::Subject;
+use crate::go::program::Program;
+use crate::go::record::{self, Blocked, Record};
+use crate::go::toolchain::NoGo;
+use crate::image_under_test::Subject;
 
 pub const STATEMENT: Statement = Statement {
     id: "cgo-buys-something",
@@ -77,7 +77,7 @@ fn gone(go: Result<&Program, &NoGo>, folder: &Path) -> Gone {
 /// The same call in tasks, directly and by `spawn_blocking`; or why that cannot be seen here.
 #[cfg(target_os = "linux")]
 fn tasks() -> Result<[Tasks; 2], String> {
-    use crate::blocked::{Calls, TICKS, in_tasks};
+    use crate::measure::blocked::{Calls, TICKS, in_tasks};
     let of = |how| {
         in_tasks(CALLS, how)
             .map(|found| Tasks {

@@ -7,15 +7,15 @@ use barecall::walk::{Walk, WalkError};
 use barecall::{Image, Route};
 
 use super::{Rests, Statement, Tally, plain, reproduce};
-use crate::act::{Act, Side};
-use crate::cgo::acts::{self, ACTS, GoAct, Kind};
-use crate::cgo::program::Program;
-use crate::cgo::record::{self, Record};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict, Walked,
 };
-use crate::phase::{self, Phase, Phases};
-use crate::subject::Subject;
+use crate::go::acts::{self, ACTS, GoAct, Kind};
+use crate::go::phase::{self, Phase, Phases};
+use crate::go::program::Program;
+use crate::go::record::{self, Record};
+use crate::image_under_test::Subject;
+use crate::scenario::act::{Act, Side};
 
 pub const STATEMENT: Statement = Statement {
     id: "cgo-crosses-its-runtime",
@@ -40,7 +40,7 @@ fn check(subject: &Subject) -> Claim {
 }
 
 /// The walks, live where there is a Go toolchain and a program can be walked, and otherwise what is on file.
-fn gone(go: Result<&Program, &crate::cgo::toolchain::NoGo>, folder: &Path) -> Gone {
+fn gone(go: Result<&Program, &crate::go::toolchain::NoGo>, folder: &Path) -> Gone {
     let program = match go {
         Ok(program) => program,
         Err(why) => return on_file(folder, "go", why.to_string()),

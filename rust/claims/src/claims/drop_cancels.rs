@@ -11,10 +11,10 @@ use zero_cost_ffi::greeting::Error;
 use zero_cost_ffi::task;
 
 use super::{Rests, Statement, Tally, live, reproduce};
-use crate::act::Runtime;
 use crate::claim::{Assessment, Claim, Evidence, Measured, Missing, Talk, Verdict};
-use crate::ledger::{Balance, Ledger, Plant, Submitted, turn};
-use crate::subject::Subject;
+use crate::image_under_test::Subject;
+use crate::measure::callback_audit::{Balance, Ledger, Plant, Submitted, turn};
+use crate::scenario::act::Runtime;
 
 pub const STATEMENT: Statement = Statement {
     id: "drop-cancels",

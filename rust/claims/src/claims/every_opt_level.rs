@@ -8,7 +8,7 @@ use zero_cost_ffi::catalogue::{self, Exhibit};
 
 use super::{Rests, Statement, Tally, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::subject::Subject;
+use crate::image_under_test::Subject;
 
 pub const STATEMENT: Statement = Statement {
     id: "every-opt-level",

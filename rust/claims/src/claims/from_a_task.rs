@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use barecall::Function;
 
 use super::{Rests, Statement, Tally, live, polled, reproduce};
-use crate::act::{Act, Runtime, Side};
 use crate::claim::{Assessment, Claim, Evidence, Missing, Talk, Verdict};
-use crate::handovers;
-use crate::subject::{OnFile, Subject, words};
+use crate::image_under_test::{OnFile, Subject, words};
+use crate::scenario::act::{Act, Runtime, Side};
+use crate::scenario::handovers;
 
 pub const STATEMENT: Statement = Statement {
     id: "from-a-task",
@@ -165,7 +165,7 @@ fn patterns(_: &Subject, _: &mut Tally) {}
 
 /// Per call nothing, per poll so much: `per call 5 in a task and 5 outside, per poll 330`.
 fn polls(subject: &Subject, tally: &mut Tally) -> String {
-    match crate::polls::count(subject) {
+    match crate::scenario::polls::count(subject) {
         Ok(counted) => {
             for (name, value) in [
                 ("per call in a task", counted.per_call),

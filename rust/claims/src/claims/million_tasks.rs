@@ -6,15 +6,15 @@ use std::io::{self, Write as _};
 use zero_cost_ffi::machine::nap;
 
 use super::{Rests, Statement, Tally, live, reproduce};
-use crate::child::{self, Errand};
+use crate::baseline::layouts::OnFile;
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Talk, Verdict,
 };
-use crate::goroutines;
-use crate::layouts::OnFile;
-use crate::limits;
-use crate::sleepers::{Cell, Kind, MANY, Taken};
-use crate::subject::Subject;
+use crate::go::goroutines;
+use crate::image_under_test::Subject;
+use crate::measure::limits;
+use crate::scenario::child::{self, Errand};
+use crate::scenario::sleepers::{Cell, Kind, MANY, Taken};
 
 pub const STATEMENT: Statement = Statement {
     id: "million-tasks",
@@ -190,7 +190,7 @@ fn judge(subject: &Subject, found: &Found, not_counted: Option<String>) -> Claim
         }
         provenance.insert(
             "layouts",
-            format!("{}, {}", crate::layouts::FOLDER, on_file.compiler),
+            format!("{}, {}", crate::baseline::layouts::FOLDER, on_file.compiler),
         );
         tally.pictures.layouts.push(on_file.layout);
     }

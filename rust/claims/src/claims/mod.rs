@@ -25,10 +25,10 @@ use barecall::Route;
 use barecall::walk::Walk;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
-use crate::act::Act;
 use crate::claim::{Claim, Figure, Measured, Missing, Pictures, Verdict, Walked};
-use crate::subject::Subject;
-use crate::walks::NotWalked;
+use crate::image_under_test::Subject;
+use crate::measure::walks::NotWalked;
+use crate::scenario::act::Act;
 
 /// A claim before it is checked.
 pub struct Statement {
@@ -422,7 +422,7 @@ mod tests {
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     mod walked {
         use super::*;
-        use crate::act::Side;
+        use crate::scenario::act::Side;
 
         fn turned(planted: impl FnOnce(&mut Tally, &Subject), named: &str) {
             let subject = Subject::current().expect("the test's own image");

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use zero_cost_ffi::catalogue;
 
 use super::{Rests, Statement, Tally, live, plain, reproduce};
-use crate::act::{Act, Side};
-use crate::callgrind::{Count, Counting, NotCounted, Record, made_by};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
-use crate::subject::{OnFile, Subject, on_show, words};
+use crate::image_under_test::{OnFile, Subject, on_show, words};
+use crate::measure::callgrind::{Count, Counting, NotCounted, Record, made_by};
+use crate::scenario::act::{Act, Side};
 
 pub const STATEMENT: Statement = Statement {
     id: "no-more-than-c",

@@ -1,9 +1,9 @@
 //! `one-instruction`: a call from Rust into C executes one instruction.
 
 use super::{Rests, Statement, Tally, live, plain, reproduce};
-use crate::act::{Act, Side};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::subject::Subject;
+use crate::image_under_test::Subject;
+use crate::scenario::act::{Act, Side};
 
 pub const STATEMENT: Statement = Statement {
     id: "one-instruction",

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use zero_cost_ffi::brigade::{Error, Variant, uring};
 
 use super::{Rests, Statement, Tally, live, reproduce};
-use crate::brigades::{self, Case, HOPS};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
-use crate::subject::Subject;
-use crate::syscalls::{Calls, Counts};
+use crate::image_under_test::Subject;
+use crate::measure::syscalls::{Calls, Counts};
+use crate::scenario::brigades::{self, Case, HOPS};
 
 pub const STATEMENT: Statement = Statement {
     id: "reads-per-message",

@@ -6,9 +6,9 @@ use zero_cost_ffi::catalogue::{self, Machine};
 use zero_cost_ffi::machine::kept::KIB;
 
 use super::{Rests, Statement, Tally, live, reproduce};
+use crate::baseline::layouts::{FOLDER, OnFile};
 use crate::claim::{Assessment, Axis, Chart, Claim, Evidence, Point, Series, Talk, Verdict};
-use crate::layouts::{FOLDER, OnFile};
-use crate::subject::Subject;
+use crate::image_under_test::Subject;
 
 pub const STATEMENT: Statement = Statement {
     id: "right-sized",

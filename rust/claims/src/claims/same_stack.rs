@@ -1,9 +1,9 @@
 //! `same-stack`: no call moves to another stack.
 
 use super::{Rests, Statement, Tally, live, reproduce};
-use crate::act::{Act, Side};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::subject::Subject;
+use crate::image_under_test::Subject;
+use crate::scenario::act::{Act, Side};
 
 pub const STATEMENT: Statement = Statement {
     id: "same-stack",

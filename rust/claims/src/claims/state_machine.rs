@@ -1,12 +1,12 @@
 //! `state-machine`: an `async fn` is the machine that one would write by hand, and the slide's is not.
 
 use super::{Rests, Statement, Tally, live, reproduce};
-use crate::child::Errand;
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::machines::{
+use crate::image_under_test::Subject;
+use crate::scenario::child::Errand;
+use crate::scenario::machines::{
     self, PANICS, PENDING, PENDING_FOR_EVER, POLLED, WOKEN, Which, first_difference,
 };
-use crate::subject::Subject;
 use zero_cost_ffi::catalogue;
 
 pub const STATEMENT: Statement = Statement {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use zero_cost_ffi::brigade::{Error, Plan, Run, Switches, Variant, creation, processor, uring};
 
 use super::{Rests, Statement, Tally, live, reproduce};
-use crate::brigades::{self, Case};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Talk, Verdict,
 };
-use crate::subject::Subject;
+use crate::image_under_test::Subject;
+use crate::scenario::brigades::{self, Case};
 
 pub const STATEMENT: Statement = Statement {
     id: "switch-cost",

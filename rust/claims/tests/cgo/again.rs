@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use barecall::walk::{Walk, WalkError, Walker};
 
-use crate::cgo::acts::walk_undisturbed;
 use crate::support;
+use claims::go::acts::walk_undisturbed;
 
 /// With an argument it waits, by that system call, for what never comes.
 const WAITING: &str = r#"

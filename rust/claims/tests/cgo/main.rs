@@ -7,11 +7,6 @@
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
-#[path = "../../src/cgo/mod.rs"]
-#[allow(dead_code, reason = "the judge uses the rest")]
-mod cgo;
-#[path = "../../src/phase.rs"]
-mod phase;
 #[path = "../../../barecall/tests/support/mod.rs"]
 mod support;
 
@@ -28,12 +23,12 @@ use std::sync::OnceLock;
 use barecall::Image;
 use barecall::walk::Walk;
 
-use cgo::acts::{self, ACTS, GoAct, Kind};
-use cgo::program::{self, Program};
-use cgo::record::{self, Record, Recorded};
-use cgo::toolchain::Toolchain;
+use claims::go::acts::{self, ACTS, GoAct, Kind};
+use claims::go::phase::Phases;
+use claims::go::program::{self, Program};
+use claims::go::record::{self, Record, Recorded};
+use claims::go::toolchain::Toolchain;
 use listing::{hashless, listing, without_hash};
-use phase::Phases;
 use versions::{Counts, Version, Versions};
 
 const ACCEPT: &str = "to accept: `INSTA_UPDATE=always cargo test -p claims --test cgo`";

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use barecall::walk::Walk;
 use serde::{Deserialize, Serialize};
 
-use crate::cgo::acts::{ACTS, Kind};
-use crate::phase::{self, Phase};
+use claims::go::acts::{ACTS, Kind};
+use claims::go::phase::{self, Phase};
 
 /// `asm-snapshots/cgo/TARGET/versions.json`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,3 @@
+//! The evidence on file, below `asm-snapshots/`.
+
+pub mod layouts;

@@ -1,0 +1,145 @@
+//! An exhibit's twin in Go: its source, and its machine code as it is on file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use barecall::Route;
+
+use crate::render::explain;
+use crate::render::show::{Code, Line};
+
+/// The twins, from the root of the repository.
+const SOURCE: &str = "cgo/calls.go";
+const LISTINGS: &str = "asm-snapshots/cgo/x86_64-unknown-linux-gnu";
+
+/// Where the repository is, on the machine that this was built on.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The source of the Go function that does what the exhibit of this name does, if there is one.
+pub fn source(exhibit: &str) -> Option<Code> {
+    source_in(&root(), exhibit)
+}
+
+fn source_in(root: &Path, exhibit: &str) -> Option<Code> {
+    let source = fs::read_to_string(root.join(SOURCE)).ok()?;
+    let begins = format!("func {}(", name(exhibit));
+    let mut text = String::new();
+    for line in source.lines().skip_while(|line| !line.starts_with(&begins)) {
+        text.push_str(line);
+        text.push('\n');
+        if line.ends_with('}') && (text.lines().count() == 1 || line == "}") {
+            break;
+        }
+    }
+    (!text.is_empty()).then_some(Code { file: SOURCE, text })
+}
+
+/// Its machine code on file; nothing where there is none.
+pub fn lines(exhibit: &str) -> Vec<Line> {
+    lines_in(&root(), exhibit)
+}
+
+fn lines_in(root: &Path, exhibit: &str) -> Vec<Line> {
+    let file = root
+        .join(LISTINGS)
+        .join(format!("main.{}.snap", name(exhibit)));
+    fs::read_to_string(file)
+        .unwrap_or_default()
+        .lines()
+        .filter_map(line)
+        .collect()
+}
+
+/// As Go names it: `add_one` is `addOne`.
+fn name(exhibit: &str) -> String {
+    let mut name = String::new();
+    let mut capital = false;
+    for char in exhibit.chars() {
+        if char == '_' {
+            capital = true;
+        } else if std::mem::take(&mut capital) {
+            name.extend(char.to_uppercase());
+        } else {
+            name.push(char);
+        }
+    }
+    name
+}
+
+/// `    12  call f  ; thunk -> g, via f`: where it is in the function, the instruction, and how it calls.
+fn line(line: &str) -> Option<Line> {
+    let (at, rest) = line.strip_prefix(' ')?.trim_start().split_once("  ")?;
+    let at = u64::from_str_radix(at, 16).ok()?;
+    let Some((text, call)) = rest.split_once("  ; ") else {
+        return Some(Line {
+            at,
+            text: rest.to_owned(),
+            call: None,
+            does: explain::instruction(rest, None),
+        });
+    };
+    let (call, via) = call.split_once(", via ").unwrap_or((call, ""));
+    let operand = text.split_once(' ').map_or(text, |(_, operand)| operand);
+    let (route, to) = call.split_once(" -> ").unwrap_or((call, operand));
+    let via = via.replace(", ", " and ");
+    let known: Option<Route> = route.parse().ok();
+    let words = if via.is_empty() {
+        String::new()
+    } else {
+        format!(", via {via}")
+    };
+    Some(Line {
+        at,
+        text: text.to_owned(),
+        call: Some(format!("{route}{words} to {to}")),
+        does: known.map(|route| explain::by_route(route, false, to, &via)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_and_listing_are_found_by_the_name_that_go_gives_them() {
+        let root = tempfile::tempdir().expect("a folder");
+        let put = |name: &str, text: &str| {
+            let file = root.path().join(name);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+            fs::write(file, text).expect("written");
+        };
+        put(
+            SOURCE,
+            "// addOne\nfunc addOneMore() {}\nfunc addOne(v int) int { return v }\n\nfunc forEach() {\n\t\
+             if true {\n\t}\n}\nfunc x() {}\n",
+        );
+        put(
+            &format!("{LISTINGS}/main.addOne.snap"),
+            "---\nsource: x\n---\n# function  main.addOne\n\n     0  push rbp\n    12  call \
+             main._Cfunc_f.abi0  ; thunk -> f, via main._Cfunc_f.abi0, runtime.cgocall\n    34  call \
+             runtime.morestack  ; direct\n",
+        );
+        let source = source_in(root.path(), "add_one").expect("a source");
+        assert_eq!(source.text, "func addOne(v int) int { return v }\n");
+        let source = source_in(root.path(), "for_each").expect("a source");
+        assert_eq!(source.text, "func forEach() {\n\tif true {\n\t}\n}\n");
+        assert!(source_in(root.path(), "say").is_none());
+        let lines = lines_in(root.path(), "add_one");
+        let calls: Vec<Option<&str>> = lines.iter().map(|line| line.call.as_deref()).collect();
+        assert_eq!(
+            calls,
+            [
+                None,
+                Some("thunk, via main._Cfunc_f.abi0 and runtime.cgocall to f"),
+                Some("direct to runtime.morestack")
+            ]
+        );
+        assert_eq!(
+            (lines[1].at, lines[1].text.as_str()),
+            (0x12, "call main._Cfunc_f.abi0")
+        );
+        assert!(lines_in(root.path(), "say").is_empty());
+    }
+}

@@ -1,0 +1,180 @@
+//! What is judged: the running program's own image, with the exhibits, twins and controls found in it.
+//!
+//! They are found by the address of the code that runs, not by name alone: what is read is what is executed.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+
+use barecall::{Call, Function, Image};
+use serde::Serialize;
+use zero_cost_ffi::catalogue::{self, Control, Exhibit, Twin};
+
+use crate::go::program::Program;
+use crate::go::toolchain::NoGo;
+use crate::measure::walks::Taken;
+use crate::scenario::act::Act;
+
+/// What the judged image was made by, and for what.
+#[derive(Debug, Serialize)]
+pub struct Toolchain {
+    /// Compilers and linkers, as the image names them.
+    pub made_by: Vec<String>,
+    /// Architecture and system: `x86_64-linux`.
+    pub target: String,
+}
+
+impl Toolchain {
+    pub fn of(subject: &Subject) -> Self {
+        Self {
+            made_by: subject.image.producers().to_vec(),
+            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        }
+    }
+}
+
+/// The image, and how far the loader moved it.
+pub struct Subject {
+    pub image: Image,
+    bias: u64,
+    /// How many tasks `million-tasks` has, where that was said.
+    pub tasks: Option<u64>,
+    /// Over how many hops `switch-cost` is timed, where that was said.
+    pub hops: Option<u64>,
+    /// Whether one claim alone was asked for, which then may take a second or two to measure.
+    pub alone: bool,
+    /// The walks taken so far.
+    pub taken: RefCell<HashMap<Act, Taken>>,
+    /// What is to become of evidence that is on file.
+    pub on_file: OnFile,
+    go: OnceCell<Result<Program, NoGo>>,
+}
+
+/// What is to become of evidence that is on file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFile {
+    /// It is what counts where making it anew takes long, or a tool that is missing.
+    #[default]
+    Read,
+    /// It is made anew, whatever that takes.
+    Live,
+    /// It is made anew, and put in the place of what is on file.
+    Record,
+}
+
+/// Why there is nothing to judge.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Image(#[from] barecall::Error),
+    #[error(
+        "{name} runs at {entry:#x}, where the image has no function: the file was replaced while it ran; start it again"
+    )]
+    Elsewhere { name: &'static str, entry: u64 },
+}
+
+impl Subject {
+    /// The running program.
+    pub fn current() -> Result<Self, Error> {
+        let image = Image::current()?;
+        let first = catalogue::exhibits()[0];
+        let listed = image.function(first.path)?.address();
+        let bias = address(first.entry).wrapping_sub(listed);
+        let subject = Self {
+            image,
+            bias,
+            tasks: None,
+            hops: None,
+            alone: false,
+            taken: RefCell::default(),
+            on_file: OnFile::default(),
+            go: OnceCell::new(),
+        };
+        for (name, entry) in catalogue::exhibits()
+            .iter()
+            .map(|exhibit| (exhibit.name, exhibit.entry))
+            .chain(
+                catalogue::twins()
+                    .iter()
+                    .map(|twin| (twin.name, twin.entry)),
+            )
+            .chain(
+                catalogue::controls()
+                    .iter()
+                    .map(|control| (control.name, control.entry)),
+            )
+        {
+            subject.at(name, entry)?;
+        }
+        Ok(subject)
+    }
+
+    /// The program in Go, built when it is first asked for; or why there is none.
+    pub fn go(&self) -> Result<&Program, &NoGo> {
+        self.go.get_or_init(Program::build).as_ref()
+    }
+
+    /// The function whose first instruction runs at an address of the running program.
+    pub fn at(&self, name: &'static str, entry: *const ()) -> Result<Function<'_>, Error> {
+        let at = address(entry).wrapping_sub(self.bias);
+        let found = self
+            .image
+            .function_at(at)
+            .filter(|function| function.address() == at);
+        found.ok_or(Error::Elsewhere {
+            name,
+            entry: address(entry),
+        })
+    }
+
+    /// The machine code of an exhibit.
+    pub fn exhibit(&self, exhibit: &Exhibit) -> Option<Function<'_>> {
+        self.at(exhibit.name, exhibit.entry).ok()
+    }
+
+    /// The machine code of a twin.
+    pub fn twin(&self, twin: &Twin) -> Option<Function<'_>> {
+        self.at(twin.name, twin.entry).ok()
+    }
+
+    /// The machine code of a control.
+    pub fn control(&self, control: &Control) -> Option<Function<'_>> {
+        self.at(control.name, control.entry).ok()
+    }
+
+    /// The call that returns to an address of the running program.
+    pub fn call_returning_to(&self, address: u64) -> Option<Call<'_>> {
+        let behind = address.wrapping_sub(self.bias);
+        // The address behind a call may be the next function's.
+        let function = self.image.function_at(behind.wrapping_sub(1))?;
+        function
+            .calls()
+            .into_iter()
+            .find(|call| call.at() + call.bytes().len() as u64 == behind)
+    }
+}
+
+fn address(entry: *const ()) -> u64 {
+    entry.addr() as u64
+}
+
+/// The calls of a function that reach one of the symbols an exhibit is to call.
+pub fn on_show<'a>(function: &Function<'a>, symbols: &[&str]) -> Vec<Call<'a>> {
+    function
+        .calls()
+        .into_iter()
+        .filter(|call| symbols.iter().any(|symbol| call.reaches(symbol)))
+        .collect()
+}
+
+/// How a call goes, in words: `got`, `register, tail`, `plt, via puts@plt`.
+pub fn words(call: &Call<'_>) -> String {
+    let mut words = vec![call.route().word().to_owned()];
+    if call.tail() {
+        words.push("tail".to_owned());
+    }
+    let via = call.via();
+    if !via.is_empty() {
+        words.push(format!("via {}", via.join(" and ")));
+    }
+    words.join(", ")
+}

@@ -1,0 +1,251 @@
+//! The exhibits once more, in a program of their own: built with linker-plugin LTO, and without it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use barecall::walk::{Walk, WalkError};
+use barecall::{Function, Image};
+use zero_cost_ffi::catalogue::{self, Exhibit};
+use zero_cost_ffi::compilers::Twins;
+
+use crate::image_under_test::{Subject, on_show, words};
+
+/// How often the loop goes round, in two walks whose difference is the rest.
+const SHORT: u64 = 10;
+const LONG: u64 = 110;
+
+/// One exhibit in both builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub name: String,
+    /// Its calls of the C function, with LTO.
+    pub calls: u64,
+    /// Whether the C function still is in the image, with LTO.
+    pub callee_is_there: bool,
+    /// What it executes, all it calls included, with LTO and without. A loop's, once round.
+    pub with: u64,
+    pub without: u64,
+}
+
+/// Both builds, compared.
+#[derive(Debug)]
+pub struct Compared {
+    pub rows: Vec<Row>,
+    /// Faults of the control: what the build without LTO should have and has not.
+    pub faults: Vec<String>,
+    /// What the walk to the C function says where there is none.
+    pub walked: String,
+    /// The machine code with LTO, and by what it was made.
+    pub listings: String,
+    pub made_by: Vec<String>,
+}
+
+/// Why they could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCompared {
+    #[error("no clang: `apt-get install clang-14`, then `touch build.rs`")]
+    NoClang,
+    #[error("{0}")]
+    Build(String),
+    #[error("{0}")]
+    Image(#[from] barecall::Error),
+    #[error("{0}")]
+    Walk(#[from] WalkError),
+}
+
+impl NotCompared {
+    /// What `BARECALL_REQUIRE` calls it, if something is missing here.
+    pub const fn what(&self) -> Option<&'static str> {
+        match self {
+            Self::NoClang => Some("clang"),
+            Self::Walk(WalkError::Forbidden { .. } | WalkError::Unsupported) => Some("ptrace"),
+            _ => None,
+        }
+    }
+}
+
+/// The exhibits that call the static library, and have a twin.
+pub fn exhibits() -> Vec<Exhibit> {
+    let all = catalogue::exhibits().into_iter();
+    all.filter(|exhibit| exhibit.twin.is_some() && exhibit.calls[0].starts_with("greet_"))
+        .collect()
+}
+
+/// Builds both beside the judge's own image, and compares them. Half a minute the first time.
+///
+/// # Errors
+/// Whatever keeps one from being built, read or walked.
+pub fn compare(subject: &Subject) -> Result<Compared, NotCompared> {
+    let clang = clang().ok_or(NotCompared::NoClang)?;
+    let folder = subject.image.path().with_file_name("below-zero");
+    let with = build(&folder.join("with"), clang, true)?;
+    let without = build(&folder.join("without"), clang, false)?;
+    let (image, control) = (Image::open(&with)?, Image::open(&without)?);
+    let mut compared = Compared {
+        rows: Vec::new(),
+        faults: Vec::new(),
+        walked: String::new(),
+        listings: String::new(),
+        made_by: image.producers().to_vec(),
+    };
+    for exhibit in exhibits() {
+        let callee = exhibit.calls[0];
+        let function = image.function(exhibit.path)?;
+        if let Err(fault) = control.function(exhibit.path)?.bare_calls(exhibit.calls) {
+            compared.faults.push(format!("without LTO: {fault}"));
+        }
+        if let Err(fault) = control.function(callee) {
+            compared.faults.push(format!("without LTO: {fault}"));
+        }
+        compared.rows.push(Row {
+            name: exhibit.name.to_owned(),
+            calls: on_show(&function, exhibit.calls).len() as u64,
+            callee_is_there: image.function(callee).is_ok(),
+            with: count(&with, &exhibit)?,
+            without: count(&without, &exhibit)?,
+        });
+        compared.listings += &listing(exhibit.name, &function);
+        if exhibit.name == "add_one_times" {
+            let there = walker(&without, SHORT)
+                .from(exhibit.path)
+                .to(callee)
+                .run()?;
+            if !there.is_bare() {
+                compared.faults.push(format!("without LTO:\n{there}"));
+            }
+            compared.walked = match walker(&with, SHORT).from(exhibit.path).to(callee).run() {
+                Ok(walk) => walk.to_string(),
+                Err(nowhere) => nowhere.to_string(),
+            };
+        }
+    }
+    Ok(compared)
+}
+
+/// The clang that the build found, by the name under which it is.
+fn clang() -> Option<&'static str> {
+    let found = Twins::BY_CLANG?.compiler;
+    const NAMES: [&str; 10] = [
+        "clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17",
+        "clang-16", "clang-15", "clang-14",
+    ];
+    NAMES.into_iter().find(|name| {
+        let version = Command::new(name).arg("--version").output();
+        version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).starts_with(found))
+    })
+}
+
+/// Builds examples/below_zero.rs: the library through Cargo, the program on it by rustc alone, since Cargo would first
+/// build whatever the tests need.
+fn build(folder: &Path, clang: &str, lto: bool) -> Result<PathBuf, NotCompared> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let kind = if lto {
+        "with linker-plugin LTO"
+    } else {
+        "without"
+    };
+    // Nothing to be done about a stderr that cannot be written.
+    let _ = writeln!(std::io::stderr(), "below-zero: building {kind}, by {clang}");
+    let (cflags, rustflags) = if lto {
+        ("-flto=thin", "-Clinker-plugin-lto")
+    } else {
+        ("", "")
+    };
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--lib",
+            "--package",
+            "zero-cost-ffi",
+            "--target-dir",
+        ])
+        .arg(folder)
+        .env("CC", clang)
+        .env("CFLAGS", cflags)
+        .env("RUSTFLAGS", rustflags)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    run(cargo.current_dir(&root))?;
+    let (built, program) = (folder.join("release"), folder.join("below_zero"));
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
+    rustc
+        .args([
+            "--edition=2024",
+            "-C",
+            "opt-level=3",
+            "examples/below_zero.rs",
+            "-o",
+        ])
+        .arg(&program)
+        .args(rustflags.split_whitespace())
+        .arg("--extern")
+        .arg(format!(
+            "zero_cost_ffi={}",
+            built.join("libzero_cost_ffi.rlib").display()
+        ))
+        .arg("-L")
+        .arg(format!("dependency={}", built.join("deps").display()));
+    run(rustc.current_dir(&root))?;
+    run(&mut Command::new(&program))?;
+    Ok(program)
+}
+
+fn run(command: &mut Command) -> Result<(), NotCompared> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|why| NotCompared::Build(format!("{command:?}: {why}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(NotCompared::Build(format!(
+        "{command:?} fails: {}",
+        said.trim()
+    )))
+}
+
+fn walker(program: &Path, times: u64) -> barecall::walk::Walker {
+    let mut command = Command::new(program);
+    command
+        .arg(times.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    Walk::of(command).timeout(Duration::from_secs(20))
+}
+
+/// What an exhibit executes until it returns. A loop's, once round.
+fn count(program: &Path, exhibit: &Exhibit) -> Result<u64, WalkError> {
+    let all = |times| {
+        let walk = walker(program, times)
+            .from("perform")
+            .to(exhibit.path)
+            .run();
+        walk.map(|walk| walk.callee.instructions)
+    };
+    if crate::scenario::act::is_loop(exhibit.name) {
+        return Ok((all(LONG)? - all(SHORT)?) / (LONG - SHORT));
+    }
+    all(SHORT)
+}
+
+fn listing(name: &str, function: &Function<'_>) -> String {
+    let mut text = format!("#\n# {name}:\n");
+    let calls = function.calls();
+    for instruction in function.listing().instructions() {
+        text += &format!("#     {}", instruction.text());
+        if let Some(call) = calls.iter().find(|call| call.at() == instruction.address()) {
+            text += &format!(
+                "  {}, to {}",
+                words(call),
+                call.to().as_deref().unwrap_or("?")
+            );
+        }
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,227 @@
+//! The system calls of a program, all of its threads', counted by stopping it at each.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::Command;
+
+/// System calls by name: `read`, `epoll_wait`, …
+pub type Counts = BTreeMap<String, Calls>;
+
+/// How often one was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    pub made: i64,
+    /// Those of them that failed with `EAGAIN`.
+    pub again: i64,
+}
+
+/// What a longer run calls more often than a shorter one, and how much more: start-up and end cancel out.
+pub fn more(longer: &Counts, shorter: &Counts) -> Counts {
+    let of = |counts: &Counts, name| counts.get(name).copied().unwrap_or_default();
+    longer
+        .keys()
+        .chain(shorter.keys())
+        .map(|name| {
+            let (longer, shorter) = (of(longer, name), of(shorter, name));
+            let calls = Calls {
+                made: longer.made - shorter.made,
+                again: longer.again - shorter.again,
+            };
+            (name.clone(), calls)
+        })
+        .filter(|(_, calls)| *calls != Calls::default())
+        .collect()
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum NotCounted {
+    #[error(
+        "the system forbids to count system calls ({0}): it takes ptrace (in a container `--cap-add=SYS_PTRACE`; \
+         otherwise /proc/sys/kernel/yama/ptrace_scope must be below 3)"
+    )]
+    Forbidden(io::Error),
+    #[error("system calls are counted on x86-64 Linux only")]
+    Unsupported,
+    #[error("{0}")]
+    System(#[from] io::Error),
+    #[error("the program that was counted {0}")]
+    Failed(String),
+}
+
+impl NotCounted {
+    /// Whether no program can be counted here, so that this says nothing of the program.
+    pub const fn is_environment(&self) -> bool {
+        matches!(self, Self::Forbidden(_) | Self::Unsupported)
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub fn count(_: &mut Command) -> Result<Counts, NotCounted> {
+    Err(NotCounted::Unsupported)
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub use linux::count;
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod linux {
+    use std::collections::{HashMap, HashSet};
+    use std::os::unix::process::CommandExt as _;
+
+    use nix::errno::Errno;
+    use nix::sys::ptrace::{self, Options};
+    use nix::sys::signal::{Signal, kill};
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    use nix::unistd::{Pid, alarm};
+
+    use super::{Command, Counts, NotCounted, io};
+
+    /// Seconds after which the program is ended.
+    const PATIENCE: u32 = 30;
+
+    /// Runs a program to its end, and counts its system calls.
+    ///
+    /// # Errors
+    /// When ptrace is forbidden; when the program cannot be run, or fails.
+    pub fn count(program: &mut Command) -> Result<Counts, NotCounted> {
+        let traced = || {
+            // Kept across exec. It ends a program that hangs.
+            alarm::set(PATIENCE);
+            ptrace::traceme().map_err(io::Error::from)
+        };
+        // SAFETY: between fork and exec only async-signal-safe calls are made: alarm and ptrace.
+        unsafe { program.pre_exec(traced) };
+        let child = program
+            .spawn()
+            .map_err(|error| match error.raw_os_error() {
+                Some(libc::EPERM) => NotCounted::Forbidden(error),
+                _ => NotCounted::System(error),
+            })?;
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let counted = to_the_end(pid);
+        if counted.is_err() {
+            // Where it has ended there is nobody to end or to wait for.
+            let _ = kill(pid, Signal::SIGKILL);
+            let _ = waitpid(pid, Some(WaitPidFlag::__WALL));
+        }
+        counted
+    }
+
+    fn to_the_end(program: Pid) -> Result<Counts, NotCounted> {
+        let failed =
+            |status: &dyn std::fmt::Debug| NotCounted::Failed(format!("ended early: {status:?}"));
+        // Stopped by exec.
+        match wait(program)? {
+            WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
+            status => return Err(failed(&status)),
+        }
+        let options = Options::PTRACE_O_TRACESYSGOOD
+            | Options::PTRACE_O_TRACECLONE
+            | Options::PTRACE_O_EXITKILL;
+        ptrace::setoptions(program, options).map_err(io::Error::from)?;
+        go_on(program, None)?;
+
+        let mut counts = HashMap::<u64, super::Calls>::new();
+        let mut known = HashSet::from([program]);
+        // Threads within a system call, and which.
+        let mut within = HashMap::<Pid, u64>::new();
+        loop {
+            // Every child of this thread: it has no other.
+            match wait(Pid::from_raw(-1))? {
+                WaitStatus::PtraceSyscall(thread) => {
+                    // A thread that was killed meanwhile is reported later.
+                    if let Ok(registers) = ptrace::getregs(thread) {
+                        if let Some(number) = within.remove(&thread) {
+                            let again = registers.rax.cast_signed() == -i64::from(libc::EAGAIN);
+                            counts.entry(number).or_default().again += i64::from(again);
+                        } else {
+                            within.insert(thread, registers.orig_rax);
+                            counts.entry(registers.orig_rax).or_default().made += 1;
+                        }
+                    }
+                    go_on(thread, None)?;
+                }
+                WaitStatus::PtraceEvent(thread, ..) => go_on(thread, None)?,
+                // A new thread begins stopped.
+                WaitStatus::Stopped(thread, _) if known.insert(thread) => go_on(thread, None)?,
+                WaitStatus::Stopped(thread, signal) => go_on(thread, Some(signal))?,
+                WaitStatus::Exited(thread, 0) if thread == program => {
+                    return Ok(named(counts));
+                }
+                status @ (WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..))
+                    if thread == program =>
+                {
+                    return Err(failed(&status));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn wait(whom: Pid) -> io::Result<WaitStatus> {
+        loop {
+            match waitpid(whom, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
+                Err(Errno::EINTR) => {}
+                waited => return Ok(waited?),
+            }
+        }
+    }
+
+    /// To its next system call, into it or out of it.
+    fn go_on(thread: Pid, signal: Option<Signal>) -> io::Result<()> {
+        match ptrace::syscall(thread, signal) {
+            // It was killed; that is reported later.
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn named(counts: HashMap<u64, super::Calls>) -> Counts {
+        counts
+            .into_iter()
+            .map(|(number, calls)| (name(number.cast_signed()), calls))
+            .collect()
+    }
+
+    /// Those that a brigade may call; others by number.
+    fn name(number: i64) -> String {
+        const NAMES: &[(i64, &str)] = &[
+            (libc::SYS_read, "read"),
+            (libc::SYS_readv, "readv"),
+            (libc::SYS_recvfrom, "recvfrom"),
+            (libc::SYS_recvmsg, "recvmsg"),
+            (libc::SYS_write, "write"),
+            (libc::SYS_writev, "writev"),
+            (libc::SYS_sendto, "sendto"),
+            (libc::SYS_sendmsg, "sendmsg"),
+            (libc::SYS_poll, "poll"),
+            (libc::SYS_ppoll, "ppoll"),
+            (libc::SYS_select, "select"),
+            (libc::SYS_pselect6, "pselect6"),
+            (libc::SYS_epoll_ctl, "epoll_ctl"),
+            (libc::SYS_epoll_wait, "epoll_wait"),
+            (libc::SYS_epoll_pwait, "epoll_pwait"),
+            (libc::SYS_epoll_pwait2, "epoll_pwait2"),
+            (libc::SYS_io_uring_enter, "io_uring_enter"),
+            (libc::SYS_futex, "futex"),
+            (libc::SYS_sched_yield, "sched_yield"),
+            (libc::SYS_ioctl, "ioctl"),
+            (libc::SYS_fcntl, "fcntl"),
+            (libc::SYS_close, "close"),
+            (libc::SYS_openat, "openat"),
+            (libc::SYS_mmap, "mmap"),
+            (libc::SYS_munmap, "munmap"),
+            (libc::SYS_mprotect, "mprotect"),
+            (libc::SYS_madvise, "madvise"),
+            (libc::SYS_brk, "brk"),
+            (libc::SYS_clock_gettime, "clock_gettime"),
+        ];
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == number)
+            .map_or_else(
+                || format!("system call {number}"),
+                |(_, name)| (*name).to_owned(),
+            )
+    }
+}
