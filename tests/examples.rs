@@ -35,7 +35,7 @@ fn every_example_prints_its_first_comment() {
 /// It refuses what it does not understand, and says what it would.
 #[cfg(target_os = "linux")]
 #[test]
-fn the_brigade_says_what_is_wrong() {
+fn the_thread_ring_says_what_is_wrong() {
     for (arguments, said) in [
         (&["--hops"][..], "--hops takes a number"),
         (&["--hops", "many"], "--hops many: not a number"),
@@ -48,7 +48,14 @@ fn the_brigade_says_what_is_wrong() {
         (&["smoke"], "no variant smoke; there are threads, tokio,"),
     ] {
         let output = Command::new(env!("CARGO"))
-            .args(["run", "--quiet", "--offline", "--example", "brigade", "--"])
+            .args([
+                "run",
+                "--quiet",
+                "--offline",
+                "--example",
+                "thread_ring",
+                "--",
+            ])
             .args(arguments)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()

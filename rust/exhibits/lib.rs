@@ -11,7 +11,7 @@
 //! | [`calls`] | the call itself: the talk's one-liner, then every shape a call takes |
 //! | [`callback`] | C calling back into Rust |
 //! | [`task`] | the same calls, made inside `async` code |
-//! | [`brigade`] | messages handed on by threads, tasks, epoll and io_uring (Linux): what waiting costs |
+//! | [`thread_ring`] | messages handed on by threads, tasks, epoll and io_uring (Linux): what waiting costs |
 //! | [`machine`] | the talk's `greet()` as a state machine, and what else a future keeps |
 //! | [`controls`] | the opposite: calls with something in the way |
 //! | [`twins`] | the exhibits once more, in C |
@@ -33,8 +33,6 @@
 //! assert_eq!(greet::add_one(41), 42); // what a program writes
 //! ```
 
-#[cfg(target_os = "linux")]
-pub mod brigade;
 pub mod callback;
 pub mod calls;
 pub mod catalogue;
@@ -46,4 +44,6 @@ pub mod greet;
 pub mod greeting;
 pub mod machine;
 pub mod task;
+#[cfg(target_os = "linux")]
+pub mod thread_ring;
 pub mod twins;

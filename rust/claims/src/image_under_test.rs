@@ -24,7 +24,7 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    pub fn of(subject: &Subject) -> Self {
+    pub fn of(subject: &ImageUnderTest) -> Self {
         Self {
             made_by: subject.image.producers().to_vec(),
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
@@ -33,7 +33,7 @@ impl Toolchain {
 }
 
 /// The image, and how far the loader moved it.
-pub struct Subject {
+pub struct ImageUnderTest {
     pub image: Image,
     bias: u64,
     /// How many tasks `million-tasks` has, where that was said.
@@ -72,7 +72,7 @@ pub enum Error {
     Elsewhere { name: &'static str, entry: u64 },
 }
 
-impl Subject {
+impl ImageUnderTest {
     /// The running program.
     pub fn current() -> Result<Self, Error> {
         let image = Image::current()?;

@@ -12,14 +12,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use claims::claim::{Claim, Verdict};
 use claims::claims::{self as all, Statement};
-use claims::image_under_test::{self, OnFile, Subject};
+use claims::image_under_test::{self, ImageUnderTest, OnFile};
 use claims::measure::limits;
 use claims::render::{cite, evidence, html as report, show, table};
 use claims::scenario::act::{self, Act};
-#[cfg(target_os = "linux")]
-use claims::scenario::brigades;
 use claims::scenario::child::Errand;
-use claims::scenario::{handovers, polls};
+#[cfg(target_os = "linux")]
+use claims::scenario::thread_ring;
+use claims::scenario::{cross_thread_cost, polls};
 use claims::{Toolchain, today};
 
 /// Counts what this program allocates: some claims are about that.
@@ -94,10 +94,10 @@ enum Command {
         /// `rust/say`, `c/say`, `multi_thread/say_ready`, …
         name: String,
     },
-    /// Run a brigade, for the judge to count its system calls
+    /// Run a thread ring, for the judge to count its system calls
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
-    Brigade {
+    ThreadRing {
         /// `tokio 8 1 17 64`: variant, stages, messages in flight, hops of each, bytes of buffer
         words: Vec<String>,
     },
@@ -134,7 +134,7 @@ struct Sizes {
     /// How many tasks million-tasks has asleep at once [default: 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     tasks: Option<u64>,
-    /// Over how many hops switch-cost times each brigade [default: 256]
+    /// Over how many hops switch-cost times each thread ring [default: 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     hops: Option<u64>,
 }
@@ -187,7 +187,7 @@ fn main() -> ExitCode {
             .map_err(Failure::Output),
         Command::Errand { words } => run_errand(&words),
         #[cfg(target_os = "linux")]
-        Command::Brigade { words } => run_brigade(&words),
+        Command::ThreadRing { words } => run_thread_ring(&words),
     };
     done.unwrap_or_else(|failure| match failure {
         // Whoever read has read enough.
@@ -216,13 +216,13 @@ enum Failure {
     #[error(transparent)]
     Limits(#[from] limits::Error),
     #[cfg(target_os = "linux")]
-    #[error("no brigade {words}")]
-    NoSuchBrigade { words: String },
+    #[error("no thread ring {words}")]
+    NoSuchRing { words: String },
     #[cfg(target_os = "linux")]
     #[error(transparent)]
-    Brigade(#[from] zero_cost_ffi::brigade::Error),
+    Ring(#[from] zero_cost_ffi::thread_ring::Error),
     #[error("nothing to judge: {0}")]
-    Subject(#[from] image_under_test::Error),
+    ImageUnderTest(#[from] image_under_test::Error),
     #[error(transparent)]
     Report(#[from] report::Error),
     #[error(transparent)]
@@ -256,9 +256,9 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
     // Before anything starts. Without names, what cannot be run is said beside what can.
     #[cfg(target_os = "linux")]
     for id in &prove.ids {
-        brigades::check(id, prove.sizes.hops)?;
+        thread_ring::check(id, prove.sizes.hops)?;
     }
-    let mut subject = Subject::current()?;
+    let mut subject = ImageUnderTest::current()?;
     subject.tasks = prove.sizes.tasks;
     subject.hops = prove.sizes.hops;
     subject.on_file = match (prove.live, prove.record) {
@@ -305,7 +305,11 @@ fn requires(what: &str) -> bool {
     })
 }
 
-fn json(out: &mut impl io::Write, subject: &Subject, claims: &[Claim]) -> Result<(), Failure> {
+fn json(
+    out: &mut impl io::Write,
+    subject: &ImageUnderTest,
+    claims: &[Claim],
+) -> Result<(), Failure> {
     let document = serde_json::json!({
         "schema": 1,
         "version": env!("CARGO_PKG_VERSION"),
@@ -350,7 +354,7 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
 fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure> {
     let statement = named(id)?;
     sizes.check(&[id.to_owned()])?;
-    let mut subject = Subject::current()?;
+    let mut subject = ImageUnderTest::current()?;
     subject.tasks = sizes.tasks;
     subject.hops = sizes.hops;
     subject.alone = true;
@@ -369,7 +373,7 @@ fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure
     )))
 }
 
-fn check_all(subject: &Subject) -> Vec<Claim> {
+fn check_all(subject: &ImageUnderTest) -> Vec<Claim> {
     all::ALL
         .iter()
         .map(|statement| (statement.check)(subject))
@@ -386,7 +390,7 @@ fn as_claimed(claims: &[Claim]) -> ExitCode {
 fn run_report(folder: &Path) -> Result<ExitCode, Failure> {
     // Before anything is checked: what cannot be written need not be.
     report::folder::writable(folder)?;
-    let subject = Subject::current()?;
+    let subject = ImageUnderTest::current()?;
     let checked = check_all(&subject);
     let index = report::write(folder, &subject, &checked)?;
     writeln!(anstream::stdout().lock(), "{}", index.display())?;
@@ -395,7 +399,7 @@ fn run_report(folder: &Path) -> Result<ExitCode, Failure> {
 
 fn run_cite(id: &str, format: Format) -> Result<ExitCode, Failure> {
     let statement = named(id)?;
-    let claim = (statement.check)(&Subject::current()?);
+    let claim = (statement.check)(&ImageUnderTest::current()?);
     let citation = cite::Citation::of(&claim);
     let mut out = anstream::stdout().lock();
     match format {
@@ -424,7 +428,7 @@ fn run_cite(id: &str, format: Format) -> Result<ExitCode, Failure> {
 fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
     // Before anything is checked, as below.
     evidence::optimised()?;
-    let subject = Subject::current()?;
+    let subject = ImageUnderTest::current()?;
     let checked = check_all(&subject);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let outcome = if accept {
@@ -453,7 +457,7 @@ fn run_act(name: String) -> Result<ExitCode, Failure> {
         polls.perform()?;
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some((kind, times)) = handovers::Kind::named(&name) {
+    if let Some((kind, times)) = cross_thread_cost::Kind::named(&name) {
         kind.perform(times)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -471,8 +475,8 @@ fn run_errand(words: &[String]) -> Result<ExitCode, Failure> {
 }
 
 #[cfg(target_os = "linux")]
-fn run_brigade(words: &[String]) -> Result<ExitCode, Failure> {
-    let (variant, plan) = brigades::told(words).ok_or_else(|| Failure::NoSuchBrigade {
+fn run_thread_ring(words: &[String]) -> Result<ExitCode, Failure> {
+    let (variant, plan) = thread_ring::told(words).ok_or_else(|| Failure::NoSuchRing {
         words: words.join(" "),
     })?;
     plan.run(variant)?;

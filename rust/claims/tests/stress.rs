@@ -28,7 +28,7 @@ mod limit;
 mod support;
 
 use alone::{ALONE, alone};
-use claims::measure::callback_audit::{Balance, Ledger};
+use claims::measure::callback_audit::{Balance, CallbackAudit};
 
 /// The system's, counted.
 struct Counting;
@@ -150,7 +150,7 @@ fn run(threads: usize, submissions: usize, seed: u64) -> Balance {
         .enable_time()
         .build()
         .expect("a runtime");
-    let ledger = Arc::new(Ledger::open(submissions, None));
+    let ledger = Arc::new(CallbackAudit::open(submissions, None));
     let mut tasks = Vec::new();
     for task in 0..TASKS {
         let share = submissions / TASKS + usize::from(task < submissions % TASKS);
@@ -169,7 +169,7 @@ fn run(threads: usize, submissions: usize, seed: u64) -> Balance {
 }
 
 /// Submits so many, up to 16 of them at once, and does something to each.
-async fn submit(ledger: Arc<Ledger>, share: usize, mut rng: Rng) -> Result<(), Error> {
+async fn submit(ledger: Arc<CallbackAudit>, share: usize, mut rng: Rng) -> Result<(), Error> {
     let mut left = share;
     while left > 0 {
         let batch = rng.usize(1..=16).min(left);

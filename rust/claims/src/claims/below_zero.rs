@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use zero_cost_ffi::compilers::Twins;
 
-use super::{Rests, Statement, Tally, live};
+use super::{Evaluation, Rests, Statement, live};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
-use crate::image_under_test::{OnFile, Subject};
+use crate::image_under_test::{ImageUnderTest, OnFile};
 use crate::measure::lto::{self, Compared, NotCompared, Row};
 
 pub const STATEMENT: Statement = Statement {
@@ -29,7 +29,7 @@ fn file() -> PathBuf {
         .join("../../asm-snapshots/x86_64-unknown-linux-gnu/below-zero.txt")
 }
 
-fn check(subject: &Subject) -> Claim {
+fn check(subject: &ImageUnderTest) -> Claim {
     if subject.on_file == OnFile::Read {
         let missing = Twins::BY_CLANG
             .is_none()
@@ -174,8 +174,8 @@ fn claim(
     provenance: BTreeMap<&'static str, String>,
     faults: &[String],
 ) -> Claim {
-    let mut tally = Tally::default();
-    tally.findings.extend_from_slice(faults);
+    let mut evaluation = Evaluation::default();
+    evaluation.findings.extend_from_slice(faults);
     for Row {
         name,
         calls,
@@ -184,30 +184,30 @@ fn claim(
         without,
     } in rows
     {
-        tally.add("exhibits", 1, "functions");
-        tally.add("calls left", *calls, "calls");
-        tally.most(format!("{name} with LTO"), *with, "instructions");
-        tally.most(format!("{name} without LTO"), *without, "instructions");
+        evaluation.add("exhibits", 1, "functions");
+        evaluation.add("calls left", *calls, "calls");
+        evaluation.most(format!("{name} with LTO"), *with, "instructions");
+        evaluation.most(format!("{name} without LTO"), *without, "instructions");
         let is_gone = *calls == 0 && !callee_is_there && with < without;
         if is_gone {
-            tally.add("calls gone", 1, "functions");
+            evaluation.add("calls gone", 1, "functions");
         } else if !BY_VALUE.contains(&name.as_str()) || with > without {
             let callee = if *callee_is_there {
                 "still is"
             } else {
                 "is not"
             };
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "{name}: {calls} calls left, the callee {callee} in the image, {with} instructions with LTO and \
                  {without} without"
             ));
         }
     }
-    tally.pictures.charts.push(chart(rows, evidence));
+    evaluation.pictures.charts.push(chart(rows, evidence));
     // None at all would be no proof.
     for exhibit in lto::exhibits() {
         if faults.is_empty() && !rows.iter().any(|row| row.name == exhibit.name) {
-            tally
+            evaluation
                 .findings
                 .push(format!("nothing is known of {}", exhibit.name));
         }
@@ -215,13 +215,13 @@ fn claim(
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::HoldsWithConditions, Rests::OnImage),
+        verdict: evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage),
         found: format!(
             "the call is gone from {} of {} exhibits; add_one_times executes {} instructions once round, {} without LTO",
-            tally.value("calls gone"),
+            evaluation.value("calls gone"),
             lto::exhibits().len(),
-            tally.value("add_one_times with LTO"),
-            tally.value("add_one_times without LTO"),
+            evaluation.value("add_one_times with LTO"),
+            evaluation.value("add_one_times without LTO"),
         ),
         conditions: vec![
             "a struct by value stays a call (midpoint): rustc declares the function to LLVM with another type than clang \
@@ -234,16 +234,16 @@ fn claim(
             format!("built and walked by: {COMMAND}"),
         ],
         missing: Vec::new(),
-        findings: tally.findings,
+        findings: evaluation.findings,
         talk: Talk {
             quote: "Rust favors abstractions at no _additional_ costs",
             assessment: Assessment::AsSaid,
             because: None,
         },
         evidence,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance,
         reproduce: COMMAND.to_owned(),
         walks: Vec::new(),

@@ -2,9 +2,9 @@
 
 use zero_cost_ffi::ffi;
 
-use super::{Rests, Statement, Tally, live, reproduce};
+use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::image_under_test::{Subject, words};
+use crate::image_under_test::{ImageUnderTest, words};
 use crate::scenario::act::Act;
 
 pub const STATEMENT: Statement = Statement {
@@ -13,33 +13,33 @@ pub const STATEMENT: Statement = Statement {
     check,
 };
 
-fn check(subject: &Subject) -> Claim {
-    let mut tally = Tally::default();
+fn check(subject: &ImageUnderTest) -> Claim {
+    let mut evaluation = Evaluation::default();
     // At rest it is a call through a pointer, which could be any function's. Only a walk sees where it goes.
     let route = subject
         .at("greet_for_each", ffi::greet_for_each as *const ())
         .ok()
         .and_then(|function| function.calls().first().map(words))
         .unwrap_or_else(|| "no call".to_owned());
-    tally.walk_bare(subject, &[Act::VISIT]);
-    let mut pair = Tally::default();
+    evaluation.walk_bare(subject, &[Act::VISIT]);
+    let mut pair = Evaluation::default();
     let c = pair.walk_pair(subject, Act::VISIT, Act::ADD_TO, "the callback");
-    tally.figures.append(&mut pair.figures);
-    tally.findings.append(&mut pair.findings);
-    tally.walks.extend(pair.walks.pop());
-    let control = tally.walk_control(subject, Act::VISIT_THROUGH_SHIM, |walk| {
+    evaluation.figures.append(&mut pair.figures);
+    evaluation.findings.append(&mut pair.findings);
+    evaluation.walks.extend(pair.walks.pop());
+    let control = evaluation.walk_control(subject, Act::VISIT_THROUGH_SHIM, |walk| {
         walk.out.instructions == 2
     });
     let rests = Rests::OnWalks;
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::HoldsWithConditions, rests),
-        found: tally.found(format!(
+        verdict: evaluation.verdict(Verdict::HoldsWithConditions, rests),
+        found: evaluation.found(format!(
             "by {route} at rest; {}; C calling back C {c}; control with a shim {control}",
-            tally.walked()
+            evaluation.walked()
         )),
-        conditions: tally.conditions(
+        conditions: evaluation.conditions(
             rests,
             vec![
                 "by pointer, chosen at run time: the image alone cannot show where it goes, so no such call is bare \
@@ -49,19 +49,19 @@ fn check(subject: &Subject) -> Claim {
                 "it must not unwind into C: a panic that would aborts the process".into(),
             ],
         ),
-        missing: tally.missing(),
-        findings: tally.findings,
+        missing: evaluation.missing(),
+        findings: evaluation.findings,
         talk: Talk {
             quote: "zero-cost abstractions: FFI-friendly + state machines",
             assessment: Assessment::Simplified,
             because: Some("the talk shows the way out into C only; the way in is one instruction too, but by pointer"),
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::cgo_crosses_its_runtime::{live, provenance};
-use super::{Rests, Statement, Tally, reproduce};
+use super::{Evaluation, Rests, Statement, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Missing, Talk, Verdict};
 use crate::go::program::Program;
 use crate::go::record::{self, Blocked, Record};
 use crate::go::toolchain::NoGo;
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 
 pub const STATEMENT: Statement = Statement {
     id: "cgo-buys-something",
@@ -22,7 +22,7 @@ pub const STATEMENT: Statement = Statement {
 const CALLS: u64 = 8;
 
 /// What Go did, and where that is from.
-struct Gone {
+struct GoEvidence {
     evidence: Evidence,
     blocked: Option<Blocked>,
     provenance: BTreeMap<&'static str, String>,
@@ -38,12 +38,12 @@ struct Tasks {
     of: u64,
 }
 
-fn check(subject: &Subject) -> Claim {
+fn check(subject: &ImageUnderTest) -> Claim {
     judge(gone(subject.go(), &record::folder()), tasks())
 }
 
-fn gone(go: Result<&Program, &NoGo>, folder: &Path) -> Gone {
-    let mut gone = Gone {
+fn gone(go: Result<&Program, &NoGo>, folder: &Path) -> GoEvidence {
+    let mut gone = GoEvidence {
         evidence: Evidence::Live,
         blocked: None,
         provenance: BTreeMap::new(),
@@ -96,31 +96,31 @@ fn tasks() -> Result<[Tasks; 2], String> {
     Err("which threads are in which system call is asked of Linux's /proc".to_owned())
 }
 
-fn judge(gone: Gone, tasks: Result<[Tasks; 2], String>) -> Claim {
-    let mut tally = Tally {
+fn judge(gone: GoEvidence, tasks: Result<[Tasks; 2], String>) -> Claim {
+    let mut evaluation = Evaluation {
         findings: gone.findings,
-        ..Tally::default()
+        ..Evaluation::default()
     };
     let mut missing = gone.missing;
     let mut found = Vec::new();
     if let Some(go) = &gone.blocked {
-        tally.add("in C at once in Go", go.in_c, "calls");
-        tally.add("ticks meanwhile in Go", go.ticks, "ticks");
-        tally.measure("threads of Go before", go.threads_before, "threads");
-        tally.measure("threads of Go while they wait", go.threads, "threads");
+        evaluation.add("in C at once in Go", go.in_c, "calls");
+        evaluation.add("ticks meanwhile in Go", go.ticks, "ticks");
+        evaluation.measure("threads of Go before", go.threads_before, "threads");
+        evaluation.measure("threads of Go while they wait", go.threads, "threads");
         found.push(format!(
             "in Go, on {} processor, {} of {} at once and {} of {} ticks of another goroutine meanwhile",
             go.processors, go.in_c, go.calls, go.ticks, TICKS
         ));
         let expected = (1, CALLS, CALLS, TICKS);
         if (go.processors, go.calls, go.in_c, go.ticks) != expected {
-            tally
+            evaluation
                 .findings
                 .push(format!("in Go something waited that need not: {go:?}"));
         }
         // Each call that waits has a thread, and whoever runs meanwhile has another.
         if go.threads <= go.calls || go.threads <= go.threads_before {
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "in Go no threads were started for those that wait: {go:?}"
             ));
         }
@@ -128,9 +128,9 @@ fn judge(gone: Gone, tasks: Result<[Tasks; 2], String>) -> Claim {
     match &tasks {
         Ok([directly, elsewhere]) => {
             for (name, tasks) in [("directly", directly), ("by spawn_blocking", elsewhere)] {
-                tally.add(format!("in C at once {name}"), tasks.in_c, "calls");
-                tally.add(format!("rounds {name}"), tasks.rounds, "rounds");
-                tally.add(format!("ticks meanwhile {name}"), tasks.ticks, "ticks");
+                evaluation.add(format!("in C at once {name}"), tasks.in_c, "calls");
+                evaluation.add(format!("rounds {name}"), tasks.rounds, "rounds");
+                evaluation.add(format!("ticks meanwhile {name}"), tasks.ticks, "ticks");
             }
             found.push(format!(
                 "in tasks on {WORKERS} workers {} at once, in {} rounds, and {} ticks; by spawn_blocking {} at once, in {}, \
@@ -144,13 +144,13 @@ fn judge(gone: Gone, tasks: Result<[Tasks; 2], String>) -> Claim {
             ));
             let stalled = (WORKERS, CALLS / WORKERS, 0);
             if (directly.in_c, directly.rounds, directly.ticks) != stalled {
-                tally.findings.push(format!(
+                evaluation.findings.push(format!(
                     "directly in tasks: {} at once, {} rounds, {} ticks, where {WORKERS} workers can do no better than {stalled:?}",
                     directly.in_c, directly.rounds, directly.ticks
                 ));
             }
             if (elsewhere.in_c, elsewhere.rounds, elsewhere.ticks) != (CALLS, 1, elsewhere.of) {
-                tally.findings.push(format!(
+                evaluation.findings.push(format!(
                     "by spawn_blocking: {} at once, {} rounds, {} ticks: it is no remedy",
                     elsewhere.in_c, elsewhere.rounds, elsewhere.ticks
                 ));
@@ -161,8 +161,8 @@ fn judge(gone: Gone, tasks: Result<[Tasks; 2], String>) -> Claim {
             why: why.clone(),
         }),
     }
-    let verdict = if gone.blocked.is_some() && tasks.is_ok() || !tally.findings.is_empty() {
-        tally.verdict(Verdict::HoldsWithConditions, Rests::OnImage)
+    let verdict = if gone.blocked.is_some() && tasks.is_ok() || !evaluation.findings.is_empty() {
+        evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage)
     } else {
         Verdict::NotChecked
     };
@@ -185,16 +185,16 @@ fn judge(gone: Gone, tasks: Result<[Tasks; 2], String>) -> Claim {
                 .into(),
         ],
         missing,
-        findings: tally.findings,
+        findings: evaluation.findings,
         talk: Talk {
             quote: "which precludes green threads: cannot afford runtime",
             assessment: Assessment::Simplified,
             because: Some("what Rust saves at each call it asks of the caller: to keep calls that wait out of tasks"),
         },
         evidence: gone.evidence,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: gone.provenance,
         reproduce: reproduce(STATEMENT.id),
         walks: Vec::new(),
@@ -209,7 +209,7 @@ const TICKS: u64 = 1000;
 mod tests {
     use super::*;
 
-    fn recorded() -> Gone {
+    fn recorded() -> GoEvidence {
         gone(Err(&NoGo::Missing), &record::folder())
     }
 

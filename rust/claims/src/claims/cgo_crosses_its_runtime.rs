@@ -6,7 +6,7 @@ use std::path::Path;
 use barecall::walk::{Walk, WalkError};
 use barecall::{Image, Route};
 
-use super::{Rests, Statement, Tally, plain, reproduce};
+use super::{Evaluation, Rests, Statement, plain, reproduce};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict, Walked,
 };
@@ -14,7 +14,7 @@ use crate::go::acts::{self, ACTS, GoAct, Kind};
 use crate::go::phase::{self, Phase, Phases};
 use crate::go::program::Program;
 use crate::go::record::{self, Record};
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::scenario::act::{Act, Side};
 
 pub const STATEMENT: Statement = Statement {
@@ -25,7 +25,7 @@ pub const STATEMENT: Statement = Statement {
 };
 
 /// The walks of the program in Go, by act, and where they come from.
-pub struct Gone {
+pub struct GoEvidence {
     pub evidence: Evidence,
     pub walks: Vec<(&'static GoAct, Walk)>,
     pub provenance: BTreeMap<&'static str, String>,
@@ -35,17 +35,17 @@ pub struct Gone {
     pub findings: Vec<String>,
 }
 
-fn check(subject: &Subject) -> Claim {
+fn check(subject: &ImageUnderTest) -> Claim {
     judge(subject, gone(subject.go(), &record::folder()))
 }
 
 /// The walks, live where there is a Go toolchain and a program can be walked, and otherwise what is on file.
-fn gone(go: Result<&Program, &crate::go::toolchain::NoGo>, folder: &Path) -> Gone {
+fn gone(go: Result<&Program, &crate::go::toolchain::NoGo>, folder: &Path) -> GoEvidence {
     let program = match go {
         Ok(program) => program,
         Err(why) => return on_file(folder, "go", why.to_string()),
     };
-    let mut gone = Gone {
+    let mut gone = GoEvidence {
         evidence: Evidence::Live,
         walks: Vec::new(),
         provenance: live(program),
@@ -82,8 +82,8 @@ pub fn live(program: &Program) -> BTreeMap<&'static str, String> {
     ])
 }
 
-fn on_file(folder: &Path, what: &'static str, why: String) -> Gone {
-    let mut gone = Gone {
+fn on_file(folder: &Path, what: &'static str, why: String) -> GoEvidence {
+    let mut gone = GoEvidence {
         evidence: Evidence::Recorded,
         walks: Vec::new(),
         provenance: BTreeMap::new(),
@@ -150,31 +150,31 @@ fn at_rest(path: &Path) -> Vec<String> {
     faults
 }
 
-fn judge(subject: &Subject, gone: Gone) -> Claim {
-    let mut tally = Tally::default();
+fn judge(subject: &ImageUnderTest, gone: GoEvidence) -> Claim {
+    let mut evaluation = Evaluation::default();
     let rust = ["add_one", "say_cstr", "visit"].map(|name| Act::new(Side::Rust, name));
-    tally.walk_bare(subject, &rust);
+    evaluation.walk_bare(subject, &rust);
     for exhibit in plain() {
         if rust.iter().any(|act| act.name == exhibit.name) {
-            tally.bare(subject, &exhibit);
+            evaluation.bare(subject, &exhibit);
         }
     }
-    tally.findings.extend(gone.findings);
+    evaluation.findings.extend(gone.findings);
     for (act, walk) in &gone.walks {
         for fault in act.faults(walk) {
-            tally
+            evaluation
                 .findings
                 .push(format!("go/{}: {fault}:\n{walk}", act.name));
         }
-        count(&mut tally, act, walk);
-        tally.walks.push(Walked {
+        count(&mut evaluation, act, walk);
+        evaluation.walks.push(Walked {
             act: format!("go/{}", act.name),
             evidence: gone.evidence,
             phases: Some(Phases::of(walk)),
             walk: walk.clone(),
         });
     }
-    tally
+    evaluation
         .pictures
         .charts
         .push(chart(&gone.walks, gone.evidence));
@@ -197,7 +197,7 @@ fn judge(subject: &Subject, gone: Gone) -> Claim {
             puts.back.instructions,
             visit.out.instructions,
             visit.back.instructions,
-            tally.walked(),
+            evaluation.walked(),
             walked("add_one_in_go").map_or_else(
                 || "not walked".to_owned(),
                 |walk| format!("{} and {}", walk.out.instructions, walk.back.instructions)
@@ -206,17 +206,17 @@ fn judge(subject: &Subject, gone: Gone) -> Claim {
         _ => "there is no walk of it".to_owned(),
     };
     if !gone.walks.is_empty() && gone.walks.len() != ACTS.len() {
-        tally
+        evaluation
             .findings
             .push(format!("{} of {} walks", gone.walks.len(), ACTS.len()));
     }
-    let verdict = if gone.walks.is_empty() && tally.findings.is_empty() {
+    let verdict = if gone.walks.is_empty() && evaluation.findings.is_empty() {
         Verdict::NotChecked
     } else {
         // Without ptrace Rust's walks are missing, and what is on file of Go's stands.
-        tally.verdict(Verdict::HoldsWithConditions, Rests::OnImage)
+        evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage)
     };
-    let mut missing = tally.missing();
+    let mut missing = evaluation.missing();
     missing.extend(gone.missing);
     missing.dedup();
     Claim {
@@ -224,9 +224,9 @@ fn judge(subject: &Subject, gone: Gone) -> Claim {
         says: STATEMENT.says,
         verdict,
         found,
-        conditions: tally.conditions(Rests::OnImage, conditions(gone.evidence)),
+        conditions: evaluation.conditions(Rests::OnImage, conditions(gone.evidence)),
         missing,
-        findings: tally.findings,
+        findings: evaluation.findings,
         talk: Talk {
             quote: "cf. Cgo with its C-incompatible stack",
             assessment: Assessment::Simplified,
@@ -236,37 +236,37 @@ fn judge(subject: &Subject, gone: Gone) -> Claim {
             ),
         },
         evidence: gone.evidence,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: gone.provenance,
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
-fn count(tally: &mut Tally, act: &GoAct, walk: &Walk) {
+fn count(evaluation: &mut Evaluation, act: &GoAct, walk: &Walk) {
     let name = act.name;
-    tally.add(format!("{name} out"), walk.out.instructions, "instructions");
-    tally.add(
+    evaluation.add(format!("{name} out"), walk.out.instructions, "instructions");
+    evaluation.add(
         format!("{name} callee"),
         walk.callee.instructions,
         "instructions",
     );
-    tally.add(
+    evaluation.add(
         format!("{name} back"),
         walk.back.instructions,
         "instructions",
     );
     let switches = walk.out.stack_switches + walk.back.stack_switches;
-    tally.add(format!("{name} stack switches"), switches, "switches");
+    evaluation.add(format!("{name} stack switches"), switches, "switches");
     let atomics = walk.out.atomics + walk.back.atomics;
-    tally.add(format!("{name} atomics"), atomics, "instructions");
+    evaluation.add(format!("{name} atomics"), atomics, "instructions");
     if matches!(act.kind, Kind::Out | Kind::Callback) {
         for phase in Phase::ALL {
             let instructions = phase::instructions(walk, phase);
             if instructions > 0 {
-                tally.add(
+                evaluation.add(
                     format!("{name} {}", phase.word()),
                     instructions,
                     "instructions",
@@ -345,11 +345,11 @@ fn conditions(evidence: Evidence) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn subject() -> Subject {
-        Subject::current().expect("the test's own image")
+    fn subject() -> ImageUnderTest {
+        ImageUnderTest::current().expect("the test's own image")
     }
 
-    fn recorded() -> Gone {
+    fn recorded() -> GoEvidence {
         on_file(&record::folder(), "go", "not here".into())
     }
 

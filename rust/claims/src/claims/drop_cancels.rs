@@ -10,10 +10,10 @@ use std::time::Duration;
 use zero_cost_ffi::greeting::Error;
 use zero_cost_ffi::task;
 
-use super::{Rests, Statement, Tally, live, reproduce};
+use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Measured, Missing, Talk, Verdict};
-use crate::image_under_test::Subject;
-use crate::measure::callback_audit::{Balance, Ledger, Plant, Submitted, turn};
+use crate::image_under_test::ImageUnderTest;
+use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
 use crate::scenario::act::Runtime;
 
 pub const STATEMENT: Statement = Statement {
@@ -66,8 +66,8 @@ impl Point {
     ];
 }
 
-fn check(subject: &Subject) -> Claim {
-    let mut tally = Tally::default();
+fn check(subject: &ImageUnderTest) -> Claim {
+    let mut evaluation = Evaluation::default();
     let mut missing = Vec::new();
     match balance(None, &Point::ALL, TIMES) {
         Ok(balance) => {
@@ -81,10 +81,10 @@ fn check(subject: &Subject) -> Claim {
                     "blocks",
                 ),
             ] {
-                tally.add(name, value, unit);
+                evaluation.add(name, value, unit);
             }
             // How many there were depends on which won the race; that they are given back does not.
-            tally.measured.insert(
+            evaluation.measured.insert(
                 "allocated by C".to_owned(),
                 Measured {
                     value: balance.allocations as f64,
@@ -92,7 +92,7 @@ fn check(subject: &Subject) -> Claim {
                     unit: "blocks",
                 },
             );
-            tally.findings.extend(balance.faults);
+            evaluation.findings.extend(balance.faults);
         }
         Err(error) => missing.push(Missing {
             what: "threads",
@@ -100,16 +100,16 @@ fn check(subject: &Subject) -> Claim {
         }),
     }
     if missing.is_empty() {
-        for plant in Plant::ALL {
+        for plant in InjectedFault::ALL {
             match control(plant) {
-                Ok(()) => tally.add("controls", 1, "faults"),
-                Err(why) => tally.findings.push(why),
+                Ok(()) => evaluation.add("controls", 1, "faults"),
+                Err(why) => evaluation.findings.push(why),
             }
         }
     }
     let rests = Rests::OnImage;
     let verdict = if missing.is_empty() {
-        tally.verdict(Verdict::HoldsWithConditions, rests)
+        evaluation.verdict(Verdict::HoldsWithConditions, rests)
     } else {
         Verdict::NotChecked
     };
@@ -122,13 +122,13 @@ fn check(subject: &Subject) -> Claim {
                 format!(
                     "{} dropped at {} points: {} callbacks, {} releases; {} of C's blocks left; {} of {} planted \
                      faults seen",
-                    tally.value("submissions"),
+                    evaluation.value("submissions"),
                     Point::ALL.len(),
-                    tally.value("callbacks"),
-                    tally.value("releases"),
-                    tally.value("left in C"),
-                    tally.value("controls"),
-                    Plant::ALL.len()
+                    evaluation.value("callbacks"),
+                    evaluation.value("releases"),
+                    evaluation.value("left in C"),
+                    evaluation.value("controls"),
+                    InjectedFault::ALL.len()
                 )
             },
             |missing| missing.why.clone(),
@@ -145,7 +145,7 @@ fn check(subject: &Subject) -> Claim {
                 .into(),
         ],
         missing,
-        findings: tally.findings,
+        findings: evaluation.findings,
         talk: Talk {
             quote: "usual drop semantics",
             assessment: Assessment::Simplified,
@@ -155,17 +155,17 @@ fn check(subject: &Subject) -> Claim {
             ),
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
 /// Whether the same account finds a fault that is planted.
-fn control(plant: Plant) -> Result<(), String> {
+fn control(plant: InjectedFault) -> Result<(), String> {
     let balance = balance(Some(plant), &[Point::Unpolled], 1).map_err(|error| error.to_string())?;
     let seen = balance
         .faults
@@ -183,9 +183,9 @@ fn control(plant: Plant) -> Result<(), String> {
 }
 
 /// Drops so many at each of these points, and balances the account.
-fn balance(plant: Option<Plant>, points: &[Point], times: usize) -> Result<Balance, Error> {
+fn balance(plant: Option<InjectedFault>, points: &[Point], times: usize) -> Result<Balance, Error> {
     let _turn = turn();
-    let ledger = Arc::new(Ledger::open(points.len() * times, plant));
+    let ledger = Arc::new(CallbackAudit::open(points.len() * times, plant));
     for point in points {
         match point {
             Point::InTask(runtime) => in_task(&ledger, *runtime, times)?,
@@ -196,13 +196,18 @@ fn balance(plant: Option<Plant>, points: &[Point], times: usize) -> Result<Balan
     Ok(Arc::into_inner(ledger).map_or_else(Balance::default, |ledger| ledger.settle(PATIENCE)))
 }
 
-fn drop_at(ledger: &Ledger, point: Point, time: usize, plant: Option<Plant>) -> Result<(), Error> {
+fn drop_at(
+    ledger: &CallbackAudit,
+    point: Point,
+    time: usize,
+    plant: Option<InjectedFault>,
+) -> Result<(), Error> {
     let delay = match point {
         Point::CalledBackInStart => Duration::ZERO,
         Point::Racing => Duration::from_micros(20),
         Point::CalledBack | Point::Taken => SHORT,
         // Nobody will cancel it.
-        _ if plant == Some(Plant::NeverCancels) => SHORT,
+        _ if plant == Some(InjectedFault::NeverCancels) => SHORT,
         _ => LONG,
     };
     let mut submitted = ledger.submit(delay)?;
@@ -234,7 +239,7 @@ fn drop_at(ledger: &Ledger, point: Point, time: usize, plant: Option<Plant>) -> 
 }
 
 /// The same as [`Point::Polled`], in a task.
-fn in_task(ledger: &Arc<Ledger>, runtime: Runtime, times: usize) -> Result<(), Error> {
+fn in_task(ledger: &Arc<CallbackAudit>, runtime: Runtime, times: usize) -> Result<(), Error> {
     let ledger = Arc::clone(ledger);
     let task = async move {
         for _ in 0..times {
@@ -292,7 +297,7 @@ mod tests {
 
     #[test]
     fn every_planted_fault_is_seen() {
-        for plant in Plant::ALL {
+        for plant in InjectedFault::ALL {
             control(plant).unwrap_or_else(|why| panic!("{why}"));
         }
     }
@@ -301,7 +306,7 @@ mod tests {
     #[test]
     fn without_a_fault_none_is_seen() {
         let balance = balance(None, &[Point::Unpolled], 1).expect("C starts it");
-        for plant in Plant::ALL {
+        for plant in InjectedFault::ALL {
             assert!(
                 !balance
                     .faults

@@ -6,9 +6,9 @@ use std::path::Path;
 use barecall::Route;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
-use super::{Rests, Statement, Tally, reproduce};
+use super::{Evaluation, Rests, Statement, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 
 pub const STATEMENT: Statement = Statement {
     id: "every-opt-level",
@@ -19,7 +19,7 @@ pub const STATEMENT: Statement = Statement {
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const LEVELS: [&str; 6] = ["0", "1", "2", "3", "s", "z"];
 
-fn check(_: &Subject) -> Claim {
+fn check(_: &ImageUnderTest) -> Claim {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../asm-snapshots")
         .join(TARGET);
@@ -27,7 +27,7 @@ fn check(_: &Subject) -> Claim {
 }
 
 fn judge(folder: &Path) -> Claim {
-    let mut tally = Tally::default();
+    let mut evaluation = Evaluation::default();
     let mut provenance = BTreeMap::from([
         ("file", format!("asm-snapshots/{TARGET}")),
         ("target", TARGET.to_owned()),
@@ -38,13 +38,13 @@ fn judge(folder: &Path) -> Claim {
             for level in LEVELS {
                 let name = format!("{}.rust.O{level}.snap", exhibit.name);
                 match std::fs::read_to_string(folder.join(&name)) {
-                    Ok(text) => snapshot(&mut tally, &mut provenance, &exhibit, &name, &text),
-                    Err(error) => tally.findings.push(format!("{name}: {error}")),
+                    Ok(text) => snapshot(&mut evaluation, &mut provenance, &exhibit, &name, &text),
+                    Err(error) => evaluation.findings.push(format!("{name}: {error}")),
                 }
             }
         }
     } else {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "the listings are not at {}: run from the workspace",
             folder.display()
         ));
@@ -52,8 +52,8 @@ fn judge(folder: &Path) -> Claim {
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: if on_file { tally.verdict(Verdict::HoldsWithConditions, Rests::OnImage) } else { Verdict::NotChecked },
-        found: format!("{} calls in {} listings", tally.value("calls"), tally.value("listings")),
+        verdict: if on_file { evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage) } else { Verdict::NotChecked },
+        found: format!("{} calls in {} listings", evaluation.value("calls"), evaluation.value("listings")),
         conditions: vec![
             "recorded for the compiler and target named here; `cargo test` builds every level again and compares".into(),
             "on AArch64 it is not bare where libc is shared: rustc emits `bl puts` and the linker puts a PLT stub behind it \
@@ -62,16 +62,16 @@ fn judge(folder: &Path) -> Claim {
             "at opt-level 0 the exhibit also calls Rust functions that are inlined above it".into(),
         ],
         missing: Vec::new(),
-        findings: tally.findings,
+        findings: evaluation.findings,
         talk: Talk {
             quote: r#"unsafe { libc::puts("Hello\0".as_ptr() as *const i8) };"#,
             assessment: Assessment::Simplified,
             because: Some("`char` is unsigned on some targets, where `*const i8` does not compile; `.cast()` does"),
         },
         evidence: Evidence::Recorded,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance,
         reproduce: format!("{}, and `cargo test --test listings`", reproduce(STATEMENT.id)),
         walks: Vec::new(),
@@ -81,7 +81,7 @@ fn judge(folder: &Path) -> Claim {
 /// The facts in the listing's head, found in the linked image when it was recorded, and its text, which must not
 /// say otherwise.
 fn snapshot(
-    tally: &mut Tally,
+    evaluation: &mut Evaluation,
     provenance: &mut BTreeMap<&'static str, String>,
     exhibit: &Exhibit,
     name: &str,
@@ -116,7 +116,7 @@ fn snapshot(
         .collect();
     for (to, route) in &calls {
         if !route.is_some_and(Route::is_bare) {
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "{name}: {to} by {}",
                 route.map_or("an unknown route", Route::word)
             ));
@@ -130,7 +130,7 @@ fn snapshot(
             .count();
         let found = calls.iter().filter(|call| call.0 == *symbol).count();
         if found < wanted {
-            tally
+            evaluation
                 .findings
                 .push(format!("{name}: {found} of {wanted} calls to {symbol}"));
         }
@@ -138,13 +138,13 @@ fn snapshot(
         if !code().any(|line| line.contains(&format!("{symbol}@GOTPCREL")))
             || code().any(|line| line.contains(&format!("{symbol}@PLT")))
         {
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "{name}: the listing does not reach {symbol} through the GOT"
             ));
         }
     }
-    tally.add("listings", 1, "files");
-    tally.add("calls", calls.len() as u64, "calls");
+    evaluation.add("listings", 1, "files");
+    evaluation.add("calls", calls.len() as u64, "calls");
 }
 
 #[cfg(test)]

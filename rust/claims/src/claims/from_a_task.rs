@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use barecall::Function;
 
-use super::{Rests, Statement, Tally, live, polled, reproduce};
+use super::{Evaluation, Rests, Statement, live, polled, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Missing, Talk, Verdict};
-use crate::image_under_test::{OnFile, Subject, words};
+use crate::image_under_test::{ImageUnderTest, OnFile, words};
 use crate::scenario::act::{Act, Runtime, Side};
-use crate::scenario::handovers;
+use crate::scenario::cross_thread_cost;
 
 pub const STATEMENT: Statement = Statement {
     id: "from-a-task",
@@ -16,10 +16,10 @@ pub const STATEMENT: Statement = Statement {
     check,
 };
 
-fn check(subject: &Subject) -> Claim {
-    let mut tally = Tally::default();
+fn check(subject: &ImageUnderTest) -> Claim {
+    let mut evaluation = Evaluation::default();
     for exhibit in polled() {
-        tally.bare(subject, &exhibit);
+        evaluation.bare(subject, &exhibit);
     }
     // Not only what could be executed: the call that a task did execute, found by where C was to return to.
     for runtime in Runtime::BOTH {
@@ -28,35 +28,35 @@ fn check(subject: &Subject) -> Claim {
         let call = returned.map(|address| subject.call_returning_to(address as u64));
         match call {
             Ok(Some(call)) if call.route().is_bare() && call.reaches("greet_return_address") => {
-                tally.add("executed in a task", 1, "calls");
+                evaluation.add("executed in a task", 1, "calls");
             }
-            Ok(Some(call)) => tally.findings.push(format!(
+            Ok(Some(call)) => evaluation.findings.push(format!(
                 "on {runtime} the task's call was {call:?}, {}",
                 words(&call)
             )),
-            Ok(None) => tally.findings.push(format!(
+            Ok(None) => evaluation.findings.push(format!(
                 "on {runtime} C returned to no call instruction of this image"
             )),
-            Err(error) => tally
+            Err(error) => evaluation
                 .findings
                 .push(format!("no {runtime} runtime: {error}")),
         }
     }
-    tally.controls(subject);
+    evaluation.controls(subject);
     let acts: Vec<Act> = polled()
         .iter()
         .flat_map(|exhibit| {
             Runtime::BOTH.map(|runtime| Act::new(Side::Task(runtime), exhibit.name))
         })
         .collect();
-    tally.walk_bare(subject, &acts);
-    patterns(subject, &mut tally);
-    let per_poll = polls(subject, &mut tally);
-    let mut missing = tally.missing();
+    evaluation.walk_bare(subject, &acts);
+    patterns(subject, &mut evaluation);
+    let per_poll = polls(subject, &mut evaluation);
+    let mut missing = evaluation.missing();
     // It takes a second or two, and no verdict rests on it.
     if subject.alone || subject.on_file != OnFile::Read {
-        match handovers::measure(subject) {
-            Ok(measured) => tally.measured.extend(
+        match cross_thread_cost::measure(subject) {
+            Ok(measured) => evaluation.measured.extend(
                 measured
                     .into_iter()
                     .map(|(kind, measured)| (kind.words().to_owned(), measured)),
@@ -71,17 +71,17 @@ fn check(subject: &Subject) -> Claim {
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::HoldsWithConditions, rests),
+        verdict: evaluation.verdict(Verdict::HoldsWithConditions, rests),
         found: format!(
             "{} of {} polls, {}; {} of 2 calls executed in tasks; {}; bare in {} patterns; {per_poll}",
-            tally.value("exhibits"),
+            evaluation.value("exhibits"),
             polled().len(),
-            tally.by_route(),
-            tally.value("executed in a task"),
-            tally.walked(),
-            tally.value("patterns")
+            evaluation.by_route(),
+            evaluation.value("executed in a task"),
+            evaluation.walked(),
+            evaluation.value("patterns")
         ),
-        conditions: tally.conditions(rests, vec![
+        conditions: evaluation.conditions(rests, vec![
             "per call nothing more than outside; per poll what is counted here, on the current-thread runtime, of which \
              one thread executes everything, without the runtime's reading of the clock, which is not the same each time"
                 .into(),
@@ -95,25 +95,25 @@ fn check(subject: &Subject) -> Claim {
                 "a call that waits blocks its worker: being cheap is not being allowed".into(),
         ]),
         missing,
-        findings: tally.findings,
+        findings: evaluation.findings,
         talk: Talk {
             quote: "which precludes green threads: cannot afford runtime",
             assessment: Assessment::Simplified,
             because: Some("a task has a runtime, and pays it per poll; the call into C does not pass through it"),
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
 /// In each pattern of waiting for C the call into C is bare, wherever in Rust it was inlined to.
 #[cfg(target_os = "linux")]
-fn patterns(subject: &Subject, tally: &mut Tally) {
+fn patterns(subject: &ImageUnderTest, evaluation: &mut Evaluation) {
     let patterns = zero_cost_ffi::catalogue::patterns();
     for pattern in &patterns {
         std::hint::black_box(pattern.run); // so that it is in this image
@@ -137,7 +137,7 @@ fn patterns(subject: &Subject, tally: &mut Tally) {
             *found.entry(callee).or_default() += 1;
             // How many there are is the inliner's to say.
             if !call.route().is_bare() {
-                tally.findings.push(format!(
+                evaluation.findings.push(format!(
                     "pattern {}: {call:?}, {}",
                     pattern.name,
                     words(&call)
@@ -151,20 +151,20 @@ fn patterns(subject: &Subject, tally: &mut Tally) {
             .iter()
             .find(|callee| !found.contains_key(*callee))
         {
-            Some(callee) => tally.findings.push(format!(
+            Some(callee) => evaluation.findings.push(format!(
                 "pattern {}: no call of {callee} in this image",
                 pattern.name
             )),
-            None => tally.add("patterns", 1, "patterns"),
+            None => evaluation.add("patterns", 1, "patterns"),
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn patterns(_: &Subject, _: &mut Tally) {}
+fn patterns(_: &ImageUnderTest, _: &mut Evaluation) {}
 
 /// Per call nothing, per poll so much: `per call 5 in a task and 5 outside, per poll 330`.
-fn polls(subject: &Subject, tally: &mut Tally) -> String {
+fn polls(subject: &ImageUnderTest, evaluation: &mut Evaluation) -> String {
     match crate::scenario::polls::count(subject) {
         Ok(counted) => {
             for (name, value) in [
@@ -172,10 +172,10 @@ fn polls(subject: &Subject, tally: &mut Tally) -> String {
                 ("per call outside", counted.per_call_outside),
                 ("per poll", counted.per_poll),
             ] {
-                tally.add(name, value, "instructions");
+                evaluation.add(name, value, "instructions");
             }
             if counted.per_call > counted.per_call_outside {
-                tally
+                evaluation
                     .findings
                     .push(format!("a call costs more in a task: {counted:?}"));
             }

@@ -5,16 +5,16 @@ use std::io::{self, Write as _};
 
 use zero_cost_ffi::machine::nap;
 
-use super::{Rests, Statement, Tally, live, reproduce};
+use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::baseline::layouts::OnFile;
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Talk, Verdict,
 };
 use crate::go::goroutines;
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::measure::limits;
 use crate::scenario::child::{self, Errand};
-use crate::scenario::sleepers::{Cell, Kind, MANY, Taken};
+use crate::scenario::idle_tasks::{Cell, Kind, MANY, Taken};
 
 pub const STATEMENT: Statement = Statement {
     id: "million-tasks",
@@ -61,7 +61,7 @@ struct Found {
     missing: Vec<Missing>,
 }
 
-fn check(subject: &Subject) -> Claim {
+fn check(subject: &ImageUnderTest) -> Claim {
     let most = subject.tasks.unwrap_or(TASKS);
     let mut found = Found::default();
     let sleep = |kind, count| -> Result<Vec<String>, child::Error> {
@@ -166,33 +166,33 @@ fn goroutines(found: &mut Found, asked: Option<u64>) {
     }
 }
 
-fn judge(subject: &Subject, found: &Found, not_counted: Option<String>) -> Claim {
-    let mut tally = Tally::default();
+fn judge(subject: &ImageUnderTest, found: &Found, not_counted: Option<String>) -> Claim {
+    let mut evaluation = Evaluation::default();
     for taken in &found.tasks {
-        one_allocation_each(&mut tally, taken);
+        one_allocation_each(&mut evaluation, taken);
     }
-    flat(&mut tally, &found.tasks);
-    let cell = cells(&mut tally, &found.cells);
+    flat(&mut evaluation, &found.tasks);
+    let cell = cells(&mut evaluation, &found.cells);
     for taken in &found.goroutines {
         if taken.asleep != taken.count {
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "{} of {} goroutines were asleep",
                 taken.asleep, taken.count
             ));
         }
     }
-    compared(&mut tally.measured, found);
-    tally.pictures.charts = charts(found);
+    compared(&mut evaluation.measured, found);
+    evaluation.pictures.charts = charts(found);
     let mut provenance = live(subject);
     if let Ok(on_file) = OnFile::of("nap_cell") {
         if on_file.is_of(subject.image.producers()) {
-            as_recorded(&mut tally, &on_file);
+            as_recorded(&mut evaluation, &on_file);
         }
         provenance.insert(
             "layouts",
             format!("{}, {}", crate::baseline::layouts::FOLDER, on_file.compiler),
         );
-        tally.pictures.layouts.push(on_file.layout);
+        evaluation.pictures.layouts.push(on_file.layout);
     }
     if let Some(taken) = found.goroutines.first() {
         let from = found
@@ -207,8 +207,8 @@ fn judge(subject: &Subject, found: &Found, not_counted: Option<String>) -> Claim
         .first()
         .map_or(0, |taken| taken.bytes / taken.count.max(1));
     let verdict = match &not_counted {
-        Some(_) if tally.findings.is_empty() => Verdict::NotChecked,
-        _ => tally.verdict(Verdict::Holds, rests),
+        Some(_) if evaluation.findings.is_empty() => Verdict::NotChecked,
+        _ => evaluation.verdict(Verdict::Holds, rests),
     };
     let counts: Vec<String> = found
         .tasks
@@ -225,7 +225,7 @@ fn judge(subject: &Subject, found: &Found, not_counted: Option<String>) -> Claim
         },
         |why| format!("not counted: {why}"),
     );
-    tally
+    evaluation
         .findings
         .extend(not_counted.filter(|_| verdict == Verdict::DoesNotHold));
     Claim {
@@ -235,7 +235,7 @@ fn judge(subject: &Subject, found: &Found, not_counted: Option<String>) -> Claim
         found: line,
         conditions: conditions(found),
         missing: found.missing.clone(),
-        findings: tally.findings,
+        findings: evaluation.findings,
         talk: Talk {
             quote: "vs. *stackful* coroutines (e.g. Goroutines ≥ 8 KB)",
             assessment: Assessment::OutOfDate,
@@ -245,12 +245,12 @@ fn judge(subject: &Subject, found: &Found, not_counted: Option<String>) -> Claim
             ),
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance,
         reproduce: format!("{} --tasks 1000000", reproduce(STATEMENT.id)),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
@@ -283,27 +283,27 @@ fn conditions(found: &Found) -> Vec<String> {
 }
 
 /// As many allocations as tasks, asleep at once, ended and given back.
-fn one_allocation_each(tally: &mut Tally, taken: &Taken) {
+fn one_allocation_each(evaluation: &mut Evaluation, taken: &Taken) {
     let count = taken.count;
-    tally.add(
+    evaluation.add(
         format!("allocations for {count} tasks"),
         taken.allocations,
         "allocations",
     );
-    tally.add(format!("bytes for {count} tasks"), taken.bytes, "bytes");
+    evaluation.add(format!("bytes for {count} tasks"), taken.bytes, "bytes");
     for (found, wanted, what) in [
         (taken.asleep, count, "asleep at once"),
         (taken.allocations, count, "allocations"),
         (taken.left, 0, "not ended after their sleep"),
     ] {
         if found != wanted {
-            tally
+            evaluation
                 .findings
                 .push(format!("{count} tasks: {found} {what}, not {wanted}"));
         }
     }
     if taken.bytes_left != 0 {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "{count} tasks: {} bytes are not given back",
             taken.bytes_left
         ));
@@ -311,23 +311,23 @@ fn one_allocation_each(tally: &mut Tally, taken: &Taken) {
 }
 
 /// As many bytes a task however many there are, and no less than its future takes.
-fn flat(tally: &mut Tally, taken: &[Taken]) {
-    tally.add("bytes of a task's future", nap::bytes() as u64, "bytes");
+fn flat(evaluation: &mut Evaluation, taken: &[Taken]) {
+    evaluation.add("bytes of a task's future", nap::bytes() as u64, "bytes");
     let Some(first) = taken.first() else {
         return;
     };
     let per_task = first.bytes / first.count;
-    tally.add("bytes a task", per_task, "bytes");
+    evaluation.add("bytes a task", per_task, "bytes");
     for taken in taken {
         if taken.bytes != per_task * taken.count {
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "{} tasks take {} bytes, not {per_task} each as {} do",
                 taken.count, taken.bytes, first.count
             ));
         }
     }
     if per_task < nap::bytes() as u64 {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "a task of {per_task} bytes cannot hold its future of {}",
             nap::bytes()
         ));
@@ -335,20 +335,20 @@ fn flat(tally: &mut Tally, taken: &[Taken]) {
 }
 
 /// What is allocated is what the compiler says that a cell is.
-fn as_recorded(tally: &mut Tally, on_file: &OnFile) {
-    let (counted, said) = (tally.value("bytes a task"), on_file.layout.bytes);
+fn as_recorded(evaluation: &mut Evaluation, on_file: &OnFile) {
+    let (counted, said) = (evaluation.value("bytes a task"), on_file.layout.bytes);
     if counted != said && counted > 0 {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "a task takes {counted} bytes, and its cell has {said} on file"
         ));
     }
 }
 
 /// A cell is what tokio keeps and the future, up to a whole number of lines: the two numbers that explain every size.
-fn cells(tally: &mut Tally, cells: &[Cell]) -> Option<String> {
+fn cells(evaluation: &mut Evaluation, cells: &[Cell]) -> Option<String> {
     for cell in cells {
         if cell.allocations != 1 || cell.bytes < cell.future {
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "a future of {} bytes: {} allocations of {} bytes",
                 cell.future, cell.allocations, cell.bytes
             ));
@@ -369,9 +369,9 @@ fn cells(tally: &mut Tally, cells: &[Cell]) -> Option<String> {
         // Another tokio may do otherwise: that says nothing against the claim.
         return None;
     }
-    tally.add("bytes beside a task's future", beside, "bytes");
-    tally.add("a cell is a multiple of", line, "bytes");
-    tally.add("sizes of futures tried", cells.len() as u64, "futures");
+    evaluation.add("bytes beside a task's future", beside, "bytes");
+    evaluation.add("a cell is a multiple of", line, "bytes");
+    evaluation.add("sizes of futures tried", cells.len() as u64, "futures");
     Some(format!(
         "the future {}, beside it {beside}, in lines of {line}",
         nap::bytes()
@@ -613,8 +613,8 @@ fn extrapolated(found: &Found) -> Series {
 mod tests {
     use super::*;
 
-    fn subject() -> Subject {
-        Subject::current().expect("the test's own image")
+    fn subject() -> ImageUnderTest {
+        ImageUnderTest::current().expect("the test's own image")
     }
 
     /// As a task of 256 bytes takes, each time.
@@ -678,8 +678,8 @@ mod tests {
     #[test]
     fn what_is_planted_is_seen() {
         assert_eq!(judged(|_| {}).verdict, Verdict::Holds);
-        type Plant = fn(&mut Found);
-        let mut plants: Vec<(Plant, &str)> = vec![
+        type InjectedFault = fn(&mut Found);
+        let mut plants: Vec<(InjectedFault, &str)> = vec![
             (
                 |found| found.tasks[1].allocations += 1,
                 "10001 allocations, not 10000",
@@ -742,21 +742,21 @@ mod tests {
             allocations: 1,
             bytes,
         };
-        let mut tally = Tally::default();
+        let mut evaluation = Evaluation::default();
         let found = cells(
-            &mut tally,
+            &mut evaluation,
             &[cell(0, 64), cell(24, 64), cell(32, 128), cell(88, 128)],
         );
         assert!(found.is_some_and(|found| found.ends_with("beside it 40, in lines of 64")));
-        let mut tally = Tally::default();
+        let mut evaluation = Evaluation::default();
         assert_eq!(
             cells(
-                &mut tally,
+                &mut evaluation,
                 &[cell(0, 64), cell(24, 64), cell(32, 192), cell(40, 256)]
             ),
             None
         );
-        assert!(tally.findings.is_empty());
+        assert!(evaluation.findings.is_empty());
     }
 
     #[test]

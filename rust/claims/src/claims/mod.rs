@@ -26,7 +26,7 @@ use barecall::walk::Walk;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
 use crate::claim::{Claim, Figure, Measured, Missing, Pictures, Verdict, Walked};
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::measure::walks::NotWalked;
 use crate::scenario::act::Act;
 
@@ -34,7 +34,7 @@ use crate::scenario::act::Act;
 pub struct Statement {
     pub id: &'static str,
     pub says: &'static str,
-    pub check: fn(&Subject) -> Claim,
+    pub check: fn(&ImageUnderTest) -> Claim,
 }
 
 /// Every claim, in the order of the argument.
@@ -51,7 +51,7 @@ pub const ALL: &[Statement] = &[
     state_machine::STATEMENT,
     right_sized::STATEMENT,
     million_tasks::STATEMENT,
-    // A brigade is Linux's: pipes that epoll and io_uring wait for.
+    // A thread ring is Linux's: pipes that epoll and io_uring wait for.
     #[cfg(target_os = "linux")]
     reads_per_message::STATEMENT,
     #[cfg(target_os = "linux")]
@@ -83,7 +83,7 @@ fn polled() -> Vec<Exhibit> {
 
 /// What was counted on the way to a verdict.
 #[derive(Default)]
-struct Tally {
+struct Evaluation {
     figures: BTreeMap<String, Figure>,
     measured: BTreeMap<String, Measured>,
     pictures: Pictures,
@@ -102,7 +102,7 @@ enum Rests {
     OnWalks,
 }
 
-impl Tally {
+impl Evaluation {
     fn add(&mut self, name: impl Into<String>, value: u64, unit: &'static str) {
         self.figures
             .entry(name.into())
@@ -123,7 +123,7 @@ impl Tally {
     }
 
     /// Asserts an exhibit's calls bare, and counts them by route.
-    fn bare(&mut self, subject: &Subject, exhibit: &Exhibit) {
+    fn bare(&mut self, subject: &ImageUnderTest, exhibit: &Exhibit) {
         let Some(function) = subject.exhibit(exhibit) else {
             self.findings
                 .push(format!("{} is not in the image", exhibit.path));
@@ -141,7 +141,7 @@ impl Tally {
     }
 
     /// Each control must be reported as what it is, or the instrument is broken and nothing holds.
-    fn controls(&mut self, subject: &Subject) {
+    fn controls(&mut self, subject: &ImageUnderTest) {
         for control in catalogue::controls() {
             let calls = subject
                 .control(&control)
@@ -162,16 +162,16 @@ impl Tally {
     }
 
     /// Walks these acts, and asserts each bare and on one stack.
-    fn walk_bare(&mut self, subject: &Subject, acts: &[Act]) {
+    fn walk_bare(&mut self, subject: &ImageUnderTest, acts: &[Act]) {
         self.walk(subject, acts, |walk| walk.is_bare() && walk.is_same_stack());
     }
 
     /// Walks these acts, and asserts that none moves to another stack.
-    fn walk_on_one_stack(&mut self, subject: &Subject, acts: &[Act]) {
+    fn walk_on_one_stack(&mut self, subject: &ImageUnderTest, acts: &[Act]) {
         self.walk(subject, acts, Walk::is_same_stack);
     }
 
-    fn walk(&mut self, subject: &Subject, acts: &[Act], as_claimed: fn(&Walk) -> bool) {
+    fn walk(&mut self, subject: &ImageUnderTest, acts: &[Act], as_claimed: fn(&Walk) -> bool) {
         for (act, taken) in subject.walks(acts) {
             match &*taken {
                 Ok(walk) => {
@@ -191,7 +191,13 @@ impl Tally {
     }
 
     /// Walks the same call in Rust and in C, and finds fault where Rust executes more. What C's took: `2 out, 0 back`.
-    fn walk_pair(&mut self, subject: &Subject, ours: Act, theirs: Act, callee: &str) -> String {
+    fn walk_pair(
+        &mut self,
+        subject: &ImageUnderTest,
+        ours: Act,
+        theirs: Act,
+        callee: &str,
+    ) -> String {
         let mut pair = Vec::new();
         for ((act, taken), language) in subject
             .walks(&[ours, theirs])
@@ -233,7 +239,12 @@ impl Tally {
     }
 
     /// A control must be seen as what it is, or the walks show nothing.
-    fn walk_control(&mut self, subject: &Subject, act: Act, seen: fn(&Walk) -> bool) -> String {
+    fn walk_control(
+        &mut self,
+        subject: &ImageUnderTest,
+        act: Act,
+        seen: fn(&Walk) -> bool,
+    ) -> String {
         match &*subject.walks(&[act])[0].1 {
             Ok(walk) => {
                 self.add("controls", 1, "functions");
@@ -351,7 +362,7 @@ impl Tally {
 }
 
 /// What every live verdict rests on.
-fn live(subject: &Subject) -> BTreeMap<&'static str, String> {
+fn live(subject: &ImageUnderTest) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("image", subject.image.path().display().to_string()),
         ("made by", subject.image.producers().join("; ")),
@@ -374,7 +385,7 @@ mod tests {
     /// An exhibit rewritten to call through a control: the claim must turn, and name the trampoline.
     #[test]
     fn an_exhibit_through_a_control_does_not_hold() {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         for control in catalogue::controls() {
             let calls: &[&str] = if control.name.contains("say") || control.name.contains("dlsym") {
                 &["puts"]
@@ -388,18 +399,18 @@ mod tests {
                 entry: control.entry,
                 ..catalogue::exhibits()[0]
             };
-            let mut tally = Tally::default();
-            tally.bare(&subject, &exhibit);
+            let mut evaluation = Evaluation::default();
+            evaluation.bare(&subject, &exhibit);
             assert_eq!(
-                tally.verdict(Verdict::Holds, Rests::OnImage),
+                evaluation.verdict(Verdict::Holds, Rests::OnImage),
                 Verdict::DoesNotHold
             );
             for word in [control.route].into_iter().chain(control.via) {
                 assert!(
-                    tally.findings[0].contains(word),
+                    evaluation.findings[0].contains(word),
                     "{}: {:?}",
                     control.name,
-                    tally.findings
+                    evaluation.findings
                 );
             }
         }
@@ -408,12 +419,12 @@ mod tests {
     /// A blind instrument must not pass: every control it misses is a finding.
     #[test]
     fn the_controls_are_checked() {
-        let subject = Subject::current().expect("the test's own image");
-        let mut tally = Tally::default();
-        tally.controls(&subject);
-        assert_eq!(tally.findings, Vec::<String>::new());
+        let subject = ImageUnderTest::current().expect("the test's own image");
+        let mut evaluation = Evaluation::default();
+        evaluation.controls(&subject);
+        assert_eq!(evaluation.findings, Vec::<String>::new());
         assert_eq!(
-            tally.value("controls") as usize,
+            evaluation.value("controls") as usize,
             catalogue::controls().len()
         );
     }
@@ -424,21 +435,28 @@ mod tests {
         use super::*;
         use crate::scenario::act::Side;
 
-        fn turned(planted: impl FnOnce(&mut Tally, &Subject), named: &str) {
-            let subject = Subject::current().expect("the test's own image");
-            let mut tally = Tally::default();
-            planted(&mut tally, &subject);
+        fn turned(planted: impl FnOnce(&mut Evaluation, &ImageUnderTest), named: &str) {
+            let subject = ImageUnderTest::current().expect("the test's own image");
+            let mut evaluation = Evaluation::default();
+            planted(&mut evaluation, &subject);
             for rests in [Rests::OnImage, Rests::OnWalks] {
-                assert_eq!(tally.verdict(Verdict::Holds, rests), Verdict::DoesNotHold);
+                assert_eq!(
+                    evaluation.verdict(Verdict::Holds, rests),
+                    Verdict::DoesNotHold
+                );
             }
-            assert!(tally.findings[0].contains(named), "{:?}", tally.findings);
+            assert!(
+                evaluation.findings[0].contains(named),
+                "{:?}",
+                evaluation.findings
+            );
         }
 
         #[test]
         fn a_stub_in_between_is_seen() {
             let say = Act::new(Side::C, "say");
             turned(
-                |tally, subject| tally.walk_bare(subject, &[say]),
+                |evaluation, subject| evaluation.walk_bare(subject, &[say]),
                 "puts@plt",
             );
         }
@@ -446,7 +464,7 @@ mod tests {
         #[test]
         fn a_callback_through_a_shim_is_seen() {
             turned(
-                |tally, subject| tally.walk_bare(subject, &[Act::VISIT_THROUGH_SHIM]),
+                |evaluation, subject| evaluation.walk_bare(subject, &[Act::VISIT_THROUGH_SHIM]),
                 "visit_shim",
             );
         }
@@ -454,11 +472,11 @@ mod tests {
         #[test]
         fn another_stack_is_seen() {
             turned(
-                |tally, subject| tally.walk_on_one_stack(subject, &[Act::OTHER_STACK]),
+                |evaluation, subject| evaluation.walk_on_one_stack(subject, &[Act::OTHER_STACK]),
                 "switches stacks",
             );
             turned(
-                |tally, subject| tally.walk_bare(subject, &[Act::OTHER_STACK]),
+                |evaluation, subject| evaluation.walk_bare(subject, &[Act::OTHER_STACK]),
                 "on_other_stack",
             );
         }
@@ -467,7 +485,7 @@ mod tests {
         fn more_than_c_is_seen() {
             let [rust, c] = [Side::Rust, Side::C].map(|side| Act::new(side, "say"));
             turned(
-                |tally, subject| drop(tally.walk_pair(subject, c, rust, "puts")),
+                |evaluation, subject| drop(evaluation.walk_pair(subject, c, rust, "puts")),
                 "2 instructions",
             );
         }
@@ -476,7 +494,9 @@ mod tests {
         fn a_control_that_is_not_seen_is_a_fault() {
             let unseen = |walk: &Walk| walk.out.stack_switches == 1;
             turned(
-                |tally, subject| drop(tally.walk_control(subject, Act::VISIT_THROUGH_SHIM, unseen)),
+                |evaluation, subject| {
+                    drop(evaluation.walk_control(subject, Act::VISIT_THROUGH_SHIM, unseen))
+                },
                 "does not tell it",
             );
         }
@@ -485,7 +505,7 @@ mod tests {
         fn what_is_not_reached_is_no_proof() {
             let nowhere = Act::new(Side::Rust, "no_such_exhibit");
             turned(
-                |tally, subject| tally.walk_bare(subject, &[nowhere]),
+                |evaluation, subject| evaluation.walk_bare(subject, &[nowhere]),
                 "no such call",
             );
         }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use zero_cost_ffi::catalogue;
 
-use super::{Rests, Statement, Tally, live, plain, reproduce};
+use super::{Evaluation, Rests, Statement, live, plain, reproduce};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
-use crate::image_under_test::{OnFile, Subject, on_show, words};
+use crate::image_under_test::{ImageUnderTest, OnFile, on_show, words};
 use crate::measure::callgrind::{Count, Counting, NotCounted, Record, made_by};
 use crate::scenario::act::{Act, Side};
 
@@ -19,8 +19,8 @@ pub const STATEMENT: Statement = Statement {
     check,
 };
 
-fn check(subject: &Subject) -> Claim {
-    let mut tally = Tally::default();
+fn check(subject: &ImageUnderTest) -> Claim {
+    let mut evaluation = Evaluation::default();
     // Callgrind counts while the calls are read and walked.
     let counting = is_optimised().then(|| Counting::start(subject));
     let twins = catalogue::twins();
@@ -49,14 +49,14 @@ fn check(subject: &Subject) -> Claim {
         };
         match (most(&rust, u32::MAX), most(&c, 2)) {
             (Some(ours), Some(theirs)) if ours <= theirs => {
-                tally.add("pairs", 1, "functions");
+                evaluation.add("pairs", 1, "functions");
                 let callee = exhibit.calls[0];
-                tally.most(
+                evaluation.most(
                     format!("to {callee} from Rust"),
                     ours.into(),
                     "instructions",
                 );
-                tally.most(format!("to {callee} from C"), theirs.into(), "instructions");
+                evaluation.most(format!("to {callee} from C"), theirs.into(), "instructions");
             }
             (ours, theirs) => {
                 let shown = |calls: &[barecall::Call<'_>]| {
@@ -67,7 +67,7 @@ fn check(subject: &Subject) -> Claim {
                     Some(u32::MAX) => "executes it is not known how many instructions".to_owned(),
                     Some(count) => format!("executes {count}"),
                 };
-                tally.findings.push(format!(
+                evaluation.findings.push(format!(
                     "{}: Rust {} ({}), C {} ({})",
                     exhibit.name,
                     count(ours),
@@ -80,34 +80,34 @@ fn check(subject: &Subject) -> Claim {
     }
     for exhibit in plain() {
         let [ours, theirs] = [Side::Rust, Side::C].map(|side| Act::new(side, exhibit.name));
-        tally.walk_pair(subject, ours, theirs, exhibit.calls[0]);
+        evaluation.walk_pair(subject, ours, theirs, exhibit.calls[0]);
     }
     let counted = match counting {
         Some(started) => counted(
             subject,
             started.and_then(|counting| counting.finish(subject)),
-            &mut tally,
+            &mut evaluation,
         ),
-        None => on_file(&mut tally),
+        None => on_file(&mut evaluation),
     };
     let rests = Rests::OnImage;
-    let mut missing = tally.missing();
+    let mut missing = evaluation.missing();
     missing.extend(counted.missing);
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::Holds, rests),
+        verdict: evaluation.verdict(Verdict::Holds, rests),
         found: format!(
             "{} pairs; to puts {} instruction(s) in Rust and {} in C, to a static library's function {} and {}; {}; {}",
-            tally.value("pairs"),
-            tally.value("to puts from Rust"),
-            tally.value("to puts from C"),
-            tally.value("to greet_add_one from Rust"),
-            tally.value("to greet_add_one from C"),
-            walked(&tally),
+            evaluation.value("pairs"),
+            evaluation.value("to puts from Rust"),
+            evaluation.value("to puts from C"),
+            evaluation.value("to greet_add_one from Rust"),
+            evaluation.value("to greet_add_one from C"),
+            walked(&evaluation),
             counted.found,
         ),
-        conditions: tally.conditions(rests, vec![
+        conditions: evaluation.conditions(rests, vec![
             "C as this C compiler makes it by default: it calls a shared library's function through a PLT stub; with \
              -fno-plt it calls as Rust does"
                 .into(),
@@ -116,34 +116,34 @@ fn check(subject: &Subject) -> Claim {
                 .into(),
         ].into_iter().chain(counted.conditions).collect()),
         missing,
-        findings: tally.findings,
+        findings: evaluation.findings,
         talk: Talk {
             quote: "zero-cost abstractions: FFI-friendly + state machines",
             assessment: Assessment::AsSaid,
             because: None,
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
 /// `walked: to puts 1 and 2 out, 0 and 0 back`
-fn walked(tally: &Tally) -> String {
-    if tally.value("walked pairs") == 0 {
+fn walked(evaluation: &Evaluation) -> String {
+    if evaluation.value("walked pairs") == 0 {
         return "not walked".to_owned();
     }
     format!(
         "{} walked: to puts {} and {} out, {} and {} back",
-        tally.value("walked pairs"),
-        tally.value("walked to puts from Rust"),
-        tally.value("walked to puts from C"),
-        tally.value("walked back from puts to Rust"),
-        tally.value("walked back from puts to C"),
+        evaluation.value("walked pairs"),
+        evaluation.value("walked to puts from Rust"),
+        evaluation.value("walked to puts from C"),
+        evaluation.value("walked back from puts to Rust"),
+        evaluation.value("walked back from puts to C"),
     )
 }
 
@@ -172,14 +172,14 @@ fn read() -> Result<Record, String> {
 
 /// Judges what was counted now; if nothing could be, what is on file.
 fn counted(
-    subject: &Subject,
+    subject: &ImageUnderTest,
     counts: Result<Vec<Count>, NotCounted>,
-    tally: &mut Tally,
+    evaluation: &mut Evaluation,
 ) -> Counted {
     let counts = match counts {
         Ok(counts) => counts,
         Err(error @ NotCounted::NoValgrind(_)) => {
-            let mut counted = on_file(tally);
+            let mut counted = on_file(evaluation);
             counted.missing.push(Missing {
                 what: "valgrind",
                 why: error.to_string(),
@@ -187,14 +187,16 @@ fn counted(
             return counted;
         }
         Err(error) => {
-            tally.findings.push(format!("not counted: {error}"));
-            return on_file(tally);
+            evaluation.findings.push(format!("not counted: {error}"));
+            return on_file(evaluation);
         }
     };
     if subject.on_file == OnFile::Record {
         let text = Record::of(subject, counts.clone()).to_text();
         if let Err(why) = std::fs::write(file(), text) {
-            tally.findings.push(format!("{}: {why}", file().display()));
+            evaluation
+                .findings
+                .push(format!("{}: {why}", file().display()));
         }
     }
     let record = read();
@@ -203,7 +205,7 @@ fn counted(
         && record.made_by == made_by(subject)
         && record.counts != counts
     {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "counted otherwise than on file: {}; `cargo run --release -- prove --record no-more-than-c` puts it on file",
             differing(&record.counts, &counts)
         ));
@@ -228,7 +230,7 @@ fn counted(
             count.clang = on_file.and_then(|on_file| on_file.clang);
         }
     }
-    let mut counted = judge(tally, &judged, Evidence::Live);
+    let mut counted = judge(evaluation, &judged, Evidence::Live);
     counted.missing = missing;
     counted
         .conditions
@@ -237,10 +239,10 @@ fn counted(
 }
 
 /// Judges what is on file.
-fn on_file(tally: &mut Tally) -> Counted {
+fn on_file(evaluation: &mut Evaluation) -> Counted {
     match read() {
         Ok(record) => {
-            let mut counted = judge(tally, &record.counts, Evidence::Recorded);
+            let mut counted = judge(evaluation, &record.counts, Evidence::Recorded);
             counted.conditions.push(format!(
                 "whole functions are counted in an optimised image, by callgrind; these counts are on file: {}, {}",
                 record.made_by.join(", "),
@@ -258,7 +260,7 @@ fn on_file(tally: &mut Tally) -> Counted {
 
 /// Rust may execute no more than C by clang. By another C compiler it is told, and why, but not held against either:
 /// gcc may shape a loop better or worse than LLVM does, in whichever language.
-fn judge(tally: &mut Tally, counts: &[Count], evidence: Evidence) -> Counted {
+fn judge(evaluation: &mut Evaluation, counts: &[Count], evidence: Evidence) -> Counted {
     let (mut of_clang, mut of_c, mut shapes) = (0, 0, Vec::new());
     for Count {
         name,
@@ -274,12 +276,12 @@ fn judge(tally: &mut Tally, counts: &[Count], evidence: Evidence) -> Counted {
         ];
         for (side, value) in figures {
             if let Some(value) = value {
-                tally.most(format!("{name} in {side}"), value, "instructions");
+                evaluation.most(format!("{name} in {side}"), value, "instructions");
             }
         }
         of_c += u64::from(rust <= c);
         match clang {
-            Some(clang) if rust > clang => tally.findings.push(format!(
+            Some(clang) if rust > clang => evaluation.findings.push(format!(
                 "{name} executes {rust} instructions in Rust, {clang} in C built by clang"
             )),
             Some(clang) => {
@@ -288,17 +290,17 @@ fn judge(tally: &mut Tally, counts: &[Count], evidence: Evidence) -> Counted {
                     shapes.push(format!("{name} {c}, by clang {clang}, in Rust {rust}"));
                 }
             }
-            None => tally.findings.push(format!(
+            None => evaluation.findings.push(format!(
                 "{name}: there is no count of its twin built by clang"
             )),
         }
     }
     if counts.is_empty() {
-        tally
+        evaluation
             .findings
             .push("there is no count of any exhibit".to_owned());
     }
-    tally.pictures.charts.push(chart(counts, evidence));
+    evaluation.pictures.charts.push(chart(counts, evidence));
     let counted = match evidence {
         Evidence::Live => "counted",
         Evidence::Recorded => "counted (on file)",
@@ -375,38 +377,38 @@ fn chart(counts: &[Count], evidence: Evidence) -> Chart {
 mod tests {
     use super::*;
 
-    fn judged(rust: u64, c: u64, clang: Option<u64>) -> (Tally, Counted) {
-        let mut tally = Tally::default();
+    fn judged(rust: u64, c: u64, clang: Option<u64>) -> (Evaluation, Counted) {
+        let mut evaluation = Evaluation::default();
         let count = Count {
             name: "say".to_owned(),
             rust,
             c,
             clang,
         };
-        let counted = judge(&mut tally, &[count], Evidence::Live);
-        (tally, counted)
+        let counted = judge(&mut evaluation, &[count], Evidence::Live);
+        (evaluation, counted)
     }
 
     #[test]
     fn one_instruction_more_than_clang_is_seen() {
-        let (tally, _) = judged(3, 3, Some(3));
-        assert!(tally.findings.is_empty());
-        let (tally, _) = judged(4, 9, Some(3));
+        let (evaluation, _) = judged(3, 3, Some(3));
+        assert!(evaluation.findings.is_empty());
+        let (evaluation, _) = judged(4, 9, Some(3));
         assert_eq!(
-            tally.verdict(Verdict::Holds, Rests::OnImage),
+            evaluation.verdict(Verdict::Holds, Rests::OnImage),
             Verdict::DoesNotHold
         );
         assert!(
-            tally.findings[0].contains("4 instructions in Rust, 3"),
+            evaluation.findings[0].contains("4 instructions in Rust, 3"),
             "{:?}",
-            tally.findings
+            evaluation.findings
         );
     }
 
     #[test]
     fn what_was_not_counted_does_not_hold() {
         assert!(!judged(3, 3, None).0.findings.is_empty());
-        let mut none = Tally::default();
+        let mut none = Evaluation::default();
         judge(&mut none, &[], Evidence::Recorded);
         assert!(!none.findings.is_empty());
     }
@@ -414,8 +416,8 @@ mod tests {
     /// gcc may shape a loop better: that is told, not held against Rust.
     #[test]
     fn another_shape_is_told() {
-        let (tally, counted) = judged(3, 2, Some(3));
-        assert!(tally.findings.is_empty());
+        let (evaluation, counted) = judged(3, 2, Some(3));
+        assert!(evaluation.findings.is_empty());
         assert!(counted.conditions[0].contains("say 2, by clang 3, in Rust 3"));
         assert!(
             counted
@@ -426,9 +428,9 @@ mod tests {
 
     #[test]
     fn what_is_on_file_is_read() {
-        let mut tally = Tally::default();
-        let counted = on_file(&mut tally);
-        assert_eq!(tally.findings, Vec::<String>::new());
+        let mut evaluation = Evaluation::default();
+        let counted = on_file(&mut evaluation);
+        assert_eq!(evaluation.findings, Vec::<String>::new());
         let all = super::super::plain().len();
         assert!(
             counted

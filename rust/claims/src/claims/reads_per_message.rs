@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use zero_cost_ffi::brigade::{Error, Variant, uring};
+use zero_cost_ffi::thread_ring::{Error, Variant, uring};
 
-use super::{Rests, Statement, Tally, live, reproduce};
+use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::measure::syscalls::{Calls, Counts};
-use crate::scenario::brigades::{self, Case, HOPS};
+use crate::scenario::thread_ring::{self, Case, HOPS};
 
 pub const STATEMENT: Statement = Statement {
     id: "reads-per-message",
@@ -158,7 +158,7 @@ struct Counted {
 /// # Errors
 /// What it takes.
 pub fn check_limits() -> Result<(), Error> {
-    brigades::possible(cases().into_iter().map(|case| (case.variant, case.plan(1))))
+    thread_ring::possible(cases().into_iter().map(|case| (case.variant, case.plan(1))))
 }
 
 fn count(mut cases: Vec<Case>) -> Counted {
@@ -171,7 +171,7 @@ fn count(mut cases: Vec<Case>) -> Counted {
         counted.missing.push(missing("limits", &why));
         return counted;
     }
-    match brigades::counts(&cases) {
+    match thread_ring::counts(&cases) {
         Ok(counts) => counted.counts = counts,
         Err(error) if error.is_environment() => counted.missing.push(Missing {
             what: "ptrace",
@@ -179,7 +179,7 @@ fn count(mut cases: Vec<Case>) -> Counted {
         }),
         Err(error) => counted
             .findings
-            .push(format!("a brigade could not be counted: {error}")),
+            .push(format!("a thread ring could not be counted: {error}")),
     }
     counted
 }
@@ -191,22 +191,22 @@ fn missing(what: &'static str, why: &Error) -> Missing {
     }
 }
 
-fn check(subject: &Subject) -> Claim {
+fn check(subject: &ImageUnderTest) -> Claim {
     judge(subject, count(cases()))
 }
 
-fn judge(subject: &Subject, counted: Counted) -> Claim {
-    let mut tally = Tally {
+fn judge(subject: &ImageUnderTest, counted: Counted) -> Claim {
+    let mut evaluation = Evaluation {
         findings: counted.findings,
-        ..Tally::default()
+        ..Evaluation::default()
     };
     for (case, counts) in &counted.counts {
-        tally.findings.extend(faults(case, counts));
+        evaluation.findings.extend(faults(case, counts));
         for name in expected(case).keys() {
             let calls = counts.get(*name).copied().unwrap_or_default();
-            tally.add(format!("{case}: {name}"), calls.made.unsigned_abs(), UNIT);
+            evaluation.add(format!("{case}: {name}"), calls.made.unsigned_abs(), UNIT);
             if calls.again != 0 {
-                tally.add(
+                evaluation.add(
                     format!("{case}: {name}, EAGAIN"),
                     calls.again.unsigned_abs(),
                     UNIT,
@@ -219,21 +219,21 @@ fn judge(subject: &Subject, counted: Counted) -> Claim {
                 ..*case
             };
             if faults(&taken_for, counts).is_empty() {
-                tally.findings.push(format!(
+                evaluation.findings.push(format!(
                     "control {case}: the count does not tell it from {taken_for}"
                 ));
             } else {
-                tally.add("controls", 1, "brigades");
+                evaluation.add("controls", 1, "rings");
             }
         }
     }
-    tally.pictures.charts = charts(&counted.counts);
-    let verdict = if !tally.findings.is_empty() {
+    evaluation.pictures.charts = charts(&counted.counts);
+    let verdict = if !evaluation.findings.is_empty() {
         Verdict::DoesNotHold
     } else if counted.counts.is_empty() {
         Verdict::NotChecked
     } else {
-        tally.verdict(Verdict::HoldsWithConditions, Rests::OnImage)
+        evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage)
     };
     Claim {
         id: STATEMENT.id,
@@ -241,7 +241,7 @@ fn judge(subject: &Subject, counted: Counted) -> Claim {
         verdict,
         found: found(&counted.counts, &counted.missing),
         conditions: conditions(&counted.missing),
-        findings: tally.findings,
+        findings: evaluation.findings,
         missing: counted.missing,
         talk: Talk {
             quote: "tasks call `read(2)` **multiple times** (+ `epoll(7)`)",
@@ -252,12 +252,12 @@ fn judge(subject: &Subject, counted: Counted) -> Claim {
             ),
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
@@ -408,7 +408,7 @@ mod tests {
     }
 
     fn judged(counts: Vec<(Case, Counts)>) -> Claim {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         judge(
             &subject,
             Counted {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use zero_cost_ffi::catalogue::{self, Machine};
 use zero_cost_ffi::machine::kept::KIB;
 
-use super::{Rests, Statement, Tally, live, reproduce};
+use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::baseline::layouts::{FOLDER, OnFile};
 use crate::claim::{Assessment, Axis, Chart, Claim, Evidence, Point, Series, Talk, Verdict};
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 
 pub const STATEMENT: Statement = Statement {
     id: "right-sized",
@@ -103,7 +103,7 @@ const RULES: &[Rule] = &[
     },
 ];
 
-fn check(subject: &Subject) -> Claim {
+fn check(subject: &ImageUnderTest) -> Claim {
     let futures: Vec<Machine> = catalogue::machines()
         .into_iter()
         .chain(catalogue::kept())
@@ -111,15 +111,15 @@ fn check(subject: &Subject) -> Claim {
     judge(subject, &futures)
 }
 
-fn judge(subject: &Subject, futures: &[Machine]) -> Claim {
-    let mut tally = Tally::default();
+fn judge(subject: &ImageUnderTest, futures: &[Machine]) -> Claim {
+    let mut evaluation = Evaluation::default();
     let mut provenance = live(subject);
     let mut not_on_file = Vec::new();
     let made_by = subject.image.producers();
     for rule in RULES {
         match futures.iter().find(|future| future.name == rule.name) {
-            Some(future) => follows(&mut tally, rule, future),
-            None => tally
+            Some(future) => follows(&mut evaluation, rule, future),
+            None => evaluation
                 .findings
                 .push(format!("{} is not among the exhibits", rule.name)),
         }
@@ -128,7 +128,7 @@ fn judge(subject: &Subject, futures: &[Machine]) -> Claim {
         match OnFile::of(future.name) {
             Ok(on_file) => {
                 if on_file.is_of(made_by) {
-                    as_recorded(&mut tally, future, &on_file);
+                    as_recorded(&mut evaluation, future, &on_file);
                 } else {
                     not_on_file.push(format!(
                         "{} is recorded for {}",
@@ -136,7 +136,7 @@ fn judge(subject: &Subject, futures: &[Machine]) -> Claim {
                     ));
                 }
                 recorded(&mut provenance, &on_file);
-                tally.pictures.layouts.push(on_file.layout);
+                evaluation.pictures.layouts.push(on_file.layout);
             }
             Err(error) => not_on_file.push(format!("{}: {error}", future.name)),
         }
@@ -163,9 +163,9 @@ fn judge(subject: &Subject, futures: &[Machine]) -> Claim {
             ),
         );
     }
-    tally.pictures.charts.push(chart(futures));
+    evaluation.pictures.charts.push(chart(futures));
     let rests = Rests::OnImage;
-    let bytes = |name: &str| tally.value(&format!("bytes of {name}"));
+    let bytes = |name: &str| evaluation.value(&format!("bytes of {name}"));
     let kept: Vec<String> = futures
         .iter()
         .filter(|future| future.buffer_offset.is_some())
@@ -174,16 +174,16 @@ fn judge(subject: &Subject, futures: &[Machine]) -> Claim {
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::HoldsWithConditions, rests),
+        verdict: evaluation.verdict(Verdict::HoldsWithConditions, rests),
         found: format!(
             "greet() {} bytes, by hand {}, a Sleep {SLEEP}; with a buffer of {BUFFER}: {}",
             bytes("greet"),
             bytes("greet_by_hand"),
             kept.join(", ")
         ),
-        conditions: tally.conditions(rests, conditions),
-        missing: tally.missing(),
-        findings: tally.findings,
+        conditions: evaluation.conditions(rests, conditions),
+        missing: evaluation.missing(),
+        findings: evaluation.findings,
         talk: Talk {
             quote: "*exactly* as much state as required as they're *stackless*",
             assessment: Assessment::Simplified,
@@ -192,12 +192,12 @@ fn judge(subject: &Subject, futures: &[Machine]) -> Claim {
             ),
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance,
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
@@ -232,11 +232,11 @@ fn chart(futures: &[Machine]) -> Chart {
 }
 
 /// The size against the rule, and where the running future finds its buffer.
-fn follows(tally: &mut Tally, rule: &Rule, future: &Machine) {
+fn follows(evaluation: &mut Evaluation, rule: &Rule, future: &Machine) {
     let bytes = future.bytes as u64;
-    tally.add(format!("bytes of {}", rule.name), bytes, "bytes");
+    evaluation.add(format!("bytes of {}", rule.name), bytes, "bytes");
     if !(rule.at_least..=rule.at_most).contains(&bytes) {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "{}: {bytes} bytes, where the rule says {} to {}",
             rule.name, rule.at_least, rule.at_most
         ));
@@ -246,7 +246,7 @@ fn follows(tally: &mut Tally, rule: &Rule, future: &Machine) {
     };
     let offset = buffer_offset();
     if let Some(offset) = offset {
-        tally.add(
+        evaluation.add(
             format!("buffer in {} at", rule.name),
             offset as u64,
             "bytes",
@@ -256,17 +256,17 @@ fn follows(tally: &mut Tally, rule: &Rule, future: &Machine) {
         let found = offset.map_or("outside of the future".to_owned(), |offset| {
             format!("{offset} bytes into the future")
         });
-        tally
+        evaluation
             .findings
             .push(format!("{}: its buffer lies {found}", rule.name));
     }
 }
 
 /// The very compiler that the layout is on file for: all of it must be so.
-fn as_recorded(tally: &mut Tally, future: &Machine, on_file: &OnFile) {
+fn as_recorded(evaluation: &mut Evaluation, future: &Machine, on_file: &OnFile) {
     let layout = &on_file.layout;
     if layout.bytes != future.bytes as u64 {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "{}: {} bytes, {} on file",
             future.name, future.bytes, layout.bytes
         ));
@@ -291,9 +291,9 @@ fn as_recorded(tally: &mut Tally, future: &Machine, on_file: &OnFile) {
         None => parts().next().is_none(),
     };
     if agrees {
-        tally.add("as on file", 1, "layouts");
+        evaluation.add("as on file", 1, "layouts");
     } else {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "{}: its buffer is found at {offset:?}, and on file at {:?}",
             future.name,
             parts().map(|part| part.offset).collect::<Vec<_>>()
@@ -312,8 +312,8 @@ fn recorded(provenance: &mut BTreeMap<&'static str, String>, on_file: &OnFile) {
 mod tests {
     use super::*;
 
-    fn subject() -> Subject {
-        Subject::current().expect("the test's own image")
+    fn subject() -> ImageUnderTest {
+        ImageUnderTest::current().expect("the test's own image")
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `state-machine`: an `async fn` is the machine that one would write by hand, and the slide's is not.
 
-use super::{Rests, Statement, Tally, live, reproduce};
+use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::scenario::child::Errand;
-use crate::scenario::machines::{
+use crate::scenario::futures::{
     self, PANICS, PENDING, PENDING_FOR_EVER, POLLED, WOKEN, Which, first_difference,
 };
 use zero_cost_ffi::catalogue;
@@ -16,34 +16,34 @@ pub const STATEMENT: Statement = Statement {
     check,
 };
 
-fn check(subject: &Subject) -> Claim {
+fn check(subject: &ImageUnderTest) -> Claim {
     judge(subject, Which::GreetByHand, Which::GreetOnSlide)
 }
 
 /// The `async fn` against the machine that must do the same, and the one that must not.
-fn judge(subject: &Subject, by_hand: Which, on_slide: Which) -> Claim {
-    let mut tally = Tally::default();
+fn judge(subject: &ImageUnderTest, by_hand: Which, on_slide: Which) -> Claim {
+    let mut evaluation = Evaluation::default();
     let mut run = |which: Which| match Errand::Machine(which).run(subject) {
         Ok(lines) => lines,
         Err(error) => {
-            tally.findings.push(error.to_string());
+            evaluation.findings.push(error.to_string());
             Vec::new()
         }
     };
     let ours = run(Which::Greet);
     let theirs = run(by_hand);
     let slides = run(on_slide);
-    compared(&mut tally, &ours, &theirs, by_hand);
-    never_woken(&mut tally, &slides, on_slide);
+    compared(&mut evaluation, &ours, &theirs, by_hand);
+    never_woken(&mut evaluation, &slides, on_slide);
     for machine in catalogue::machines() {
-        tally.add(
+        evaluation.add(
             format!("bytes of {}", machine.name),
             machine.bytes as u64,
             "bytes",
         );
         if let Ok(poll) = subject.at(machine.name, machine.entry) {
             let long = poll.listing().instructions().len() as u64;
-            tally.add(format!("poll of {}", machine.name), long, "instructions");
+            evaluation.add(format!("poll of {}", machine.name), long, "instructions");
         }
     }
     for (which, lines) in [
@@ -55,21 +55,21 @@ fn judge(subject: &Subject, by_hand: Which, on_slide: Which) -> Claim {
         let wakes = of_one_run(lines)
             .filter(|line| line.starts_with(WOKEN))
             .count();
-        tally.add(format!("polls of {}", which.name()), polls as u64, "polls");
-        tally.add(format!("wakes of {}", which.name()), wakes as u64, "wakes");
+        evaluation.add(format!("polls of {}", which.name()), polls as u64, "polls");
+        evaluation.add(format!("wakes of {}", which.name()), wakes as u64, "wakes");
     }
     let rests = Rests::OnImage;
     Claim {
         id: STATEMENT.id,
         says: STATEMENT.says,
-        verdict: tally.verdict(Verdict::Holds, rests),
+        verdict: evaluation.verdict(Verdict::Holds, rests),
         found: format!(
             "greet and greet_by_hand: {} polls, {} wake, \"Hi!\" and \"Bye!\", and each panics when polled again; \
              greet_on_slide: {} poll, \"Hi!\", {} wakes in an hour of virtual time",
-            tally.value("polls of greet"),
-            tally.value("wakes of greet"),
-            tally.value("polls of greet_on_slide"),
-            tally.value("wakes of greet_on_slide"),
+            evaluation.value("polls of greet"),
+            evaluation.value("wakes of greet"),
+            evaluation.value("polls of greet_on_slide"),
+            evaluation.value("wakes of greet_on_slide"),
         ),
         conditions: vec![
             "run in tokio's virtual time: polled first, then whenever woken, and once more when done; and dropped \
@@ -80,8 +80,8 @@ fn judge(subject: &Subject, by_hand: Which, on_slide: Which) -> Claim {
              Contract violation".into(),
             "the same behaviour, not the same machine code: the listings of their polls are in asm-snapshots/".into(),
         ],
-        missing: tally.missing(),
-        findings: tally.findings,
+        missing: evaluation.missing(),
+        findings: evaluation.findings,
         talk: Talk {
             quote: "*self = Self::Wait1(sleep(Duration::from_secs(1)));",
             assessment: Assessment::Simplified,
@@ -91,12 +91,12 @@ fn judge(subject: &Subject, by_hand: Which, on_slide: Which) -> Claim {
             ),
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
@@ -125,9 +125,9 @@ fn slept(lines: &[String]) -> String {
 }
 
 /// Both do the same, and what an `async fn` is to do.
-fn compared(tally: &mut Tally, ours: &[String], theirs: &[String], by_hand: Which) {
+fn compared(evaluation: &mut Evaluation, ours: &[String], theirs: &[String], by_hand: Which) {
     if let Some(difference) = first_difference(ours, theirs) {
-        tally
+        evaluation
             .findings
             .push(format!("greet and {} differ: {difference}", by_hand.name()));
     }
@@ -139,25 +139,25 @@ fn compared(tally: &mut Tally, ours: &[String], theirs: &[String], by_hand: Whic
         &woken,
         POLLED,
         "Bye!",
-        machines::READY,
+        futures::READY,
         POLLED,
         PANICS,
         POLLED,
         "Hi!",
         PENDING,
-        machines::DROPPED,
+        futures::DROPPED,
     ];
     let expected: Vec<String> = expected.map(str::to_owned).into();
     if let Some(difference) = first_difference(ours, &expected) {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "greet does not do what an async fn is to do: {difference}"
         ));
     }
 }
 
 /// Not by luck: nobody even has its waker.
-fn never_woken(tally: &mut Tally, lines: &[String], on_slide: Which) {
-    let hour = format!("not {WOKEN} within {} ms", machines::HOUR.as_millis());
+fn never_woken(evaluation: &mut Evaluation, lines: &[String], on_slide: Which) {
+    let hour = format!("not {WOKEN} within {} ms", futures::HOUR.as_millis());
     let expected = [
         POLLED,
         "Hi!",
@@ -166,11 +166,11 @@ fn never_woken(tally: &mut Tally, lines: &[String], on_slide: Which) {
         POLLED,
         "Hi!",
         PENDING_FOR_EVER,
-        machines::DROPPED,
+        futures::DROPPED,
     ];
     let expected: Vec<String> = expected.map(str::to_owned).into();
     if let Some(difference) = first_difference(lines, &expected) {
-        tally.findings.push(format!(
+        evaluation.findings.push(format!(
             "{} is not left for ever: {difference}",
             on_slide.name()
         ));
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn it_holds() {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         let claim = check(&subject);
         assert_eq!(claim.verdict, Verdict::Holds, "{:?}", claim.findings);
         for (figure, value) in [
@@ -201,13 +201,13 @@ mod tests {
     /// Two runs agree on every count.
     #[test]
     fn it_is_the_same_in_every_run() {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         assert_eq!(check(&subject).figures, check(&subject).figures);
     }
 
     #[test]
     fn one_wake_more_is_seen() {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         let claim = judge(&subject, Which::Planted, Which::GreetOnSlide);
         assert_eq!(claim.verdict, Verdict::DoesNotHold);
         assert!(
@@ -220,7 +220,7 @@ mod tests {
     /// The slide's in the place of the one by hand, and the right one in the slide's.
     #[test]
     fn each_in_the_others_place_is_seen() {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         let claim = judge(&subject, Which::GreetOnSlide, Which::GreetOnSlide);
         assert_eq!(claim.verdict, Verdict::DoesNotHold);
         assert!(

@@ -3,14 +3,14 @@
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use zero_cost_ffi::brigade::{Error, Plan, Run, Switches, Variant, creation, processor, uring};
+use zero_cost_ffi::thread_ring::{Error, Plan, Run, Switches, Variant, creation, processor, uring};
 
-use super::{Rests, Statement, Tally, live, reproduce};
+use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Talk, Verdict,
 };
-use crate::image_under_test::Subject;
-use crate::scenario::brigades::{self, Case};
+use crate::image_under_test::ImageUnderTest;
+use crate::scenario::thread_ring::{self, Case};
 
 pub const STATEMENT: Statement = Statement {
     id: "switch-cost",
@@ -58,8 +58,8 @@ const FEW_HOPS: u64 = 256;
 /// How often all is timed, over few hops and over many.
 const ROUNDS: [usize; 2] = [3, 5];
 
-fn check(subject: &Subject) -> Claim {
-    let mut tally = Tally::default();
+fn check(subject: &ImageUnderTest) -> Claim {
+    let mut evaluation = Evaluation::default();
     let mut missing = Vec::new();
     let absent = uring::check().err();
     let there = |variant: &Variant| *variant != Variant::IoUring || absent.is_none();
@@ -76,7 +76,7 @@ fn check(subject: &Subject) -> Claim {
         .try_for_each(|variant| {
             let run = processor::on_one(|| COUNTED.run(variant))?;
             if let Some(switches) = run.switches {
-                count(&mut tally, variant, switches);
+                count(&mut evaluation, variant, switches);
             }
             Ok::<_, Error>(())
         });
@@ -85,7 +85,7 @@ fn check(subject: &Subject) -> Claim {
     match timed {
         Ok(times) => {
             conditions.extend(plainly(&times, subject.hops));
-            measure(&mut tally, &times);
+            measure(&mut evaluation, &times);
         }
         Err(error) => missing.push(Missing {
             what: "limits",
@@ -94,7 +94,7 @@ fn check(subject: &Subject) -> Claim {
     }
     conditions.extend(CONDITIONS.map(str::to_owned));
     let ran = !missing.iter().any(|missing| missing.what == "limits");
-    let verdict = match tally.verdict(Verdict::HoldsWithConditions, Rests::OnImage) {
+    let verdict = match evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage) {
         Verdict::HoldsWithConditions if !ran => Verdict::NotChecked,
         verdict => verdict,
     };
@@ -103,7 +103,7 @@ fn check(subject: &Subject) -> Claim {
         says: STATEMENT.says,
         verdict,
         found: if ran {
-            found(&tally)
+            found(&evaluation)
         } else {
             format!(
                 "not run: {}",
@@ -111,7 +111,7 @@ fn check(subject: &Subject) -> Claim {
             )
         },
         conditions,
-        findings: tally.findings,
+        findings: evaluation.findings,
         missing,
         talk: Talk {
             quote: "\u{1f449} when I/O bound, context switch advantage disappears",
@@ -123,26 +123,26 @@ fn check(subject: &Subject) -> Claim {
             ),
         },
         evidence: Evidence::Live,
-        figures: tally.figures,
-        measured: tally.measured,
-        pictures: tally.pictures,
+        figures: evaluation.figures,
+        measured: evaluation.measured,
+        pictures: evaluation.pictures,
         provenance: live(subject),
         reproduce: reproduce(STATEMENT.id),
-        walks: tally.walks,
+        walks: evaluation.walks,
     }
 }
 
-/// Holds one brigade's switches against the claim.
-fn count(tally: &mut Tally, variant: Variant, switches: Switches) {
+/// Holds one thread ring's switches against the claim.
+fn count(evaluation: &mut Evaluation, variant: Variant, switches: Switches) {
     let hops = COUNTED.hops();
     if WITH.contains(&variant) {
         if switches.all() < SWITCHED {
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "{variant}: {} context switches in {hops} hops on one processor; there must be {SWITCHED}",
                 switches.all()
             ));
         }
-        tally.add(
+        evaluation.add(
             format!("{variant}: hops with a switch, at least"),
             switches.all().min(SWITCHED),
             "hops",
@@ -155,17 +155,17 @@ fn count(tally: &mut Tally, variant: Variant, switches: Switches) {
             spread: None,
             unit: "switches",
         };
-        tally
+        evaluation
             .measured
             .insert(format!("{variant}: voluntary switches per hop"), measured);
     } else {
         if switches.voluntary != 0 {
-            tally.findings.push(format!(
+            evaluation.findings.push(format!(
                 "{variant}: {} voluntary context switches in {hops} hops; there must be none",
                 switches.voluntary
             ));
         }
-        tally.add(
+        evaluation.add(
             format!("{variant}: voluntary switches"),
             switches.voluntary,
             "switches",
@@ -174,14 +174,14 @@ fn count(tally: &mut Tally, variant: Variant, switches: Switches) {
 }
 
 /// `a switch at 1016 of 1016 hops by threads, thread-channels; at 0 of 1024 by tokio, …`
-fn found(tally: &Tally) -> String {
+fn found(evaluation: &Evaluation) -> String {
     let ran = |variants: &[Variant], what: &str| {
         let values: Vec<(Variant, u64)> = variants
             .iter()
             .filter_map(|variant| {
                 Some((
                     *variant,
-                    tally.figures.get(&format!("{variant}: {what}"))?.value,
+                    evaluation.figures.get(&format!("{variant}: {what}"))?.value,
                 ))
             })
             .collect();
@@ -209,7 +209,7 @@ const CONDITIONS: [&str; 7] = [
     "on a busy machine the scheduler gives many threads a larger share than the one that runs all tasks: only an idle \
      one compares them",
     "over many hops with several in flight, messages bunch up before threads, which then find one there already and \
-     are not switched out: see the voluntary switches that `cargo bench --bench brigade` prints",
+     are not switched out: see the voluntary switches that `cargo bench --bench thread_ring` prints",
 ];
 
 /// What was timed, in nanoseconds for each hop or creation, by round.
@@ -265,7 +265,7 @@ fn timed_cases() -> impl Iterator<Item = Case> {
 /// # Errors
 /// What it takes.
 pub fn check_limits(hops: Option<u64>) -> Result<(), Error> {
-    brigades::possible(timed_cases().map(|case| (case.variant, timed_plan(&case, hops))))
+    thread_ring::possible(timed_cases().map(|case| (case.variant, timed_plan(&case, hops))))
 }
 
 /// Times all of them in turn, then all again: what changes meanwhile changes for all.
@@ -380,13 +380,13 @@ fn ratios(times: &[Timed]) -> Vec<(String, Measured)> {
     ratios
 }
 
-fn measure(tally: &mut Tally, times: &[Timed]) {
+fn measure(evaluation: &mut Evaluation, times: &[Timed]) {
     for timed in times {
-        tally
+        evaluation
             .measured
             .insert(timed.what.name(), summary(&timed.rounds, "ns"));
     }
-    tally.measured.extend(ratios(times));
+    evaluation.measured.extend(ratios(times));
     let series = |pinned| {
         TIMED.map(|(variant, buffer)| Series {
             name: format!("{variant}, {buffer}-byte buffer, {}", place(pinned)),
@@ -417,7 +417,7 @@ fn measure(tally: &mut Tally, times: &[Timed]) {
                 .collect(),
         })
     };
-    tally.pictures.charts.push(Chart {
+    evaluation.pictures.charts.push(Chart {
         id: "time-per-hop",
         title: "Time per hop",
         x: Some(Axis {
@@ -487,13 +487,13 @@ mod tests {
             (Variant::Tokio, threads, false),
             (Variant::Threads, tasks, false),
         ] {
-            let mut tally = Tally::default();
-            count(&mut tally, variant, switches);
+            let mut evaluation = Evaluation::default();
+            count(&mut evaluation, variant, switches);
             assert_eq!(
-                tally.findings.is_empty(),
+                evaluation.findings.is_empty(),
                 holds,
                 "{variant}: {:?}",
-                tally.findings
+                evaluation.findings
             );
         }
     }

@@ -18,7 +18,7 @@ const NAME: &CStr = c"Ferris";
 
 /// A fault to be found. Each is one that real code has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plant {
+pub enum InjectedFault {
     /// C calls back twice.
     CallsBackTwice,
     /// What C was lent is never released.
@@ -31,7 +31,7 @@ pub enum Plant {
     NeverCancels,
 }
 
-impl Plant {
+impl InjectedFault {
     pub const ALL: [Self; 5] = [
         Self::CallsBackTwice,
         Self::Leaks,
@@ -59,10 +59,10 @@ pub fn turn() -> MutexGuard<'static, ()> {
 }
 
 /// One account. Open one in [`turn`].
-pub struct Ledger {
+pub struct CallbackAudit {
     tickets: Arc<[Ticket]>,
     next: AtomicUsize,
-    plant: Option<Plant>,
+    plant: Option<InjectedFault>,
     before: Counts,
 }
 
@@ -70,7 +70,7 @@ pub struct Ledger {
 #[derive(Default)]
 struct Ticket {
     inner: OnceLock<(ffi::greeting_callback, UserData)>,
-    plant: Option<Plant>,
+    plant: Option<InjectedFault>,
     callbacks: AtomicU32,
     /// That of the first callback.
     status: AtomicI32,
@@ -111,9 +111,9 @@ pub struct Submitted {
     forgets: bool,
 }
 
-impl Ledger {
+impl CallbackAudit {
     /// An account with so many places.
-    pub fn open(places: usize, plant: Option<Plant>) -> Self {
+    pub fn open(places: usize, plant: Option<InjectedFault>) -> Self {
         // From an empty table, so that the same is allocated every time. Refused where others use C meanwhile.
         let _ = greeting::shutdown();
         let ticket = || Ticket {
@@ -165,8 +165,8 @@ impl Ledger {
         };
         let buffer = vec![0; greeting::size(NAME)];
         let mine = {
-            let once = (self.plant != Some(Plant::ReleasesEarly)).then(lent);
-            let twice = (self.plant == Some(Plant::ReleasesTwice)).then(lent);
+            let once = (self.plant != Some(InjectedFault::ReleasesEarly)).then(lent);
+            let twice = (self.plant == Some(InjectedFault::ReleasesTwice)).then(lent);
             (once, twice)
         };
         let then = move |_: &CStr| {
@@ -178,8 +178,8 @@ impl Ledger {
         Ok(Submitted {
             greeting,
             index,
-            early: (self.plant == Some(Plant::ReleasesEarly)).then(lent),
-            forgets: self.plant == Some(Plant::NeverCancels),
+            early: (self.plant == Some(InjectedFault::ReleasesEarly)).then(lent),
+            forgets: self.plant == Some(InjectedFault::NeverCancels),
         })
     }
 
@@ -302,12 +302,12 @@ unsafe extern "C" fn witness(status: ffi::greeting_status, user_data: *mut c_voi
         return; // what the callback would use is gone
     }
     ticket.status.store(status, SeqCst);
-    let leaks = ticket.plant == Some(Plant::Leaks);
+    let leaks = ticket.plant == Some(InjectedFault::Leaks);
     if let Some((Some(inner), user_data)) = ticket.inner.get().filter(|_| !leaks) {
         // SAFETY: C calls it, for the first time, with what it was given.
         unsafe { inner(status, user_data.0) };
     }
-    if ticket.plant == Some(Plant::CallsBackTwice) {
+    if ticket.plant == Some(InjectedFault::CallsBackTwice) {
         // SAFETY: the same ticket.
         unsafe { witness(status, std::ptr::from_ref(ticket).cast_mut().cast()) };
     }

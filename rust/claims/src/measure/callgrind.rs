@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use zero_cost_ffi::catalogue;
 use zero_cost_ffi::compilers::Twins;
 
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 
 const SHORT: u64 = 10;
 const LONG: u64 = 110;
@@ -72,7 +72,7 @@ impl Counting {
     ///
     /// # Errors
     /// [`NotCounted::NoValgrind`].
-    pub fn start(subject: &Subject) -> Result<Self, NotCounted> {
+    pub fn start(subject: &ImageUnderTest) -> Result<Self, NotCounted> {
         let image = subject.image.path();
         Ok(Self {
             runs: [perform(image, SHORT)?, perform(image, LONG)?],
@@ -83,7 +83,7 @@ impl Counting {
     ///
     /// # Errors
     /// Whatever keeps one of them from having an exact count.
-    pub fn finish(self, subject: &Subject) -> Result<Vec<Count>, NotCounted> {
+    pub fn finish(self, subject: &ImageUnderTest) -> Result<Vec<Count>, NotCounted> {
         let image = subject.image.path();
         let [short, long] = self.runs.map(Run::finish);
         let slope = Slope {
@@ -271,7 +271,7 @@ const HEAD: &str = "\
 
 impl Record {
     /// What was counted of this image, now.
-    pub fn of(subject: &Subject, counts: Vec<Count>) -> Self {
+    pub fn of(subject: &ImageUnderTest, counts: Vec<Count>) -> Self {
         Self {
             counts,
             made_by: made_by(subject),
@@ -336,7 +336,7 @@ fn count(line: &str) -> Option<Count> {
 }
 
 /// The makers of the counted image.
-pub fn made_by(subject: &Subject) -> Vec<String> {
+pub fn made_by(subject: &ImageUnderTest) -> Vec<String> {
     let mut makers = subject.image.producers().to_vec();
     makers.extend(Twins::BY_CLANG.map(|twins| twins.compiler.to_owned()));
     makers.sort();

@@ -10,7 +10,7 @@ use barecall::{Function, Image};
 use zero_cost_ffi::catalogue::{self, Exhibit};
 use zero_cost_ffi::compilers::Twins;
 
-use crate::image_under_test::{Subject, on_show, words};
+use crate::image_under_test::{ImageUnderTest, on_show, words};
 
 /// How often the loop goes round, in two walks whose difference is the rest.
 const SHORT: u64 = 10;
@@ -77,7 +77,7 @@ pub fn exhibits() -> Vec<Exhibit> {
 ///
 /// # Errors
 /// Whatever keeps one from being built, read or walked.
-pub fn compare(subject: &Subject) -> Result<Compared, NotCompared> {
+pub fn compare(subject: &ImageUnderTest) -> Result<Compared, NotCompared> {
     let clang = clang().ok_or(NotCompared::NoClang)?;
     let folder = subject.image.path().with_file_name("below-zero");
     let with = build(&folder.join("with"), clang, true)?;

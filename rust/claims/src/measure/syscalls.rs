@@ -183,7 +183,7 @@ mod linux {
             .collect()
     }
 
-    /// Those that a brigade may call; others by number.
+    /// Those that a thread ring may call; others by number.
     fn name(number: i64) -> String {
         const NAMES: &[(i64, &str)] = &[
             (libc::SYS_read, "read"),

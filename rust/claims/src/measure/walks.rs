@@ -10,7 +10,7 @@ use barecall::Function;
 use barecall::walk::{Walk, WalkError, Walker};
 use zero_cost_ffi::{catalogue, ffi};
 
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::scenario::act::{Act, Side};
 
 /// A walk that was taken, or why it was not.
@@ -34,7 +34,7 @@ impl NotWalked {
     }
 }
 
-impl Subject {
+impl ImageUnderTest {
     /// Takes the walks of these acts, each once in the life of the judge, as many at a time as there are processors.
     pub fn walks(&self, acts: &[Act]) -> Vec<(Act, Taken)> {
         let mut taken = self.taken.borrow_mut();
@@ -152,7 +152,7 @@ pub fn at_once(walkers: Vec<Option<Walker>>) -> Vec<Option<Result<Walk, WalkErro
 
 /// The judge itself, performing.
 #[cfg(not(test))]
-fn command(subject: &Subject, act: Act) -> Command {
+fn command(subject: &ImageUnderTest, act: Act) -> Command {
     let mut program = Command::new(subject.image.path());
     program.args(["act", &act.to_string()]);
     program
@@ -160,7 +160,7 @@ fn command(subject: &Subject, act: Act) -> Command {
 
 /// The test program, performing.
 #[cfg(test)]
-fn command(subject: &Subject, act: Act) -> Command {
+fn command(subject: &ImageUnderTest, act: Act) -> Command {
     use crate::scenario::act::tests::{ACT, ARGUMENTS};
     let mut program = Command::new(subject.image.path());
     program.args(ARGUMENTS).env(ACT, act.to_string());
@@ -181,7 +181,7 @@ mod tests {
     /// As it was compiled for the tests: not optimised. `CLAIMS_REPEAT` takes every walk that many times.
     #[test]
     fn every_walk_is_the_same_in_every_repeat() {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         let often = [
             Act::new(Side::Rust, "say"),
             Act::new(Side::C, "say"),
@@ -216,7 +216,7 @@ mod tests {
     /// The task's call is walked where it was executed, not where it might have been.
     #[test]
     fn a_spawned_task_is_walked_where_its_call_is() {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         for runtime in Runtime::BOTH {
             let act = Act::new(Side::Task(runtime), "return_address");
             let (_, taken) = &subject.walks(&[act])[0];
@@ -233,7 +233,7 @@ mod tests {
     /// Each is taken once, whoever asks.
     #[test]
     fn a_walk_is_taken_once() {
-        let subject = Subject::current().expect("the test's own image");
+        let subject = ImageUnderTest::current().expect("the test's own image");
         let act = Act::new(Side::Rust, "sum");
         let first = subject.walks(&[act]);
         let again = subject.walks(&[act, act]);

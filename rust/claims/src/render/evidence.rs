@@ -13,7 +13,7 @@ use barecall::walk::Leg;
 use similar::TextDiff;
 
 use crate::claim::{Claim, Missing, TALK, Walked};
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::render::cite::{self, PROJECT, kind, sentence};
 use crate::render::html::ladder;
 use crate::render::show;
@@ -70,7 +70,7 @@ pub fn optimised() -> Result<(), Error> {
 ///
 /// # Errors
 /// When the image is not optimised, or a file cannot be read.
-pub fn compare(root: &Path, subject: &Subject, claims: &[Claim]) -> Result<Outcome, Error> {
+pub fn compare(root: &Path, subject: &ImageUnderTest, claims: &[Claim]) -> Result<Outcome, Error> {
     let proposal = propose(root, subject, claims, false)?;
     let mut text = String::new();
     for (file, old, new) in &proposal.texts {
@@ -108,7 +108,7 @@ pub fn compare(root: &Path, subject: &Subject, claims: &[Claim]) -> Result<Outco
 ///
 /// # Errors
 /// As [`compare`], and when a file cannot be written.
-pub fn accept(root: &Path, subject: &Subject, claims: &[Claim]) -> Result<Outcome, Error> {
+pub fn accept(root: &Path, subject: &ImageUnderTest, claims: &[Claim]) -> Result<Outcome, Error> {
     let proposal = propose(root, subject, claims, true)?;
     let mut text = String::new();
     for (file, old, new) in &proposal.texts {
@@ -133,7 +133,7 @@ pub fn accept(root: &Path, subject: &Subject, claims: &[Claim]) -> Result<Outcom
 
 fn propose(
     root: &Path,
-    subject: &Subject,
+    subject: &ImageUnderTest,
     claims: &[Claim],
     force: bool,
 ) -> Result<Proposal, Error> {

@@ -9,7 +9,7 @@ use zero_cost_ffi::catalogue::{self, Machine};
 
 use crate::claim::{Claim, TALK, Walked};
 use crate::go::twin;
-use crate::image_under_test::{Subject, words};
+use crate::image_under_test::{ImageUnderTest, words};
 use crate::render::cite::Citation;
 use crate::render::explain;
 use crate::render::pictures;
@@ -36,7 +36,7 @@ pub struct Full<'a> {
 }
 
 impl<'a> Full<'a> {
-    pub fn of(subject: &Subject, claim: &'a Claim) -> Self {
+    pub fn of(subject: &ImageUnderTest, claim: &'a Claim) -> Self {
         Self::with(claim, Citation::of(claim), exhibits(subject, claim.id))
     }
 
@@ -92,7 +92,7 @@ pub struct Line {
 
 /// The exhibits that a claim is about: those in tasks or the others; all, for those about levels and stacks; the
 /// machines; none, for those about other things.
-pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
+pub fn exhibits(subject: &ImageUnderTest, id: &str) -> Vec<Shown> {
     match id {
         "state-machine" => return machines(subject, catalogue::machines()),
         "right-sized" => return machines(subject, catalogue::kept()),
@@ -143,7 +143,7 @@ pub fn exhibits(subject: &Subject, id: &str) -> Vec<Shown> {
 }
 
 /// Each machine's source, and what its `poll` was compiled to.
-fn machines(subject: &Subject, machines: Vec<Machine>) -> Vec<Shown> {
+fn machines(subject: &ImageUnderTest, machines: Vec<Machine>) -> Vec<Shown> {
     machines
         .into_iter()
         .map(|machine| Shown {
@@ -202,7 +202,7 @@ fn lines(function: &Function<'_>) -> Vec<Line> {
     listing.instructions().iter().map(line).collect()
 }
 
-pub fn print(out: &mut impl Write, subject: &Subject, claim: &Claim) -> io::Result<()> {
+pub fn print(out: &mut impl Write, subject: &ImageUnderTest, claim: &Claim) -> io::Result<()> {
     let verdict = style(claim.verdict);
     writeln!(
         out,

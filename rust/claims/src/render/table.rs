@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use zero_cost_ffi::catalogue;
 
 use crate::claim::{Claim, Evidence, Verdict};
-use crate::image_under_test::{Subject, on_show, words};
+use crate::image_under_test::{ImageUnderTest, on_show, words};
 use crate::render::pictures;
 use crate::render::show;
 use crate::render::wrap::wrapped;
@@ -27,7 +27,7 @@ pub fn style(verdict: Verdict) -> Style {
     colour.on_default().bold()
 }
 
-pub fn print(out: &mut impl Write, subject: &Subject, claims: &[Claim]) -> io::Result<()> {
+pub fn print(out: &mut impl Write, subject: &ImageUnderTest, claims: &[Claim]) -> io::Result<()> {
     routes(out, subject)?;
     let width = widest(claims.iter().map(|claim| claim.id));
     writeln!(
@@ -106,7 +106,7 @@ pub fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
 }
 
 /// Each exhibit beside its twin, each control: as this image has them.
-fn routes(out: &mut impl Write, subject: &Subject) -> io::Result<()> {
+fn routes(out: &mut impl Write, subject: &ImageUnderTest) -> io::Result<()> {
     writeln!(
         out,
         "{DIM}zero-cost-ffi {}, {}{DIM:#}",

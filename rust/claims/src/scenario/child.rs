@@ -6,17 +6,17 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::image_under_test::Subject;
-use crate::scenario::machines;
-use crate::scenario::sleepers;
+use crate::image_under_test::ImageUnderTest;
+use crate::scenario::futures;
+use crate::scenario::idle_tasks;
 
 /// What the child is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errand {
     /// Run one of the talk's machines, and say what it does.
-    Machine(machines::Which),
+    Machine(futures::Which),
     /// Have so many asleep at once, and say what they take.
-    Sleep(sleepers::Kind, u64),
+    Sleep(idle_tasks::Kind, u64),
 }
 
 /// `machine greet`, `sleep tasks 1000`
@@ -59,9 +59,9 @@ impl Errand {
     /// The errand of these words.
     pub fn named(words: &[String]) -> Option<Self> {
         match words {
-            [what, which] if what == "machine" => machines::Which::named(which).map(Self::Machine),
+            [what, which] if what == "machine" => futures::Which::named(which).map(Self::Machine),
             [what, kind, count] if what == "sleep" => Some(Self::Sleep(
-                sleepers::Kind::named(kind)?,
+                idle_tasks::Kind::named(kind)?,
                 count.parse().ok()?,
             )),
             _ => None,
@@ -72,10 +72,10 @@ impl Errand {
     ///
     /// # Errors
     /// When it cannot be started, or ends before its time, as it does by itself when it takes longer than it may.
-    pub fn run(self, subject: &Subject) -> Result<Vec<String>, Error> {
+    pub fn run(self, subject: &ImageUnderTest) -> Result<Vec<String>, Error> {
         let mut command = command(subject, self);
         command.stdin(Stdio::null());
-        if matches!(self, Self::Sleep(_, count) if count >= sleepers::MANY) {
+        if matches!(self, Self::Sleep(_, count) if count >= idle_tasks::MANY) {
             // Its progress is the user's to see.
             command.stderr(Stdio::inherit());
         }
@@ -144,7 +144,7 @@ fn end_in_time(limit: Duration) {
 }
 
 #[cfg(not(test))]
-fn command(subject: &Subject, errand: Errand) -> Command {
+fn command(subject: &ImageUnderTest, errand: Errand) -> Command {
     let mut program = Command::new(subject.image.path());
     program.arg("errand").args(errand.to_string().split(' '));
     program
@@ -152,7 +152,7 @@ fn command(subject: &Subject, errand: Errand) -> Command {
 
 /// The test program, as the child.
 #[cfg(test)]
-fn command(subject: &Subject, errand: Errand) -> Command {
+fn command(subject: &ImageUnderTest, errand: Errand) -> Command {
     let mut program = Command::new(subject.image.path());
     program
         .args([
@@ -186,8 +186,8 @@ pub mod tests {
     #[test]
     fn every_errand_is_named() {
         let errands = [
-            Errand::Machine(machines::Which::Greet),
-            Errand::Sleep(sleepers::Kind::Tasks, 1000),
+            Errand::Machine(futures::Which::Greet),
+            Errand::Sleep(idle_tasks::Kind::Tasks, 1000),
         ];
         for errand in errands {
             let words: Vec<String> = errand.to_string().split(' ').map(str::to_owned).collect();

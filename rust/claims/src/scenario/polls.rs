@@ -15,7 +15,7 @@ use barecall::walk::{Walk, WalkError, Walker};
 use tokio::runtime::{Builder, Runtime};
 use zero_cost_ffi::greet;
 
-use crate::image_under_test::{self, Subject};
+use crate::image_under_test::{self, ImageUnderTest};
 use crate::measure::walks;
 
 /// What is performed: polls, and calls in each; in a task, or by a loop that takes its place.
@@ -43,7 +43,7 @@ pub enum NotCounted {
     #[error(transparent)]
     Walk(#[from] WalkError),
     #[error(transparent)]
-    Subject(#[from] image_under_test::Error),
+    ImageUnderTest(#[from] image_under_test::Error),
     #[error("one poll or call did not execute as many instructions as the next")]
     Uneven,
 }
@@ -52,7 +52,7 @@ pub enum NotCounted {
 ///
 /// # Errors
 /// When the judge cannot be walked here.
-pub fn count(subject: &Subject) -> Result<Counted, NotCounted> {
+pub fn count(subject: &ImageUnderTest) -> Result<Counted, NotCounted> {
     // Fewer than a scheduler's tick, at which it does other things too.
     const POLLS: u64 = 4;
     let walkers = [(POLLS, 1), (2 * POLLS, 1), (POLLS, 3)]
@@ -111,7 +111,7 @@ impl Polls {
     }
 
     /// A walk of it all, not taken yet.
-    fn walker(self, subject: &Subject) -> Result<Walker, NotCounted> {
+    fn walker(self, subject: &ImageUnderTest) -> Result<Walker, NotCounted> {
         let kind = if self.in_task { "task" } else { "loop" };
         let mut program = Command::new(subject.image.path());
         program

@@ -23,7 +23,7 @@ pub use folder::Error;
 
 use crate::Toolchain;
 use crate::claim::Claim;
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::render::show::Full;
 use ladder::Rung;
 
@@ -42,7 +42,7 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn of(subject: &Subject, claims: &'a [Claim]) -> Self {
+    fn of(subject: &ImageUnderTest, claims: &'a [Claim]) -> Self {
         Self {
             schema: 1,
             generator: folder::GENERATOR,
@@ -62,7 +62,7 @@ impl<'a> Report<'a> {
 ///
 /// # Errors
 /// When the folder holds anything else, or cannot be written.
-pub fn write(folder: &Path, subject: &Subject, claims: &[Claim]) -> Result<PathBuf, Error> {
+pub fn write(folder: &Path, subject: &ImageUnderTest, claims: &[Claim]) -> Result<PathBuf, Error> {
     put(folder, &Report::of(subject, claims))
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::ring::{self, Ends};
+use super::pipes::{self, Ends};
 use super::{Error, Plan, Run};
 
 /// Whether there is io_uring here.
@@ -21,17 +21,17 @@ pub fn check() -> Result<(), Error> {
     }
 }
 
-/// Runs a brigade by io_uring, on this thread.
+/// Runs a thread ring by io_uring, on this thread.
 ///
 /// # Errors
 /// When a system call, a read or a write fails.
 pub fn run(plan: &Plan) -> io::Result<Run> {
-    let ring = ring::pipes(plan.stages)?;
-    ring::lay_messages(plan, &ring)?;
+    let ring = pipes::pipes(plan.stages)?;
+    pipes::lay_messages(plan, &ring)?;
     // One that is not a power of two is rounded up by the kernel.
     let mut rings = Rings::new(u32::try_from(plan.stages.min(4096)).unwrap_or(4096))?;
     let mut rooms = vec![0_u8; plan.stages * plan.buffer];
-    let run = ring::on_this_thread(|| relay(plan, &ring, &mut rings, &mut rooms));
+    let run = pipes::on_this_thread(|| relay(plan, &ring, &mut rings, &mut rooms));
     if run.is_err() {
         // The kernel may still write to them.
         mem::forget(rooms);

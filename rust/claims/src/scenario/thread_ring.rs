@@ -1,4 +1,4 @@
-//! The bucket brigades as the judge runs them: each in a process of its own, whose system calls are counted.
+//! The thread rings as the judge runs them: each in a process of its own, whose system calls are counted.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use zero_cost_ffi::brigade::processor;
-use zero_cost_ffi::brigade::{Error, Plan, Variant};
+use zero_cost_ffi::thread_ring::processor;
+use zero_cost_ffi::thread_ring::{Error, Plan, Variant};
 
 use crate::measure::syscalls::{self, Counts, NotCounted};
 
@@ -120,7 +120,7 @@ pub fn words(variant: Variant, plan: &Plan) -> [String; 5] {
     ]
 }
 
-/// The brigade that these words tell of; `None` if they tell of none.
+/// The thread ring that these words tell of; `None` if they tell of none.
 pub fn told(words: &[String]) -> Option<(Variant, Plan)> {
     let [variant, numbers @ ..] = words else {
         return None;
@@ -138,20 +138,20 @@ pub fn told(words: &[String]) -> Option<(Variant, Plan)> {
     Some((Variant::named(variant)?, plan))
 }
 
-/// The judge itself, as a brigade.
+/// The judge itself, as a thread ring.
 fn program(variant: Variant, plan: &Plan) -> io::Result<Command> {
     let mut program = Command::new(std::env::current_exe()?);
     let words = words(variant, plan);
     #[cfg(not(test))]
-    program.arg("brigade").args(words);
+    program.arg("thread-ring").args(words);
     #[cfg(test)]
     program
         .args([
-            "scenario::brigades::tests::brigade",
+            "scenario::thread_ring::tests::thread_ring",
             "--exact",
             "--nocapture",
         ])
-        .env(tests::BRIGADE, words.join(" "));
+        .env(tests::RING, words.join(" "));
     program
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -178,12 +178,12 @@ pub fn check(claim: &str, hops: Option<u64>) -> Result<(), Error> {
 ///
 /// # Errors
 /// What it takes.
-pub fn possible(brigades: impl Iterator<Item = (Variant, Plan)>) -> Result<(), Error> {
-    let mut brigades: Vec<_> = brigades
+pub fn possible(rings: impl Iterator<Item = (Variant, Plan)>) -> Result<(), Error> {
+    let mut rings: Vec<_> = rings
         .filter(|(variant, _)| *variant != Variant::IoUring)
         .collect();
-    brigades.sort_by_key(|(_, plan)| Reverse(plan.stages));
-    brigades
+    rings.sort_by_key(|(_, plan)| Reverse(plan.stages));
+    rings
         .iter()
         .try_for_each(|(variant, plan)| plan.check(*variant))
 }
@@ -192,15 +192,15 @@ pub fn possible(brigades: impl Iterator<Item = (Variant, Plan)>) -> Result<(), E
 pub mod tests {
     use super::*;
 
-    /// Tells of the brigade that [`brigade`] is to be.
-    pub const BRIGADE: &str = "CLAIMS_BRIGADE";
+    /// Tells of the thread ring that [`thread_ring`] is to be.
+    pub const RING: &str = "CLAIMS_RING";
 
     /// The test program as the program that is counted.
     #[test]
-    fn brigade() {
-        if let Ok(text) = std::env::var(BRIGADE) {
+    fn thread_ring() {
+        if let Ok(text) = std::env::var(RING) {
             let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-            let (variant, plan) = told(&words).expect("a brigade");
+            let (variant, plan) = told(&words).expect("a thread ring");
             plan.run(variant).expect("it runs");
         }
     }

@@ -1,7 +1,7 @@
 //! The time of a hop, by all variants, with 1 to 64 messages in flight, on one processor and on any: interleaved
 //! rounds, the median and the spread of each, and as a ratio to threads in the same round.
 //!
-//! `cargo bench --bench brigade -- [HOPS]`, 20,000 if none are said. Times are reported, never asserted.
+//! `cargo bench --bench thread_ring -- [HOPS]`, 20,000 if none are said. Times are reported, never asserted.
 
 #[cfg(target_os = "linux")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    eprintln!("not checked: a brigade is Linux's");
+    eprintln!("not checked: a thread ring is Linux's");
 }
 
 #[cfg(target_os = "linux")]
@@ -18,7 +18,7 @@ mod linux {
     use std::collections::BTreeMap;
     use std::error::Error;
 
-    use zero_cost_ffi::brigade::{Plan, Variant, processor, uring};
+    use zero_cost_ffi::thread_ring::{Plan, Variant, processor, uring};
 
     const STAGES: usize = 128;
     const ROUNDS: usize = 7;

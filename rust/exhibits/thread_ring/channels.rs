@@ -1,4 +1,4 @@
-//! The same brigades without I/O: a channel in each pipe's place.
+//! The same thread rings without I/O: a channel in each pipe's place.
 
 use std::io;
 use std::sync::mpsc;
@@ -8,21 +8,21 @@ use std::time::Instant;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc as task_mpsc;
 
-use super::ring::{self, Done, MESSAGE};
+use super::pipes::{self, Done, MESSAGE};
 use super::{Error, Plan, Run, Switches, limits, tasks};
 
 fn ended() -> io::Error {
     io::ErrorKind::BrokenPipe.into()
 }
 
-/// Runs a brigade of threads with `std::sync::mpsc` channels.
+/// Runs a ring of threads with `std::sync::mpsc` channels.
 ///
 /// # Errors
 /// When a thread cannot be started.
 pub fn threads(plan: &Plan) -> Result<Run, Error> {
     let (mut senders, receivers): (Vec<_>, Vec<_>) =
         (0..plan.stages).map(|_| mpsc::channel::<u8>()).unzip();
-    let first: Vec<_> = ring::starts(plan)
+    let first: Vec<_> = pipes::starts(plan)
         .map(|stage| senders[stage].clone())
         .collect();
     senders.rotate_left(1);
@@ -57,11 +57,11 @@ pub fn threads(plan: &Plan) -> Result<Run, Error> {
             })
             .collect::<io::Result<Vec<_>>>()?;
         let (stages, _receivers): (Vec<_>, Vec<_>) = stages.into_iter().unzip();
-        Ok(ring::total(start, &stages))
+        Ok(pipes::total(start, &stages))
     })
 }
 
-/// Runs a brigade of tasks with `tokio::sync::mpsc` channels, all on this thread.
+/// Runs a ring of tasks with `tokio::sync::mpsc` channels, all on this thread.
 ///
 /// # Errors
 /// When the runtime cannot be built.
@@ -74,7 +74,7 @@ pub fn tasks(plan: &Plan) -> io::Result<Run> {
     let (mut senders, receivers): (Vec<_>, Vec<_>) = (0..plan.stages)
         .map(|_| task_mpsc::unbounded_channel::<u8>())
         .unzip();
-    for stage in ring::starts(&plan) {
+    for stage in pipes::starts(&plan) {
         senders[stage].send(MESSAGE).map_err(|_| ended())?;
     }
     senders.rotate_left(1);
@@ -91,5 +91,5 @@ pub fn tasks(plan: &Plan) -> io::Result<Run> {
             })
         })
         .collect();
-    ring::on_this_thread(|| runtime.block_on(tasks::join(stages)).map(drop))
+    pipes::on_this_thread(|| runtime.block_on(tasks::join(stages)).map(drop))
 }

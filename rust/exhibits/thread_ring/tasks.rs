@@ -7,7 +7,7 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 
-use super::ring;
+use super::pipes;
 use super::{Plan, Run};
 
 /// A stage: what a task does.
@@ -28,7 +28,7 @@ async fn stage(from: &mut Receiver, to: &mut Sender, hops: usize, buffer: usize)
     Ok(())
 }
 
-/// Runs a brigade of tasks, all on this thread.
+/// Runs a ring of tasks, all on this thread.
 ///
 /// # Errors
 /// When a system call fails.
@@ -39,8 +39,8 @@ pub fn run(plan: &Plan) -> io::Result<Run> {
     let plan = *plan;
     // Otherwise as it comes, with tokio's defaults.
     let runtime = Builder::new_current_thread().enable_io().build()?;
-    let ring = ring::pipes(plan.stages)?;
-    ring::lay_messages(&plan, &ring)?;
+    let ring = pipes::pipes(plan.stages)?;
+    pipes::lay_messages(&plan, &ring)?;
     // Tasks do not start before this thread waits for them.
     let stages = runtime.block_on(async {
         ring.into_iter()
@@ -55,7 +55,7 @@ pub fn run(plan: &Plan) -> io::Result<Run> {
             })
             .collect::<io::Result<Vec<_>>>()
     })?;
-    ring::on_this_thread(|| runtime.block_on(join(stages)).map(drop))
+    pipes::on_this_thread(|| runtime.block_on(join(stages)).map(drop))
 }
 
 /// What all the tasks returned.

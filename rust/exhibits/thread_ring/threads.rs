@@ -4,7 +4,7 @@ use std::io::{self, PipeReader, Read as _, Write as _};
 use std::thread;
 use std::time::Instant;
 
-use super::ring::{self, Done, Ends};
+use super::pipes::{self, Done, Ends};
 use super::{Error, Plan, Run, Switches, limits};
 
 /// A message that ends the stage it comes to, which hands it on: so that none waits
@@ -14,7 +14,7 @@ const END: u8 = 0;
 /// A stage: what a thread does.
 ///
 /// # Errors
-/// When a pipe fails, or the brigade ended early.
+/// When a pipe fails, or the thread ring ended early.
 fn stage(ends: &Ends, hops: usize, buffer: usize) -> io::Result<()> {
     let (mut from, mut to) = (&ends.0, &ends.1);
     let mut room = vec![0; buffer];
@@ -32,18 +32,18 @@ fn read<'a>(from: &mut &PipeReader, room: &'a mut [u8]) -> io::Result<&'a [u8]> 
     match &room[..n] {
         [] => Err(io::ErrorKind::UnexpectedEof.into()),
         messages if messages.contains(&END) => {
-            Err(io::Error::other("another stage of the brigade failed"))
+            Err(io::Error::other("another stage of the thread ring failed"))
         }
         messages => Ok(messages),
     }
 }
 
-/// Runs a brigade of threads.
+/// Runs a ring of threads.
 ///
 /// # Errors
 /// When a thread cannot be started, or a system call fails.
 pub fn run(plan: &Plan) -> Result<Run, Error> {
-    let ring = ring::pipes(plan.stages)?;
+    let ring = pipes::pipes(plan.stages)?;
     thread::scope(|scope| {
         let mut stages = Vec::with_capacity(plan.stages);
         for ends in &ring {
@@ -64,14 +64,14 @@ pub fn run(plan: &Plan) -> Result<Run, Error> {
                 Ok(started) => stages.push(started),
                 Err(error) => {
                     for started in 0..stages.len() {
-                        ring::writer_to(&ring, started).write_all(&[END])?;
+                        pipes::writer_to(&ring, started).write_all(&[END])?;
                     }
                     return Err(error);
                 }
             }
         }
         let start = Instant::now();
-        ring::lay_messages(plan, &ring)?;
+        pipes::lay_messages(plan, &ring)?;
         let stages = stages
             .into_iter()
             .map(|stage| {
@@ -80,6 +80,6 @@ pub fn run(plan: &Plan) -> Result<Run, Error> {
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
             .collect::<io::Result<Vec<_>>>()?;
-        Ok(ring::total(start, &stages))
+        Ok(pipes::total(start, &stages))
     })
 }

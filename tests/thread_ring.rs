@@ -1,4 +1,4 @@
-//! Every variant of the bucket brigade does what it says, and refuses what it cannot do.
+//! Every variant of the thread ring does what it says, and refuses what it cannot do.
 
 #![cfg(target_os = "linux")]
 
@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use zero_cost_ffi::brigade::{Error, Plan, Run, Variant, creation, processor, uring};
+use zero_cost_ffi::thread_ring::{Error, Plan, Run, Variant, creation, processor, uring};
 
 const PLAN: Plan = Plan {
     stages: 8,

@@ -1,4 +1,4 @@
-//! The brigades' counts: the same in every run, the same by strace, and said aloud where they cannot be had.
+//! The thread rings' counts: the same in every run, the same by strace, and said aloud where they cannot be had.
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
@@ -177,7 +177,7 @@ fn strace(words: &[String]) -> BTreeMap<String, [u64; 2]> {
     let status = limited(Path::new("strace"))
         .args(["-f", "-c", "-o"])
         .arg(&table)
-        .args([CLAIMS, "brigade"])
+        .args([CLAIMS, "thread-ring"])
         .args(words)
         // As the judge does it.
         .env("MALLOC_ARENA_MAX", "1")
@@ -295,9 +295,9 @@ fn too_few_threads_are_named_with_what_raises_them() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
     let program = folder.path().join("claims");
     fs::copy(CLAIMS, &program).expect("there is room");
-    // A brigade of this one: the judge of all has more to say.
+    // A thread ring of this one: the judge of all has more to say.
     let mut command = limited(&program);
-    command.args(["brigade", "threads", "64", "1", "1", "1"]);
+    command.args(["thread-ring", "threads", "64", "1", "1", "1"]);
     if root {
         command.uid(NOBODY);
     }
@@ -340,28 +340,28 @@ fn absurd_arguments_are_refused() {
             "unexpected argument",
         ),
         (
-            &["brigade", "tokio", "0", "1", "1", "1"],
+            &["thread-ring", "tokio", "0", "1", "1", "1"],
             "0 stages: it must be 2 to 100000",
         ),
         (
-            &["brigade", "tokio", "8", "5", "1", "1"],
+            &["thread-ring", "tokio", "8", "5", "1", "1"],
             "5 messages in flight: it must be 1 to 4",
         ),
         (
-            &["brigade", "tokio", "8", "0", "1", "1"],
+            &["thread-ring", "tokio", "8", "0", "1", "1"],
             "0 messages in flight",
         ),
         (
-            &["brigade", "tokio", "8", "1", "0", "1"],
+            &["thread-ring", "tokio", "8", "1", "0", "1"],
             "0 hops of a stage",
         ),
         (
-            &["brigade", "tokio", "8", "1", "1", "0"],
+            &["thread-ring", "tokio", "8", "1", "1", "0"],
             "0 bytes of buffer",
         ),
         (
-            &["brigade", "smoke", "8", "1", "1", "1"],
-            "no brigade smoke",
+            &["thread-ring", "smoke", "8", "1", "1", "1"],
+            "no thread ring smoke",
         ),
     ] {
         let output = judge(arguments).output().expect("it runs");

@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 use zero_cost_ffi::greet;
 
 use crate::claim::Measured;
-use crate::image_under_test::Subject;
+use crate::image_under_test::ImageUnderTest;
 use crate::measure::callgrind::{NotCounted, Run};
 
 const FEW: u64 = 100;
@@ -46,9 +46,9 @@ impl Kind {
         }
     }
 
-    /// `handovers/poll/100`: what, and how often.
+    /// `cross-thread/poll/100`: what, and how often.
     pub fn named(text: &str) -> Option<(Self, u64)> {
-        let (word, times) = text.strip_prefix("handovers/")?.split_once('/')?;
+        let (word, times) = text.strip_prefix("cross-thread/")?.split_once('/')?;
         let kind = Self::ALL.into_iter().find(|kind| kind.word() == word)?;
         Some((kind, times.parse().ok()?))
     }
@@ -85,9 +85,9 @@ async fn in_turns(times: u64) -> i64 {
 ///
 /// # Errors
 /// Whatever keeps callgrind from counting.
-pub fn measure(subject: &Subject) -> Result<Vec<(Kind, Measured)>, NotCounted> {
+pub fn measure(subject: &ImageUnderTest) -> Result<Vec<(Kind, Measured)>, NotCounted> {
     let start = |kind: Kind, times: u64| {
-        let what = format!("handovers/{}/{times}", kind.word());
+        let what = format!("cross-thread/{}/{times}", kind.word());
         Run::start(subject.image.path(), ["act", &what])
     };
     let mut started = Vec::new();
@@ -129,11 +129,11 @@ mod tests {
     #[test]
     fn every_kind_is_performed_by_its_name() {
         for kind in Kind::ALL {
-            let name = format!("handovers/{}/7", kind.word());
+            let name = format!("cross-thread/{}/7", kind.word());
             assert_eq!(Kind::named(&name), Some((kind, 7)));
             kind.perform(7).expect("it is performed");
         }
-        assert_eq!(Kind::named("handovers/poll"), None);
+        assert_eq!(Kind::named("cross-thread/poll"), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The bucket brigade: stages in a ring hand messages on, each by a read and a
+//! The thread ring: stages in a ring hand messages on, each by a read and a
 //! write; threads, tasks and bare kernel interfaces do the same work.
 //!
 //! A **stage** reads a message of one byte from the pipe before it and writes it to
@@ -14,16 +14,16 @@
 //! | [`uring`] | a read and a write in the rings of io_uring |
 //! | [`channels`] | a thread or a task with channels in the pipes' place: no I/O |
 //! | [`creation`] | making a thread or a task, and no more |
-//! | [`processor`] | keeping a brigade on one processor; the switches of a thread |
+//! | [`processor`] | keeping a thread ring on one processor; the switches of a thread |
 //!
 //! ```
-//! use zero_cost_ffi::brigade::{Plan, Variant};
+//! use zero_cost_ffi::thread_ring::{Plan, Variant};
 //!
 //! let plan = Plan { stages: 8, in_flight: 4, hops_each: 10, buffer: 64 };
 //! let run = plan.run(Variant::Tokio)?;
 //! assert_eq!(plan.hops(), 80);
 //! assert_eq!(run.switches.map(|switches| switches.voluntary), Some(0));
-//! # Ok::<(), zero_cost_ffi::brigade::Error>(())
+//! # Ok::<(), zero_cost_ffi::thread_ring::Error>(())
 //! ```
 
 use std::fmt;
@@ -34,15 +34,15 @@ pub mod channels;
 pub mod creation;
 pub mod epoll;
 mod limits;
+mod pipes;
 pub mod processor;
-mod ring;
 pub mod tasks;
 pub mod threads;
 pub mod uring;
 
 pub use processor::Switches;
 
-/// How large a brigade is, and how much it does.
+/// How large a thread ring is, and how much it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// Stages, and as many pipes.
@@ -202,7 +202,7 @@ impl Plan {
     }
 }
 
-/// Why a brigade did not run.
+/// Why a thread ring did not run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

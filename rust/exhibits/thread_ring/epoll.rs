@@ -3,7 +3,7 @@
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
-use super::ring::{self, Ends};
+use super::pipes::{self, Ends};
 use super::{Plan, Run};
 
 /// When epoll reports a pipe, and how it is then read.
@@ -20,19 +20,19 @@ pub enum Trigger {
     LevelTwice,
 }
 
-/// Runs a brigade in an event loop, on this thread.
+/// Runs a thread ring in an event loop, on this thread.
 ///
 /// # Errors
 /// When a system call fails.
 pub fn run(plan: &Plan, trigger: Trigger) -> io::Result<Run> {
-    let ring = ring::pipes(plan.stages)?;
+    let ring = pipes::pipes(plan.stages)?;
     let epoll = create()?;
     for (stage, (from, _)) in ring.iter().enumerate() {
-        ring::set_nonblocking(from)?;
+        pipes::set_nonblocking(from)?;
         add(&epoll, from, stage, trigger)?;
     }
-    ring::lay_messages(plan, &ring)?;
-    ring::on_this_thread(|| relay(plan, trigger, &epoll, &ring))
+    pipes::lay_messages(plan, &ring)?;
+    pipes::on_this_thread(|| relay(plan, trigger, &epoll, &ring))
 }
 
 fn relay(plan: &Plan, trigger: Trigger, epoll: &OwnedFd, ring: &[Ends]) -> io::Result<()> {
@@ -53,7 +53,7 @@ fn relay(plan: &Plan, trigger: Trigger, epoll: &OwnedFd, ring: &[Ends]) -> io::R
             // What comes to a stage that has done its part stays with it.
             let passed = messages.min(left[stage]);
             for _ in 0..passed {
-                (&*to).write_all(&[ring::MESSAGE])?;
+                (&*to).write_all(&[pipes::MESSAGE])?;
             }
             left[stage] -= passed;
             hops -= passed;

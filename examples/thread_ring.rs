@@ -1,4 +1,4 @@
-//! A bucket brigade: messages handed on by threads, tasks, epoll and io_uring. Times go to stderr.
+//! A thread ring: messages handed on by threads, tasks, epoll and io_uring. Times go to stderr.
 //!
 //! ```text
 //! 1024 hops by threads
@@ -9,8 +9,8 @@
 //! 1024 hops by task-channels
 //! ```
 //!
-//! Try `cargo run --release --example brigade -- --hops 100000 --in-flight 16 io-uring tokio threads`, and count:
-//! `strace -f -c -e read,write,epoll_wait target/release/examples/brigade --hops 100000 tokio`.
+//! Try `cargo run --release --example thread_ring -- --hops 100000 --in-flight 16 io-uring tokio threads`, and count:
+//! `strace -f -c -e read,write,epoll_wait target/release/examples/thread_ring --hops 100000 tokio`.
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -25,14 +25,14 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    eprintln!("not checked: a brigade is Linux's");
+    eprintln!("not checked: a thread ring is Linux's");
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use zero_cost_ffi::brigade::{Plan, Variant, processor};
+    use zero_cost_ffi::thread_ring::{Plan, Variant, processor};
 
-    const USAGE: &str = "usage: brigade [--hops N] [--stages N] [--in-flight N] [--buffer BYTES] [--pinned] [VARIANT…]";
+    const USAGE: &str = "usage: thread_ring [--hops N] [--stages N] [--in-flight N] [--buffer BYTES] [--pinned] [VARIANT…]";
 
     /// Runs what the words ask for.
     pub fn run(words: impl Iterator<Item = String>) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! One processor for a whole brigade, and the switches of a thread.
+//! One processor for a whole thread ring, and the switches of a thread.
 
 use std::io;
 use std::iter::Sum;
