@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How a call gets from a function to a symbol.
 ///
 /// ```
@@ -9,7 +11,8 @@ use std::fmt;
 /// assert!(Route::Got.is_bare() && !Route::Plt.is_bare());
 /// assert_eq!("thunk".parse(), Ok(Route::Thunk));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Route {
     /// `call rel32` (`bl`) to the symbol itself.
     Direct,

@@ -27,7 +27,7 @@ impl Toolchain {
     pub fn of(subject: &ImageUnderTest) -> Self {
         Self {
             made_by: subject.image.producers().to_vec(),
-            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            target: target(),
         }
     }
 }
@@ -151,6 +151,12 @@ impl ImageUnderTest {
             .into_iter()
             .find(|call| call.at() + call.bytes().len() as u64 == behind)
     }
+}
+
+/// Architecture and system: `x86_64-linux`.
+#[must_use]
+pub fn target() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
 }
 
 fn address(entry: *const ()) -> u64 {

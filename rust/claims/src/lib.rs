@@ -10,10 +10,12 @@
 pub mod baseline;
 pub mod claim;
 pub mod claims;
+pub mod evaluation;
 pub mod go;
 pub mod image_under_test;
 pub mod measure;
 pub mod render;
+pub mod report;
 pub mod scenario;
 #[cfg(test)]
 #[path = "../../barecall/tests/support/mod.rs"]
