@@ -77,9 +77,9 @@ fn gone(go: Result<&Program, &NoGo>, folder: &Path) -> GoEvidence {
 /// The same call in tasks, directly and by `spawn_blocking`; or why that cannot be seen here.
 #[cfg(target_os = "linux")]
 fn tasks() -> Result<[Tasks; 2], String> {
-    use crate::measure::blocked::{Calls, TICKS, in_tasks};
-    let of = |how| {
-        in_tasks(CALLS, how)
+    use crate::measure::blocked::{CallSite, TICKS, in_tasks};
+    let of = |site| {
+        in_tasks(CALLS, site)
             .map(|found| Tasks {
                 in_c: found.in_c,
                 rounds: found.rounds,
@@ -88,7 +88,7 @@ fn tasks() -> Result<[Tasks; 2], String> {
             })
             .map_err(|error| error.to_string())
     };
-    Ok([of(Calls::Directly)?, of(Calls::OnThreadsOfTheirOwn)?])
+    Ok([of(CallSite::Poll)?, of(CallSite::BlockingThread)?])
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -15,7 +15,8 @@ use crate::go::phase::{self, Phase, Phases};
 use crate::go::program::Program;
 use crate::go::record::{self, Record};
 use crate::image_under_test::ImageUnderTest;
-use crate::scenario::act::{Act, Side};
+use crate::report::Side;
+use crate::scenario::call::CallScenario;
 
 pub const STATEMENT: Statement = Statement {
     id: "cgo-crosses-its-runtime",
@@ -152,7 +153,7 @@ fn at_rest(path: &Path) -> Vec<String> {
 
 fn judge(subject: &ImageUnderTest, gone: GoEvidence) -> Claim {
     let mut evaluation = Evaluation::default();
-    let rust = ["add_one", "say_cstr", "visit"].map(|name| Act::new(Side::Rust, name));
+    let rust = ["add_one", "say_cstr", "visit"].map(|name| CallScenario::new(Side::Rust, name));
     evaluation.walk_bare(subject, &rust);
     for exhibit in plain() {
         if rust.iter().any(|act| act.name == exhibit.name) {

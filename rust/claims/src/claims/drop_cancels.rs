@@ -14,7 +14,7 @@ use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Measured, Missing, Talk, Verdict};
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
-use crate::scenario::act::Runtime;
+use crate::scenario::call::Runtime;
 
 pub const STATEMENT: Statement = Statement {
     id: "drop-cancels",
@@ -100,8 +100,8 @@ fn check(subject: &ImageUnderTest) -> Claim {
         }),
     }
     if missing.is_empty() {
-        for plant in InjectedFault::ALL {
-            match control(plant) {
+        for fault in InjectedFault::ALL {
+            match control(fault) {
                 Ok(()) => evaluation.add("controls", 1, "faults"),
                 Err(why) => evaluation.findings.push(why),
             }
@@ -164,55 +164,55 @@ fn check(subject: &ImageUnderTest) -> Claim {
     }
 }
 
-/// Whether the same account finds a fault that is planted.
-fn control(plant: InjectedFault) -> Result<(), String> {
-    let balance = balance(Some(plant), &[Point::Unpolled], 1).map_err(|error| error.to_string())?;
+/// Whether the same audit finds an injected fault.
+fn control(fault: InjectedFault) -> Result<(), String> {
+    let balance = balance(Some(fault), &[Point::Unpolled], 1).map_err(|error| error.to_string())?;
     let seen = balance
         .faults
         .iter()
-        .any(|fault| fault.contains(plant.words()));
+        .any(|found| found.contains(fault.as_str()));
     if seen {
         Ok(())
     } else {
         Err(format!(
-            "control {plant:?}: expected `{}`, found {:?}: the account does not see it",
-            plant.words(),
+            "control {fault:?}: expected `{}`, found {:?}: the audit does not see it",
+            fault.as_str(),
             balance.faults
         ))
     }
 }
 
-/// Drops so many at each of these points, and balances the account.
-fn balance(plant: Option<InjectedFault>, points: &[Point], times: usize) -> Result<Balance, Error> {
+/// Drops so many at each of these points, and balances the audit.
+fn balance(fault: Option<InjectedFault>, points: &[Point], times: usize) -> Result<Balance, Error> {
     let _turn = turn();
-    let ledger = Arc::new(CallbackAudit::open(points.len() * times, plant));
+    let audit = Arc::new(CallbackAudit::open(points.len() * times, fault));
     for point in points {
         match point {
-            Point::InTask(runtime) => in_task(&ledger, *runtime, times)?,
-            _ => (0..times).try_for_each(|time| drop_at(&ledger, *point, time, plant))?,
+            Point::InTask(runtime) => in_task(&audit, *runtime, times)?,
+            _ => (0..times).try_for_each(|time| drop_at(&audit, *point, time, fault))?,
         }
     }
     // The tasks are over: nobody else has it.
-    Ok(Arc::into_inner(ledger).map_or_else(Balance::default, |ledger| ledger.settle(PATIENCE)))
+    Ok(Arc::into_inner(audit).map_or_else(Balance::default, |audit| audit.settle(PATIENCE)))
 }
 
 fn drop_at(
-    ledger: &CallbackAudit,
+    audit: &CallbackAudit,
     point: Point,
     time: usize,
-    plant: Option<InjectedFault>,
+    fault: Option<InjectedFault>,
 ) -> Result<(), Error> {
     let delay = match point {
         Point::CalledBackInStart => Duration::ZERO,
         Point::Racing => Duration::from_micros(20),
         Point::CalledBack | Point::Taken => SHORT,
         // Nobody will cancel it.
-        _ if plant == Some(InjectedFault::NeverCancels) => SHORT,
+        _ if fault == Some(InjectedFault::NeverCancels) => SHORT,
         _ => LONG,
     };
-    let mut submitted = ledger.submit(delay)?;
+    let mut submitted = audit.submit(delay)?;
     if matches!(point, Point::Unpolled | Point::Polled | Point::Cancelled) {
-        ledger.must_be_cancelled(submitted.index);
+        audit.must_be_cancelled(submitted.index);
     }
     match point {
         Point::CalledBackInStart | Point::Unpolled | Point::InTask(_) => {}
@@ -224,7 +224,7 @@ fn drop_at(
             }
         }
         Point::CalledBack => {
-            while !ledger.is_called_back(submitted.index) {
+            while !audit.is_called_back(submitted.index) {
                 thread::yield_now();
             }
         }
@@ -239,12 +239,12 @@ fn drop_at(
 }
 
 /// The same as [`Point::Polled`], in a task.
-fn in_task(ledger: &Arc<CallbackAudit>, runtime: Runtime, times: usize) -> Result<(), Error> {
-    let ledger = Arc::clone(ledger);
+fn in_task(audit: &Arc<CallbackAudit>, runtime: Runtime, times: usize) -> Result<(), Error> {
+    let audit = Arc::clone(audit);
     let task = async move {
         for _ in 0..times {
-            let mut submitted = ledger.submit(LONG)?;
-            ledger.must_be_cancelled(submitted.index);
+            let mut submitted = audit.submit(LONG)?;
+            audit.must_be_cancelled(submitted.index);
             poll_fn(|cx| Poll::Ready(Pin::new(&mut submitted.greeting).poll(cx).is_pending()))
                 .await;
             submitted.drop_now();
@@ -297,8 +297,8 @@ mod tests {
 
     #[test]
     fn every_planted_fault_is_seen() {
-        for plant in InjectedFault::ALL {
-            control(plant).unwrap_or_else(|why| panic!("{why}"));
+        for fault in InjectedFault::ALL {
+            control(fault).unwrap_or_else(|why| panic!("{why}"));
         }
     }
 
@@ -306,12 +306,12 @@ mod tests {
     #[test]
     fn without_a_fault_none_is_seen() {
         let balance = balance(None, &[Point::Unpolled], 1).expect("C starts it");
-        for plant in InjectedFault::ALL {
+        for fault in InjectedFault::ALL {
             assert!(
                 !balance
                     .faults
                     .iter()
-                    .any(|fault| fault.contains(plant.words()))
+                    .any(|found| found.contains(fault.as_str()))
             );
         }
     }

@@ -13,8 +13,8 @@ use crate::claim::{
 use crate::go::goroutines;
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::limits;
-use crate::scenario::child::{self, Errand};
-use crate::scenario::idle_tasks::{Cell, Kind, MANY, Taken};
+use crate::scenario::idle_tasks::{Cell, Footprint, Idle, MANY, Sleeper};
+use crate::scenario::{Scenario, child};
 
 pub const STATEMENT: Statement = Statement {
     id: "million-tasks",
@@ -52,9 +52,9 @@ fn sizes(first: u64, last: u64) -> Vec<u64> {
 /// What was counted and measured, by number.
 #[derive(Default)]
 struct Found {
-    tasks: Vec<Taken>,
+    tasks: Vec<Footprint>,
     cells: Vec<Cell>,
-    threads: Vec<Taken>,
+    threads: Vec<Footprint>,
     goroutines: Vec<goroutines::Taken>,
     /// Whether those were counted now, or by whom and when.
     goroutines_on_file: Option<String>,
@@ -64,20 +64,11 @@ struct Found {
 fn check(subject: &ImageUnderTest) -> Claim {
     let most = subject.tasks.unwrap_or(TASKS);
     let mut found = Found::default();
-    let sleep = |kind, count| -> Result<Vec<String>, child::Error> {
-        if count >= MANY {
-            let _ = writeln!(io::stderr(), "million-tasks: {count} {}", Kind::word(kind));
-        }
-        Errand::Sleep(kind, count).run(subject)
-    };
     let counted = sizes(1000, most).into_iter().try_for_each(|count| {
-        let lines = sleep(Kind::Tasks, count)?;
-        found
-            .tasks
-            .push(said(Errand::Sleep(Kind::Tasks, count), &lines)?);
+        found.tasks.push(asleep(Sleeper::Tasks, count)?);
         Ok::<(), child::Error>(())
     });
-    let cells = sleep(Kind::Cells, 0).and_then(|lines| said(Errand::Sleep(Kind::Cells, 0), &lines));
+    let cells = asleep(Sleeper::Cells, 0);
     let not_counted = match (counted, cells) {
         (Ok(()), Ok(cells)) => {
             found.cells = cells;
@@ -85,20 +76,18 @@ fn check(subject: &ImageUnderTest) -> Claim {
         }
         (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
     };
-    threads(&mut found, most, subject.tasks.is_some(), sleep);
+    threads(&mut found, most, subject.tasks.is_some(), asleep);
     goroutines(&mut found, subject.tasks);
     judge(subject, &found, not_counted)
 }
 
-/// The one line that a child says.
-fn said<T: serde::de::DeserializeOwned>(
-    errand: Errand,
-    lines: &[String],
-) -> Result<T, child::Error> {
-    serde_json::from_str(&lines.concat()).map_err(|error| child::Error::Said {
-        errand,
-        why: error.to_string(),
-    })
+/// Has a child have so many asleep at once, and returns what that took.
+fn asleep<T: serde::de::DeserializeOwned>(what: Sleeper, count: u64) -> Result<T, child::Error> {
+    let scenario = Scenario::Idle(Idle { what, count });
+    if scenario.shows_progress() {
+        let _ = writeln!(io::stderr(), "million-tasks: {count} {}", what.as_str());
+    }
+    child::measure(scenario)
 }
 
 /// For comparison: fewer of them, since they cost more; all there may be when more tasks are asked for.
@@ -106,7 +95,7 @@ fn threads(
     found: &mut Found,
     most: u64,
     asked: bool,
-    sleep: impl Fn(Kind, u64) -> Result<Vec<String>, child::Error>,
+    asleep: impl Fn(Sleeper, u64) -> Result<Footprint, child::Error>,
 ) {
     let most = most.min(if asked { THREADS } else { 100 });
     let mut why = limits::threads(limits::of_threads(), most)
@@ -114,9 +103,7 @@ fn threads(
         .map(|error| error.to_string());
     for count in sizes(10, most) {
         if why.is_none() {
-            let taken = sleep(Kind::Threads, count)
-                .and_then(|lines| said(Errand::Sleep(Kind::Threads, count), &lines));
-            match taken {
+            match asleep(Sleeper::Threads, count) {
                 Ok(taken) => found.threads.push(taken),
                 Err(error) => why = Some(error.to_string()),
             }
@@ -283,7 +270,7 @@ fn conditions(found: &Found) -> Vec<String> {
 }
 
 /// As many allocations as tasks, asleep at once, ended and given back.
-fn one_allocation_each(evaluation: &mut Evaluation, taken: &Taken) {
+fn one_allocation_each(evaluation: &mut Evaluation, taken: &Footprint) {
     let count = taken.count;
     evaluation.add(
         format!("allocations for {count} tasks"),
@@ -311,7 +298,7 @@ fn one_allocation_each(evaluation: &mut Evaluation, taken: &Taken) {
 }
 
 /// As many bytes a task however many there are, and no less than its future takes.
-fn flat(evaluation: &mut Evaluation, taken: &[Taken]) {
+fn flat(evaluation: &mut Evaluation, taken: &[Footprint]) {
     evaluation.add("bytes of a task's future", nap::bytes() as u64, "bytes");
     let Some(first) = taken.first() else {
         return;
@@ -618,8 +605,8 @@ mod tests {
     }
 
     /// As a task of 256 bytes takes, each time.
-    fn taken(count: u64) -> Taken {
-        Taken {
+    fn taken(count: u64) -> Footprint {
+        Footprint {
             count,
             asleep: count,
             allocations: count,
@@ -779,10 +766,13 @@ mod tests {
     #[test]
     fn without_threads_the_tasks_are_counted() {
         let mut found = Found::default();
-        let errand = Errand::Sleep(Kind::Threads, 10);
+        let scenario = Scenario::Idle(Idle {
+            what: Sleeper::Threads,
+            count: 10,
+        });
         threads(&mut found, 100, false, |_, _| {
             Err(child::Error::Start {
-                errand,
+                scenario,
                 source: io::Error::from(io::ErrorKind::WouldBlock),
             })
         });

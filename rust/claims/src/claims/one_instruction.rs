@@ -3,7 +3,8 @@
 use super::{Evaluation, Rests, Statement, live, plain, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
 use crate::image_under_test::ImageUnderTest;
-use crate::scenario::act::{Act, Side};
+use crate::report::Side;
+use crate::scenario::call::CallScenario;
 
 pub const STATEMENT: Statement = Statement {
     id: "one-instruction",
@@ -17,9 +18,9 @@ fn check(subject: &ImageUnderTest) -> Claim {
         evaluation.bare(subject, &exhibit);
     }
     evaluation.controls(subject);
-    let acts: Vec<Act> = plain()
+    let acts: Vec<CallScenario> = plain()
         .iter()
-        .map(|exhibit| Act::new(Side::Rust, exhibit.name))
+        .map(|exhibit| CallScenario::new(Side::Rust, exhibit.name))
         .collect();
     evaluation.walk_bare(subject, &acts);
     let rests = Rests::OnImage;

@@ -9,8 +9,9 @@ use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
 use crate::image_under_test::ImageUnderTest;
-use crate::measure::syscalls::{Calls, Counts};
-use crate::scenario::thread_ring::{self, Case, HOPS};
+use crate::measure::missing::MissingTool as _;
+use crate::measure::syscalls::{SyscallCount, SyscallCounts};
+use crate::measure::thread_ring::{self, Case, HOPS};
 
 pub const STATEMENT: Statement = Statement {
     id: "reads-per-message",
@@ -57,12 +58,12 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// What a case is to call in [`HOPS`] hops, by name: at least, and at most.
-type Expected = BTreeMap<&'static str, (Calls, Calls)>;
+type Expected = BTreeMap<&'static str, (SyscallCount, SyscallCount)>;
 
 fn expected(case: &Case) -> Expected {
     let hops = i64::try_from(HOPS).unwrap_or(i64::MAX);
     let waits = hops / i64::try_from(case.in_flight).unwrap_or(1);
-    let exactly = |made, again| (Calls { made, again }, Calls { made, again });
+    let exactly = |made, again| (SyscallCount { made, again }, SyscallCount { made, again });
     let read_once = exactly(hops, 0);
     let read_twice = exactly(2 * hops, hops);
     let of = |read, waits| {
@@ -88,7 +89,7 @@ fn expected(case: &Case) -> Expected {
                 edge,
                 (
                     least,
-                    Calls {
+                    SyscallCount {
                         made: 2 * waits,
                         again: 0,
                     },
@@ -116,7 +117,7 @@ const OF_THREADS: [&str; 7] = [
 ];
 
 /// What is otherwise than is claimed.
-fn faults(case: &Case, counts: &Counts) -> Vec<String> {
+fn faults(case: &Case, counts: &SyscallCounts) -> Vec<String> {
     let expected = expected(case);
     let mut names: Vec<&str> = counts.keys().map(String::as_str).collect();
     if case.variant == Variant::Threads {
@@ -148,7 +149,7 @@ fn faults(case: &Case, counts: &Counts) -> Vec<String> {
 /// What was counted, or why nothing was.
 #[derive(Default)]
 struct Counted {
-    counts: Vec<(Case, Counts)>,
+    counts: Vec<(Case, SyscallCounts)>,
     missing: Vec<Missing>,
     findings: Vec<String>,
 }
@@ -173,7 +174,7 @@ fn count(mut cases: Vec<Case>) -> Counted {
     }
     match thread_ring::counts(&cases) {
         Ok(counts) => counted.counts = counts,
-        Err(error) if error.is_environment() => counted.missing.push(Missing {
+        Err(error) if error.missing_tool().is_some() => counted.missing.push(Missing {
             what: "ptrace",
             why: error.to_string(),
         }),
@@ -262,7 +263,7 @@ fn judge(subject: &ImageUnderTest, counted: Counted) -> Claim {
 }
 
 /// `reads per message: threads 1, tokio 2 (1-byte buffer) or 1 (64-byte), …`
-fn found(counts: &[(Case, Counts)], missing: &[Missing]) -> String {
+fn found(counts: &[(Case, SyscallCounts)], missing: &[Missing]) -> String {
     if counts.is_empty() {
         let why: Vec<&str> = missing.iter().map(|missing| missing.why.as_str()).collect();
         return format!("not counted: {}", why.join("; "));
@@ -330,11 +331,11 @@ fn conditions(missing: &[Missing]) -> Vec<String> {
     lacking.chain(always.map(str::to_owned)).collect()
 }
 
-fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
+fn charts(counts: &[(Case, SyscallCounts)]) -> Vec<Chart> {
     if counts.is_empty() {
         return Vec::new();
     }
-    let chart = |id, title, y, of: fn(&Case, &Counts) -> i64| Chart {
+    let chart = |id, title, y, of: fn(&Case, &SyscallCounts) -> i64| Chart {
         id,
         title,
         x: Some(Axis {
@@ -368,7 +369,7 @@ fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
             .filter(|series| !series.points.is_empty())
             .collect(),
     };
-    let all = |case: &Case, counts: &Counts| {
+    let all = |case: &Case, counts: &SyscallCounts| {
         let expected = expected(case);
         let counted = counts
             .iter()
@@ -384,7 +385,7 @@ fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
         ),
         chart(
             "reads-per-hop",
-            "Calls of read(2) per hop",
+            "SyscallCount of read(2) per hop",
             "reads",
             |_, counts| counts.get("read").map_or(0, |calls| calls.made),
         ),
@@ -395,7 +396,7 @@ fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
 mod tests {
     use super::*;
 
-    fn counted(variant: Variant) -> (Case, Counts) {
+    fn counted(variant: Variant) -> (Case, SyscallCounts) {
         let case = Case {
             variant,
             in_flight: 1,
@@ -407,7 +408,7 @@ mod tests {
         (case, counts)
     }
 
-    fn judged(counts: Vec<(Case, Counts)>) -> Claim {
+    fn judged(counts: Vec<(Case, SyscallCounts)>) -> Claim {
         let subject = ImageUnderTest::current().expect("the test's own image");
         judge(
             &subject,
@@ -465,7 +466,7 @@ mod tests {
         for variant in [Variant::Threads, Variant::Tokio] {
             let (case, mut counts) = counted(variant);
             assert_eq!(faults(&case, &counts), Vec::<String>::new());
-            counts.insert("epoll_ctl".to_owned(), Calls { made: 1, again: 0 });
+            counts.insert("epoll_ctl".to_owned(), SyscallCount { made: 1, again: 0 });
             assert_eq!(judged(vec![(case, counts)]).verdict, Verdict::DoesNotHold);
         }
     }

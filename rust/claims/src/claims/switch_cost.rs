@@ -10,7 +10,7 @@ use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Talk, Verdict,
 };
 use crate::image_under_test::ImageUnderTest;
-use crate::scenario::thread_ring::{self, Case};
+use crate::measure::thread_ring::{self, Case};
 
 pub const STATEMENT: Statement = Statement {
     id: "switch-cost",

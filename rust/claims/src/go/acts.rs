@@ -1,14 +1,12 @@
 //! What is walked of the program in Go: each call, and what was counted on its way.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use barecall::walk::{Walk, WalkError, Walker};
 
 use super::program::Program;
 use crate::go::phase::{Phase, Phases};
+use crate::measure::parallel;
 
 /// One call of the program in Go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,25 +270,5 @@ pub fn walk_undisturbed(walker: impl Fn() -> Walker) -> Result<Walk, WalkError> 
 
 /// Takes the walk of each, as many at a time as there are processors.
 pub fn walk(program: &Program, acts: &[GoAct]) -> Vec<Result<Walk, WalkError>> {
-    let results: Vec<Mutex<Option<Result<Walk, WalkError>>>> =
-        acts.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    let at_once = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..at_once.min(acts.len()) {
-            scope.spawn(|| {
-                while let Some((act, result)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    acts.get(index).zip(results.get(index))
-                } {
-                    let walk = walk_undisturbed(|| act.walker(program));
-                    *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(walk);
-                }
-            });
-        }
-    });
-    results
-        .into_iter()
-        .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
-        .collect()
+    parallel::map(acts, |act| walk_undisturbed(|| act.walker(program)))
 }

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use barecall::walk::Walk;
 use serde::{Deserialize, Serialize};
 
 use super::program::Program;
 use crate::go::phase::Phases;
+use crate::measure::process;
 
 /// The target that evidence is recorded for.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -83,32 +83,7 @@ pub fn blocked(program: &Program, calls: u64) -> Result<Blocked, String> {
     let mut command = program.command("blocked");
     // Preemption as usual: nothing is counted here.
     command.env_remove("GODEBUG");
-    let mut child = command
-        .arg(calls.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let started = Instant::now();
-    // A line or two: neither pipe can fill up.
-    while child
-        .try_wait()
-        .map_err(|error| error.to_string())?
-        .is_none()
-    {
-        if started.elapsed() > LIMIT {
-            // It has ended already if this fails.
-            let _ = child.kill();
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let output = child
-        .wait_with_output()
-        .map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{}: {}", output.status, said.trim()));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
+    command.arg(calls.to_string());
+    let stdout = process::stdout(&mut command, LIMIT).map_err(|error| error.to_string())?;
+    serde_json::from_str(&stdout).map_err(|error| error.to_string())
 }
