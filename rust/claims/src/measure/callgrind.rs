@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Output};
 use std::thread::{self, JoinHandle};
 
-use zero_cost_ffi::catalogue;
+use barecall::Function;
+use zero_cost_ffi::catalogue::{self, Exhibit};
 use zero_cost_ffi::compilers::Twins;
 
 use super::missing::MissingTool;
@@ -95,40 +96,39 @@ impl Counting {
             short: own(&short?, image),
             long: own(&long?, image),
         };
-        let exhibits = catalogue::exhibits();
-        let pairs = exhibits
-            .iter()
-            .filter_map(|exhibit| Some((exhibit, exhibit.twin?)));
-        pairs
-            .map(|(exhibit, twin)| {
+        let count = |exhibit: &Exhibit, twin: &str| {
+            let of_function = |function: Option<Function<'_>>| {
                 let unseen = || Error::Unseen(exhibit.path.to_owned());
-                let function = subject.exhibit(exhibit).ok_or_else(unseen)?;
-                let own = slope.of(function.mangled().ok_or_else(unseen)?)?;
-                let (called_back, calls_back) = match exhibit.name {
-                    "for_each" => {
-                        let visit = subject.image.function("zero_cost_ffi::callback::visit");
-                        let visit = visit
-                            .ok()
-                            .and_then(|visit| Some(slope.of(visit.mangled()?)));
-                        (visit.ok_or_else(unseen)??, Some("add_to"))
-                    }
-                    _ => (0, None),
-                };
-                let theirs = |suffix: &str| -> Result<u64, Error> {
-                    let names = [Some(twin), calls_back];
-                    names
-                        .into_iter()
-                        .flatten()
-                        .map(|name| slope.of(&format!("{name}{suffix}")))
-                        .sum()
-                };
-                Ok(InstructionCounts {
-                    name: exhibit.name.to_owned(),
-                    rust: own + called_back,
-                    c: theirs("")?,
-                    clang: Twins::BY_CLANG.map(|_| theirs("_by_clang")).transpose()?,
-                })
+                slope.of(function.and_then(|it| it.mangled()).ok_or_else(unseen)?)
+            };
+            let mut rust = of_function(subject.exhibit(exhibit))?;
+            let mut names = vec![twin];
+            // And what C calls back.
+            if exhibit.name == "for_each" {
+                rust += of_function(
+                    subject
+                        .image
+                        .function("zero_cost_ffi::callback::visit")
+                        .ok(),
+                )?;
+                names.push("add_to");
+            }
+            let c = |suffix: &str| -> Result<u64, Error> {
+                let mut each = names
+                    .iter()
+                    .map(|name| slope.of(&format!("{name}{suffix}")));
+                each.try_fold(0, |sum, count| Ok(sum + count?))
+            };
+            Ok(InstructionCounts {
+                name: exhibit.name.to_owned(),
+                rust,
+                c: c("")?,
+                clang: Twins::BY_CLANG.map(|_| c("_by_clang")).transpose()?,
             })
+        };
+        catalogue::exhibits()
+            .iter()
+            .filter_map(|exhibit| Some(count(exhibit, exhibit.twin?)))
             .collect()
     }
 }
@@ -183,8 +183,9 @@ impl Run {
     }
 }
 
-/// Of a run's output.
-fn total(text: &str) -> Option<u64> {
+/// The total of a run's output.
+#[must_use]
+pub fn total(text: &str) -> Option<u64> {
     text.lines()
         .find_map(|line| line.strip_prefix("totals: "))?
         .trim()
@@ -194,7 +195,8 @@ fn total(text: &str) -> Option<u64> {
 
 /// Reads callgrind's output (Valgrind manual, "Callgrind Format Specification"): a function's own instructions stand
 /// in lines of position and cost; the line behind `calls=` is its callee's.
-fn own(text: &str, image: &Path) -> BTreeMap<String, u64> {
+#[must_use]
+pub fn own(text: &str, image: &Path) -> BTreeMap<String, u64> {
     let mut own = BTreeMap::new();
     let image = image.to_string_lossy();
     let (mut here, mut function, mut is_callee) = (false, "", false);
@@ -220,14 +222,17 @@ fn own(text: &str, image: &Path) -> BTreeMap<String, u64> {
 }
 
 /// Own instructions of each function in the short and in the long run.
-struct Slope {
-    short: BTreeMap<String, u64>,
-    long: BTreeMap<String, u64>,
+pub struct Slope {
+    pub short: BTreeMap<String, u64>,
+    pub long: BTreeMap<String, u64>,
 }
 
 impl Slope {
     /// Of one call.
-    fn of(&self, name: &str) -> Result<u64, Error> {
+    ///
+    /// # Errors
+    /// When the function is not in both, or executes no whole number each time.
+    pub fn of(&self, name: &str) -> Result<u64, Error> {
         let unseen = || Error::Unseen(name.to_owned());
         let short = *self.short.get(name).ok_or_else(unseen)?;
         let long = *self.long.get(name).ok_or_else(unseen)?;
@@ -330,62 +335,4 @@ pub fn made_by(subject: &ImageUnderTest) -> Vec<String> {
     makers.sort();
     makers.dedup();
     makers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OUTPUT: &str = "\
-events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n0 5566\n0 10\n\nob=/libc\nfn=say\n0 7\n\ntotals: 5603\n";
-
-    /// A callee's instructions are not the caller's, nor is another image's function that has its name.
-    #[test]
-    fn own_instructions_are_told_from_a_callees() {
-        let own = own(OUTPUT, Path::new("/image"));
-        assert_eq!(
-            own.into_iter().collect::<Vec<_>>(),
-            [("say".to_owned(), 30)]
-        );
-    }
-
-    #[test]
-    fn the_total_is_of_all_files() {
-        assert_eq!(total(OUTPUT), Some(5603));
-        assert_eq!(total("events: Ir\n"), None);
-    }
-
-    /// A function that is not there, does nothing more in more calls, or not the same in each, has no count.
-    #[test]
-    fn what_has_no_exact_slope_is_not_counted() {
-        let run = |cost: u64| BTreeMap::from([("say".to_owned(), cost)]);
-        let slope = |short, long| Slope {
-            short: run(short),
-            long: run(long),
-        };
-        assert_eq!(slope(25, 225).of("say").ok(), Some(2));
-        assert!(matches!(
-            slope(25, 226).of("say"),
-            Err(Error::Uneven { .. })
-        ));
-        assert!(matches!(slope(25, 25).of("say"), Err(Error::Uneven { .. })));
-        assert!(matches!(slope(25, 225).of("sum"), Err(Error::Unseen(_))));
-    }
-
-    #[test]
-    fn a_record_is_read_as_it_was_written() {
-        let count = |name: &str, clang| InstructionCounts {
-            name: name.to_owned(),
-            rust: 2,
-            c: 13,
-            clang,
-        };
-        let record = Record {
-            counts: vec![count("say", Some(3)), count("add_one", None)],
-            made_by: vec!["rustc version 1.95.0".to_owned(), "GCC: 12".to_owned()],
-            date: "2026-11-24".to_owned(),
-        };
-        assert_eq!(Record::parse(&record.to_text()), Ok(record));
-        assert_eq!(Record::parse("say 1 2"), Err("say 1 2".to_owned()));
-    }
 }

@@ -273,3 +273,82 @@ mod walks {
         assert!(Rc::ptr_eq(&first[0].1, &again[1].1));
     }
 }
+
+mod callgrind {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use claims::measure::callgrind::{Error, InstructionCounts, Record, Slope, own, total};
+
+    const OUTPUT: &str = "\
+events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n0 5566\n0 10\n\nob=/libc\nfn=say\n0 7\n\ntotals: 5603\n";
+
+    /// A callee's instructions are not the caller's, nor is another image's function that has its name.
+    #[test]
+    fn own_instructions_are_told_from_a_callees() {
+        let own = own(OUTPUT, Path::new("/image"));
+        assert_eq!(
+            own.into_iter().collect::<Vec<_>>(),
+            [("say".to_owned(), 30)]
+        );
+    }
+
+    #[test]
+    fn the_total_is_of_all_files() {
+        assert_eq!(total(OUTPUT), Some(5603));
+        assert_eq!(total("events: Ir\n"), None);
+    }
+
+    /// A function that is not there, does nothing more in more calls, or not the same in each, has no count.
+    #[test]
+    fn what_has_no_exact_slope_is_not_counted() {
+        let run = |cost: u64| BTreeMap::from([("say".to_owned(), cost)]);
+        let slope = |short, long| Slope {
+            short: run(short),
+            long: run(long),
+        };
+        assert_eq!(slope(25, 225).of("say").ok(), Some(2));
+        assert!(matches!(
+            slope(25, 226).of("say"),
+            Err(Error::Uneven { .. })
+        ));
+        assert!(matches!(slope(25, 25).of("say"), Err(Error::Uneven { .. })));
+        assert!(matches!(slope(25, 225).of("sum"), Err(Error::Unseen(_))));
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let count = |name: &str, clang| InstructionCounts {
+            name: name.to_owned(),
+            rust: 2,
+            c: 13,
+            clang,
+        };
+        let record = Record {
+            counts: vec![count("say", Some(3)), count("add_one", None)],
+            made_by: vec!["rustc version 1.95.0".to_owned(), "GCC: 12".to_owned()],
+            date: "2026-11-24".to_owned(),
+        };
+        assert_eq!(Record::parse(&record.to_text()), Ok(record));
+        assert_eq!(Record::parse("say 1 2"), Err("say 1 2".to_owned()));
+    }
+}
+
+mod cross_thread {
+    use claims::measure::cross_thread::{Spread, slope};
+
+    #[test]
+    fn the_median_has_its_spread() {
+        let spread = Spread::of(vec![3.0, 9.0, 1.0]);
+        let (median, least, greatest) = (3.0, 1.0, 9.0);
+        assert_eq!(
+            spread,
+            Spread {
+                median,
+                least,
+                greatest
+            }
+        );
+        assert!((slope(1_000, 401_000) - 400.0).abs() < 1e-9);
+    }
+}
