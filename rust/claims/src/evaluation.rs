@@ -123,6 +123,14 @@ pub struct FigureSpec {
     pub counts: &'static str,
 }
 
+impl FigureSpec {
+    /// A figure of that name.
+    #[must_use]
+    pub const fn new(name: &'static str, unit: &'static str, counts: &'static str) -> Self {
+        Self { name, unit, counts }
+    }
+}
+
 /// A matrix that a check may fill. Its rows are added as they come.
 #[derive(Clone, Copy)]
 pub struct MatrixSpec {
@@ -418,12 +426,8 @@ impl Evaluation {
 
     /// Notes a measured value.
     pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: &str) {
-        let measured = Measured {
-            value,
-            spread: None,
-            unit: unit.to_owned(),
-        };
-        self.measured.insert(name.into(), measured);
+        self.measured
+            .insert(name.into(), Measured::once(value, unit));
     }
 
     /// Adds something that speaks against the claim.
