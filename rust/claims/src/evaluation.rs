@@ -420,8 +420,9 @@ impl Evaluation {
 
     /// The value of a cell, if it was set.
     #[must_use]
-    pub fn value_of_cell(&mut self, matrix: &str, row: &str, column: &str) -> Option<u64> {
-        *self.cell(matrix, row, column)
+    pub fn value_of_cell(&self, matrix: &str, row: &str, column: &str) -> Option<u64> {
+        let matrix = self.matrices.iter().find(|known| known.name == matrix)?;
+        matrix.value(row, column)
     }
 
     /// Notes a measured value.

@@ -338,6 +338,16 @@ pub struct Matrix {
     pub rows: Vec<Row>,
 }
 
+impl Matrix {
+    /// The value of a cell; none where there is nothing to count, or no such cell.
+    #[must_use]
+    pub fn value(&self, row: &str, column: &str) -> Option<u64> {
+        let column = self.columns.iter().position(|name| name == column)?;
+        let row = self.rows.iter().find(|known| known.name == row)?;
+        *row.values.get(column)?
+    }
+}
+
 /// A row of a [`Matrix`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
@@ -455,6 +465,15 @@ pub struct Claim {
     pub provenance: BTreeMap<String, String>,
     /// The command that checks it: that produces the evidence anew, where it is recorded.
     pub reproduce: String,
+}
+
+impl Claim {
+    /// The value of a cell of one of its matrices; none where nothing was counted.
+    #[must_use]
+    pub fn cell(&self, matrix: &str, row: &str, column: &str) -> Option<u64> {
+        let matrix = self.matrices.iter().find(|known| known.name == matrix)?;
+        matrix.value(row, column)
+    }
 }
 
 /// Who makes a call that is walked.

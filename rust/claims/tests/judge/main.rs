@@ -1,0 +1,5 @@
+//! The judge's claims: each turns where the opposite of what it says is planted.
+
+#[cfg(target_os = "linux")]
+mod drop_cancels;
+mod right_sized;
