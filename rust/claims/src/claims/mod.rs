@@ -49,11 +49,6 @@ pub const ALL: &[Statement] = &[
     below_zero::STATEMENT,
     state_machine::STATEMENT,
     million_tasks::STATEMENT,
-    // A thread ring is Linux's: pipes that epoll and io_uring wait for.
-    #[cfg(target_os = "linux")]
-    reads_per_message::STATEMENT,
-    #[cfg(target_os = "linux")]
-    switch_cost::STATEMENT,
     cgo_crosses_its_runtime::STATEMENT,
     cgo_buys_something::STATEMENT,
 ];
@@ -63,6 +58,11 @@ pub const SPECS: &[&Spec] = &[
     #[cfg(target_os = "linux")]
     &drop_cancels::SPEC,
     &right_sized::SPEC,
+    // A thread ring is Linux's: pipes that epoll and io_uring wait for.
+    #[cfg(target_os = "linux")]
+    &reads_per_message::SPEC,
+    #[cfg(target_os = "linux")]
+    &switch_cost::SPEC,
 ];
 
 /// The claims' names, in that order.

@@ -3,3 +3,5 @@
 #[cfg(target_os = "linux")]
 mod drop_cancels;
 mod right_sized;
+#[cfg(target_os = "linux")]
+mod switch_cost;
