@@ -48,7 +48,6 @@ pub const ALL: &[Statement] = &[
     callbacks_too::STATEMENT,
     below_zero::STATEMENT,
     state_machine::STATEMENT,
-    million_tasks::STATEMENT,
     cgo_crosses_its_runtime::STATEMENT,
     cgo_buys_something::STATEMENT,
 ];
@@ -58,6 +57,7 @@ pub const SPECS: &[&Spec] = &[
     #[cfg(target_os = "linux")]
     &drop_cancels::SPEC,
     &right_sized::SPEC,
+    &million_tasks::SPEC,
     // A thread ring is Linux's: pipes that epoll and io_uring wait for.
     #[cfg(target_os = "linux")]
     &reads_per_message::SPEC,

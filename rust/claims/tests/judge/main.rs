@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod drop_cancels;
+mod million_tasks;
 mod right_sized;
 #[cfg(target_os = "linux")]
 mod switch_cost;
