@@ -206,22 +206,4 @@ pub struct Point {
     pub spread: Option<[f64; 2]>,
 }
 
-/// Where the bytes of a value are.
-#[derive(Clone, Debug, Serialize)]
-pub struct Layout {
-    pub name: String,
-    pub bytes: u64,
-    /// By offset; what lies in the same bytes at different times overlaps.
-    pub parts: Vec<Part>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Part {
-    /// The local, or `tag`, or `padding`.
-    pub name: String,
-    pub offset: u64,
-    pub bytes: u64,
-    /// The states in which it is alive: `across the first await`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alive: Option<String>,
-}
+pub use crate::report::{Layout, Part};

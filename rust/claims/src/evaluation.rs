@@ -124,6 +124,14 @@ pub struct FigureSpec {
     pub counts: &'static str,
 }
 
+impl FigureSpec {
+    /// A figure of that name.
+    #[must_use]
+    pub const fn new(name: &'static str, unit: &'static str, counts: &'static str) -> Self {
+        Self { name, unit, counts }
+    }
+}
+
 /// A matrix that a check may fill. Its rows are added as they come.
 #[derive(Clone, Copy)]
 pub struct MatrixSpec {
@@ -413,18 +421,15 @@ impl Evaluation {
 
     /// The value of a cell, if it was set.
     #[must_use]
-    pub fn value_of_cell(&mut self, matrix: &str, row: &str, column: &str) -> Option<u64> {
-        *self.cell(matrix, row, column)
+    pub fn value_of_cell(&self, matrix: &str, row: &str, column: &str) -> Option<u64> {
+        let matrix = self.matrices.iter().find(|known| known.name == matrix)?;
+        matrix.value(row, column)
     }
 
     /// Notes a measured value.
     pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: &str) {
-        let measured = Measured {
-            value,
-            spread: None,
-            unit: unit.to_owned(),
-        };
-        self.measured.insert(name.into(), measured);
+        self.measured
+            .insert(name.into(), Measured::once(value, unit));
     }
 
     /// Adds something that speaks against the claim.

@@ -133,7 +133,7 @@ impl Sizes {
             asked("hops", "switch-cost")?;
         }
         if let Some(tasks) = self.tasks {
-            asked("tasks", all::million_tasks::STATEMENT.id)?;
+            asked("tasks", all::million_tasks::SPEC.id)?;
             all::million_tasks::can_be_had(tasks)?;
         }
         Ok(())

@@ -338,6 +338,16 @@ pub struct Matrix {
     pub rows: Vec<Row>,
 }
 
+impl Matrix {
+    /// The value of a cell; none where there is nothing to count, or no such cell.
+    #[must_use]
+    pub fn value(&self, row: &str, column: &str) -> Option<u64> {
+        let column = self.columns.iter().position(|name| name == column)?;
+        let row = self.rows.iter().find(|known| known.name == row)?;
+        *row.values.get(column)?
+    }
+}
+
 /// A row of a [`Matrix`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
@@ -357,6 +367,30 @@ pub struct Measured {
     pub spread: Option<[f64; 2]>,
     /// The unit: `ns`, `bytes`.
     pub unit: String,
+}
+
+impl Measured {
+    /// A value that was measured once.
+    #[must_use]
+    pub fn once(value: f64, unit: &str) -> Self {
+        Self {
+            value,
+            spread: None,
+            unit: unit.to_owned(),
+        }
+    }
+
+    /// The median, the least and the greatest of several.
+    #[must_use]
+    pub fn median(values: &[f64], unit: &str) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+        Self {
+            spread: Some([at(0), at(sorted.len().saturating_sub(1))]),
+            ..Self::once(at(sorted.len() / 2), unit)
+        }
+    }
 }
 
 /// What was missing, so that something could not be checked or rests on what is recorded.
@@ -431,6 +465,15 @@ pub struct Claim {
     pub provenance: BTreeMap<String, String>,
     /// The command that checks it: that produces the evidence anew, where it is recorded.
     pub reproduce: String,
+}
+
+impl Claim {
+    /// The value of a cell of one of its matrices; none where nothing was counted.
+    #[must_use]
+    pub fn cell(&self, matrix: &str, row: &str, column: &str) -> Option<u64> {
+        let matrix = self.matrices.iter().find(|known| known.name == matrix)?;
+        matrix.value(row, column)
+    }
 }
 
 /// Who makes a call that is walked.
@@ -563,6 +606,26 @@ pub struct Chart {
     pub series: Vec<Series>,
 }
 
+impl Chart {
+    /// A chart of those of the series that have points.
+    pub fn new(
+        id: &str,
+        title: &str,
+        x: Option<Axis>,
+        y: Axis,
+        series: impl IntoIterator<Item = Series>,
+    ) -> Self {
+        let series = series.into_iter();
+        Self {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            x,
+            y,
+            series: series.filter(|series| !series.points.is_empty()).collect(),
+        }
+    }
+}
+
 /// An axis of a [`Chart`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Axis {
@@ -572,6 +635,27 @@ pub struct Axis {
     pub unit: String,
     /// Whether it is drawn on a logarithmic scale.
     pub log: bool,
+}
+
+impl Axis {
+    /// A linear axis.
+    #[must_use]
+    pub fn linear(name: &str, unit: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            log: false,
+        }
+    }
+
+    /// A logarithmic axis.
+    #[must_use]
+    pub fn log(name: &str, unit: &str) -> Self {
+        Self {
+            log: true,
+            ..Self::linear(name, unit)
+        }
+    }
 }
 
 /// One line, or one set of bars.
@@ -585,6 +669,34 @@ pub struct Series {
     pub evidence: Evidence,
     /// The points, from left to right.
     pub points: Vec<Point>,
+}
+
+impl Series {
+    /// Points that were counted, and are exact.
+    pub fn counted(
+        name: impl Into<String>,
+        evidence: Evidence,
+        points: impl IntoIterator<Item = Point>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            exact: true,
+            evidence,
+            points: points.into_iter().collect(),
+        }
+    }
+
+    /// Points that were measured.
+    pub fn measured(
+        name: impl Into<String>,
+        evidence: Evidence,
+        points: impl IntoIterator<Item = Point>,
+    ) -> Self {
+        Self {
+            exact: false,
+            ..Self::counted(name, evidence, points)
+        }
+    }
 }
 
 /// A point of a [`Series`].
@@ -601,6 +713,36 @@ pub struct Point {
     /// The least and the greatest, where it was measured several times.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spread: Option<[f64; 2]>,
+}
+
+impl Point {
+    /// The count in a category.
+    pub fn labelled(label: impl Into<String>, count: u64) -> Self {
+        Self {
+            label: Some(label.into()),
+            x: None,
+            y: approximately(count),
+            spread: None,
+        }
+    }
+
+    /// The value at a place on the horizontal axis.
+    #[must_use]
+    pub fn at(x: u64, y: f64) -> Self {
+        Self {
+            label: None,
+            x: Some(approximately(x)),
+            y,
+            spread: None,
+        }
+    }
+}
+
+/// A count as charts and measured values have it: exact up to 2^53.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "no count here is that large")]
+pub const fn approximately(count: u64) -> f64 {
+    count as f64
 }
 
 /// Where the bytes of a value are.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::claim::{Layout, Part};
+use crate::report::{Layout, Part};
 
 /// A layout, and the compiler that it is for.
 #[derive(Clone, Debug)]

@@ -3,27 +3,61 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{self as std_task, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use zero_cost_ffi::greeting::Error;
 use zero_cost_ffi::task;
 
-use super::{Evaluation, Rests, Statement, live, reproduce};
-use crate::claim::{Assessment, Claim, Evidence, Measured, Missing, Talk, Verdict};
-use crate::image_under_test::ImageUnderTest;
+use crate::evaluation::{Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Spec, provenance};
 use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
+use crate::report::{Assessment, Claim, Evidence, Missing, Verdict, approximately};
 use crate::scenario::call::Runtime;
 
-pub const STATEMENT: Statement = Statement {
+/// The claim.
+pub const SPEC: Spec = Spec {
     id: "drop-cancels",
-    says: "a future dropped at any point cancels what C does for it: one callback, all released once, none too early",
+    statement: "a future dropped at any point cancels what C does for it: one callback, all released once, none too early",
+    talk: Quote {
+        quote: "usual drop semantics",
+        assessment: Assessment::Simplified,
+        because: Some(
+            "to drop a future is to drop a value, but C knows nothing of it: that this cancels, and that C keeps what it \
+             was lent until it is done, is the wrapper's work",
+        ),
+    },
+    figures: &[FIGURES],
     check,
+    ..Spec::DEFAULT
 };
 
+const FIGURES: &[FigureSpec] = &[
+    FigureSpec::new(
+        "submissions",
+        "submissions",
+        "futures that started work in C and were dropped",
+    ),
+    FigureSpec::new(
+        "callbacks",
+        "callbacks",
+        "calls of the callback by C, cancelled or not",
+    ),
+    FigureSpec::new("releases", "releases", "calls of the release function by C"),
+    FigureSpec::new(
+        "left in C",
+        "blocks",
+        "blocks that C allocated and did not free",
+    ),
+    FigureSpec::new(
+        "controls",
+        "faults",
+        "faults that were planted, and that the audit found",
+    ),
+];
+
 /// How many are dropped at each point.
-const TIMES: usize = 64;
+pub const TIMES: usize = 64;
 /// What is not to end by itself.
 const LONG: Duration = Duration::from_secs(3600);
 /// What ends almost at once, on C's thread.
@@ -33,7 +67,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where a future is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Point {
+pub enum Point {
     /// Before it was polled, C having called back within the start.
     CalledBackInStart,
     /// Before it was polled, C being at work.
@@ -53,7 +87,8 @@ enum Point {
 }
 
 impl Point {
-    const ALL: [Self; 9] = [
+    /// Every point.
+    pub const ALL: [Self; 9] = [
         Self::CalledBackInStart,
         Self::Unpolled,
         Self::Polled,
@@ -66,106 +101,80 @@ impl Point {
     ];
 }
 
-fn check(subject: &ImageUnderTest) -> Claim {
-    let mut evaluation = Evaluation::default();
-    let mut missing = Vec::new();
-    match balance(None, &Point::ALL, TIMES) {
+fn check(context: &Context) -> Claim {
+    let mut evaluation = Evaluation::new(&SPEC);
+    let not_started = match balance(None, &Point::ALL, TIMES) {
         Ok(balance) => {
-            for (name, value, unit) in [
-                ("submissions", balance.submissions, "submissions"),
-                ("callbacks", balance.callbacks, "callbacks"),
-                ("releases", balance.releases, "releases"),
-                (
-                    "left in C",
-                    balance.allocations.abs_diff(balance.frees),
-                    "blocks",
-                ),
-            ] {
-                evaluation.add(name, value, unit);
-            }
-            // How many there were depends on which won the race; that they are given back does not.
-            evaluation.measured.insert(
-                "allocated by C".to_owned(),
-                Measured {
-                    value: balance.allocations as f64,
-                    spread: None,
-                    unit: "blocks",
-                },
-            );
-            evaluation.findings.extend(balance.faults);
+            count(&mut evaluation, balance);
+            None
         }
-        Err(error) => missing.push(Missing {
-            what: "threads",
-            why: format!("C cannot start a greeting: {error}"),
-        }),
-    }
-    if missing.is_empty() {
-        for fault in InjectedFault::ALL {
-            match control(fault) {
-                Ok(()) => evaluation.add("controls", 1, "faults"),
-                Err(why) => evaluation.findings.push(why),
-            }
-        }
-    }
-    let rests = Rests::OnImage;
-    let verdict = if missing.is_empty() {
-        evaluation.verdict(Verdict::HoldsWithConditions, rests)
-    } else {
-        Verdict::NotChecked
+        Err(error) => Some(format!("C cannot start a greeting: {error}")),
     };
-    Claim {
-        id: STATEMENT.id,
-        says: STATEMENT.says,
+    let (verdict, found) = match not_started {
+        None => (Verdict::HoldsWithConditions, found(&evaluation)),
+        Some(why) => {
+            evaluation.missing.push(Missing::new("threads", &why));
+            (Verdict::NotChecked, why)
+        }
+    };
+    evaluation.finish(Outcome {
         verdict,
-        found: missing.first().map_or_else(
-            || {
-                format!(
-                    "{} dropped at {} points: {} callbacks, {} releases; {} of C's blocks left; {} of {} planted \
-                     faults seen",
-                    evaluation.value("submissions"),
-                    Point::ALL.len(),
-                    evaluation.value("callbacks"),
-                    evaluation.value("releases"),
-                    evaluation.value("left in C"),
-                    evaluation.value("controls"),
-                    InjectedFault::ALL.len()
-                )
-            },
-            |missing| missing.why.clone(),
-        ),
-        conditions: vec![
-            "of a C library that calls back exactly once, also after a cancel, and says so: c/greeting.h; what one \
-             does not promise, no future can add"
-                .into(),
-            "of the callback pattern (rust/exhibits/task/callback.rs); spawn_blocking cancels nothing, and a future \
-             that is forgotten (mem::forget) is not dropped"
-                .into(),
-            "that C touches no memory after it was released is shown here by the order of the two, and under valgrind \
-             by the tests"
-                .into(),
-        ],
-        missing,
-        findings: evaluation.findings,
-        talk: Talk {
-            quote: "usual drop semantics",
-            assessment: Assessment::Simplified,
-            because: Some(
-                "to drop a future is to drop a value, but C knows nothing of it: that this cancels, and that C keeps \
-                 what it was lent until it is done, is the wrapper's work",
-            ),
-        },
+        rests: Rests::OnImage,
+        found,
+        conditions: CONDITIONS.map(str::to_owned).into(),
         evidence: Evidence::Live,
-        figures: evaluation.figures,
-        measured: evaluation.measured,
-        pictures: evaluation.pictures,
-        provenance: live(subject),
-        reproduce: reproduce(STATEMENT.id),
-        walks: evaluation.walks,
+        provenance: provenance(&context.image),
+    })
+}
+
+fn count(evaluation: &mut Evaluation, balance: Balance) {
+    evaluation.add("submissions", balance.submissions);
+    evaluation.add("callbacks", balance.callbacks);
+    evaluation.add("releases", balance.releases);
+    let left = balance.allocations.abs_diff(balance.frees);
+    evaluation.add("left in C", left);
+    // How many there were depends on which won the race; that they are given back does not.
+    evaluation.measure(
+        "allocated by C",
+        approximately(balance.allocations),
+        "blocks",
+    );
+    evaluation.findings.extend(balance.faults);
+    for fault in InjectedFault::ALL {
+        match control(fault) {
+            Ok(()) => evaluation.add("controls", 1),
+            Err(why) => evaluation.fault(why),
+        }
     }
 }
 
-/// Whether the same audit finds an injected fault.
-fn control(fault: InjectedFault) -> Result<(), String> {
+fn found(evaluation: &Evaluation) -> String {
+    format!(
+        "{} dropped at {} points: {} callbacks, {} releases; {} of C's blocks left; {} of {} planted faults seen",
+        evaluation.value("submissions"),
+        Point::ALL.len(),
+        evaluation.value("callbacks"),
+        evaluation.value("releases"),
+        evaluation.value("left in C"),
+        evaluation.value("controls"),
+        InjectedFault::ALL.len()
+    )
+}
+
+const CONDITIONS: [&str; 3] = [
+    "of a C library that calls back exactly once, also after a cancel, and says so: c/greeting.h; no future can add what \
+     the library does not promise",
+    "of the callback pattern (rust/exhibits/task/callback.rs); spawn_blocking cancels nothing, and a future that is \
+     forgotten (mem::forget) is not dropped",
+    "that C touches no memory after it was released is shown here by the order of the two, and under valgrind by the \
+     tests",
+];
+
+/// Whether the same audit finds a fault that is planted.
+///
+/// # Errors
+/// What it found instead.
+pub fn control(fault: InjectedFault) -> Result<(), String> {
     let balance = balance(Some(fault), &[Point::Unpolled], 1).map_err(|error| error.to_string())?;
     let seen = balance
         .faults
@@ -182,8 +191,15 @@ fn control(fault: InjectedFault) -> Result<(), String> {
     }
 }
 
-/// Drops so many at each of these points, and balances the audit.
-fn balance(fault: Option<InjectedFault>, points: &[Point], times: usize) -> Result<Balance, Error> {
+/// Drops so many at each of these points, and balances the account.
+///
+/// # Errors
+/// When C cannot start a greeting, or there is no runtime.
+pub fn balance(
+    fault: Option<InjectedFault>,
+    points: &[Point],
+    times: usize,
+) -> Result<Balance, Error> {
     let _turn = turn();
     let audit = Arc::new(CallbackAudit::open(points.len() * times, fault));
     for point in points {
@@ -259,7 +275,7 @@ fn in_task(audit: &Arc<CallbackAudit>, runtime: Runtime, times: usize) -> Result
 }
 
 fn poll(submitted: &mut Submitted) -> Poll<Result<usize, Error>> {
-    Pin::new(&mut submitted.greeting).poll(&mut Context::from_waker(Waker::noop()))
+    Pin::new(&mut submitted.greeting).poll(&mut std_task::Context::from_waker(Waker::noop()))
 }
 
 /// Runs a future to its end on this thread.
@@ -273,46 +289,12 @@ fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        if let Poll::Ready(output) = future
+            .as_mut()
+            .poll(&mut std_task::Context::from_waker(&waker))
+        {
             return output;
         }
         thread::park();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everything_balances_at_every_point() {
-        for point in Point::ALL {
-            let balance = balance(None, &[point], TIMES).expect("C starts it");
-            assert_eq!(balance.faults, Vec::<String>::new(), "{point:?}");
-            let counts = [balance.submissions, balance.callbacks, balance.releases];
-            assert_eq!(counts, [TIMES as u64; 3], "{point:?}");
-            assert_eq!(balance.allocations, balance.frees, "{point:?}");
-        }
-    }
-
-    #[test]
-    fn every_planted_fault_is_seen() {
-        for fault in InjectedFault::ALL {
-            control(fault).unwrap_or_else(|why| panic!("{why}"));
-        }
-    }
-
-    /// A fault that is not planted is not seen, or seeing one would say nothing.
-    #[test]
-    fn without_a_fault_none_is_seen() {
-        let balance = balance(None, &[Point::Unpolled], 1).expect("C starts it");
-        for fault in InjectedFault::ALL {
-            assert!(
-                !balance
-                    .faults
-                    .iter()
-                    .any(|found| found.contains(fault.as_str()))
-            );
-        }
     }
 }

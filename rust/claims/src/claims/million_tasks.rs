@@ -1,26 +1,79 @@
 //! `million-tasks`: a sleeping task is one allocation, and the millionth is no larger than the first.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use zero_cost_ffi::machine::nap;
 
-use super::{Evaluation, Rests, Statement, live, reproduce};
-use crate::baseline::layouts::OnFile;
-use crate::claim::{
-    Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Talk, Verdict,
+use crate::baseline::layouts::{FOLDER, OnFile};
+use crate::evaluation::{
+    Context, Evaluation, FigureSpec, Live, MatrixSpec, OnFile as Keep, Outcome, Quote, Request,
+    Rests, Size, Spec, provenance,
 };
-use crate::go::goroutines;
+use crate::go::goroutines::{self, Goroutines};
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::limits;
+use crate::report::{
+    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately,
+};
 use crate::scenario::idle_tasks::{Cell, Footprint, Idle, MANY, Sleeper};
 use crate::scenario::{Scenario, child};
 
-pub const STATEMENT: Statement = Statement {
+/// The claim.
+pub const SPEC: Spec = Spec {
     id: "million-tasks",
-    says: "a sleeping task is one allocation, which holds its future and what tokio keeps beside it; \
-           the millionth takes as much as the first, and all of it is given back",
+    statement: "a sleeping task is one allocation, which holds its future and what tokio keeps beside it; the millionth \
+                takes as much as the first, and all of it is given back",
+    talk: Quote {
+        quote: "vs. *stackful* coroutines (e.g. Goroutines ≥ 8 KB)",
+        assessment: Assessment::OutOfDate,
+        because: Some(
+            "a goroutine's least stack is 2,048 bytes since Go 1.4; with all that belongs to it, it still takes several \
+             times what a sleeping task does",
+        ),
+    },
+    figures: &[FIGURES],
+    matrices: &[TAKEN],
+    sizes: &[Size::Tasks],
+    live: Live::Prove("--tasks 1000000"),
+    can_run: |request| match request.tasks {
+        Some(tasks) => Ok(can_be_had(tasks)?),
+        None => Ok(()),
+    },
     check,
+    ..Spec::DEFAULT
+};
+
+const FIGURES: &[FigureSpec] = &[
+    FigureSpec::new(
+        PER_TASK_BYTES,
+        "bytes",
+        "bytes allocated for one sleeping task: its cell",
+    ),
+    FigureSpec::new(FUTURE, "bytes", "size of the future in that cell"),
+    FigureSpec::new(
+        "bytes beside a task's future",
+        "bytes",
+        "bytes of a cell that are not its future's, before it is rounded up",
+    ),
+    FigureSpec::new(
+        "a cell is a multiple of",
+        "bytes",
+        "what a cell's size is rounded up to, found by futures of several sizes",
+    ),
+    FigureSpec::new(
+        "sizes of futures tried",
+        "futures",
+        "futures of different sizes whose cells these two numbers explain",
+    ),
+];
+const PER_TASK_BYTES: &str = "bytes a task";
+const FUTURE: &str = "bytes of a task's future";
+
+const TAKEN: MatrixSpec = MatrixSpec {
+    name: "tasks asleep at once",
+    unit: "allocations, bytes",
+    counts: "allocations until so many tasks were all asleep, and the bytes asked for",
+    columns: &["allocations", "bytes"],
 };
 
 /// How many, unless it is said: what the judge has time for among all claims.
@@ -28,21 +81,22 @@ const TASKS: u64 = 10_000;
 /// As many threads are started at most; what more would take is extrapolated.
 const THREADS: u64 = 1000;
 /// Bytes a task may take of the machine's memory: twice its cell, for what the allocator takes beside it.
-const PER_TASK: u64 = 512;
+const ROOM_PER_TASK: u64 = 512;
 /// The same for a goroutine: its stack, and what belongs to it.
-const PER_GOROUTINE: u64 = 4096;
+const ROOM_PER_GOROUTINE: u64 = 4096;
 
 /// Whether so many tasks, and the threads that they are compared with, can be had here.
 ///
 /// # Errors
 /// When they cannot: which limit is too low, and what raises it.
 pub fn can_be_had(tasks: u64) -> Result<(), limits::Error> {
-    limits::memory(limits::of_memory(), tasks, PER_TASK)?;
+    limits::memory(limits::of_memory(), tasks, ROOM_PER_TASK)?;
     limits::threads(limits::of_threads(), tasks.min(THREADS))
 }
 
 /// 10, 100, 1000, … from `first` up to `last`, and that.
-fn sizes(first: u64, last: u64) -> Vec<u64> {
+#[must_use]
+pub fn sizes(first: u64, last: u64) -> Vec<u64> {
     let powers = std::iter::successors(Some(first), |size| size.checked_mul(10));
     let mut sizes: Vec<u64> = powers.take_while(|size| *size < last).collect();
     sizes.push(last);
@@ -51,34 +105,35 @@ fn sizes(first: u64, last: u64) -> Vec<u64> {
 
 /// What was counted and measured, by number.
 #[derive(Default)]
-struct Found {
-    tasks: Vec<Footprint>,
-    cells: Vec<Cell>,
-    threads: Vec<Footprint>,
-    goroutines: Vec<goroutines::Taken>,
-    /// Whether those were counted now, or by whom and when.
-    goroutines_on_file: Option<String>,
-    missing: Vec<Missing>,
+pub struct Found {
+    pub tasks: Vec<Footprint>,
+    pub cells: Vec<Cell>,
+    pub threads: Vec<Footprint>,
+    pub goroutines: Vec<Goroutines>,
+    /// The file and the date of those, where they are recorded.
+    pub goroutines_on_file: Option<String>,
+    pub missing: Vec<Missing>,
 }
 
-fn check(subject: &ImageUnderTest) -> Claim {
-    let most = subject.tasks.unwrap_or(TASKS);
+fn check(context: &Context) -> Claim {
+    let request = &context.request;
+    let most = request.tasks.unwrap_or(TASKS);
     let mut found = Found::default();
     let counted = sizes(1000, most).into_iter().try_for_each(|count| {
         found.tasks.push(asleep(Sleeper::Tasks, count)?);
         Ok::<(), child::Error>(())
     });
-    let cells = asleep(Sleeper::Cells, 0);
-    let not_counted = match (counted, cells) {
-        (Ok(()), Ok(cells)) => {
+    let cells = counted.and_then(|()| asleep(Sleeper::Cells, 0));
+    let not_counted = match cells {
+        Ok(cells) => {
             found.cells = cells;
             None
         }
-        (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
+        Err(error) => Some(error.to_string()),
     };
-    threads(&mut found, most, subject.tasks.is_some(), asleep);
-    goroutines(&mut found, subject.tasks);
-    judge(subject, &found, not_counted)
+    threads(&mut found, most, request.tasks.is_some(), asleep);
+    goroutines(&mut found, request);
+    judge(&context.image, found, not_counted)
 }
 
 /// Has a child have so many asleep at once, and returns what that took.
@@ -90,17 +145,17 @@ fn asleep<T: serde::de::DeserializeOwned>(what: Sleeper, count: u64) -> Result<T
     child::measure(scenario)
 }
 
-/// For comparison: fewer of them, since they cost more; all there may be when more tasks are asked for.
-fn threads(
+/// Starts threads for comparison: few, since they cost more, or all that there may be when a number of tasks is asked
+/// for.
+pub fn threads(
     found: &mut Found,
     most: u64,
     asked: bool,
     asleep: impl Fn(Sleeper, u64) -> Result<Footprint, child::Error>,
 ) {
     let most = most.min(if asked { THREADS } else { 100 });
-    let mut why = limits::threads(limits::of_threads(), most)
-        .err()
-        .map(|error| error.to_string());
+    let allowed = limits::threads(limits::of_threads(), most);
+    let mut why = allowed.err().map(|error| error.to_string());
     for count in sizes(10, most) {
         if why.is_none() {
             match asleep(Sleeper::Threads, count) {
@@ -109,52 +164,55 @@ fn threads(
             }
         }
     }
-    found.missing.extend(why.map(|why| Missing {
-        what: "threads",
-        why,
-    }));
+    let missing = why.map(|why| Missing::new("threads", why));
+    found.missing.extend(missing);
 }
 
-/// For comparison: counted now where the number is given and there is Go; that takes its time.
-fn goroutines(found: &mut Found, asked: Option<u64>) {
-    let counted = asked.map(|most| {
+/// Counts goroutines for comparison where their number is given, or no recorded evidence wanted, and there is Go;
+/// otherwise reads what is on file.
+fn goroutines(found: &mut Found, request: &Request) {
+    let anew = request.tasks.is_some() || request.on_file != Keep::Read;
+    let counted = anew.then(|| {
+        let most = request.tasks.unwrap_or(TASKS);
         if most >= MANY {
             let _ = writeln!(io::stderr(), "million-tasks: {most} goroutines");
         }
         // As many as there is memory for, which is fewer than of tasks.
-        let fits = |count: &u64| limits::memory(limits::of_memory(), *count, PER_GOROUTINE).is_ok();
+        let fits =
+            |count: &u64| limits::memory(limits::of_memory(), *count, ROOM_PER_GOROUTINE).is_ok();
         let counts: Vec<u64> = sizes(1000, most).into_iter().filter(fits).collect();
         goroutines::live(&counts)
     });
+    let mut lack = |why: String| found.missing.push(Missing::new("go", why));
     match counted {
-        Some(Ok(taken)) => found.goroutines = taken,
-        not_counted => {
-            if let Some(Err(error)) = not_counted {
-                found.missing.push(Missing {
-                    what: "go",
-                    why: error.to_string(),
-                });
+        Some(Ok(taken)) => {
+            // Only a number that was asked for: the file has a million.
+            if request.on_file == Keep::Record
+                && request.tasks.is_some()
+                && let Err(error) = goroutines::record(&taken)
+            {
+                lack(error.to_string());
             }
-            match goroutines::on_file() {
-                Ok(on_file) => {
-                    found.goroutines = on_file.taken;
-                    found.goroutines_on_file =
-                        Some(format!("{}, {}", goroutines::FILE, on_file.date));
-                }
-                Err(error) => found.missing.push(Missing {
-                    what: "go",
-                    why: format!(
-                        "and no goroutines are on file: {}: {error}",
-                        goroutines::FILE
-                    ),
-                }),
-            }
+            found.goroutines = taken;
+            return;
         }
+        Some(Err(error)) => lack(error.to_string()),
+        None => {}
+    }
+    match goroutines::on_file() {
+        Ok(on_file) => {
+            let file = goroutines::FILE.path;
+            found.goroutines_on_file = Some(format!("{file}, {}", on_file.recorded));
+            found.goroutines = on_file.facts;
+        }
+        Err(error) => lack(format!("and no goroutines are on file: {error}")),
     }
 }
 
-fn judge(subject: &ImageUnderTest, found: &Found, not_counted: Option<String>) -> Claim {
-    let mut evaluation = Evaluation::default();
+/// The verdict on what was counted, or on why it was not.
+#[must_use]
+pub fn judge(image: &ImageUnderTest, found: Found, not_counted: Option<String>) -> Claim {
+    let mut evaluation = Evaluation::new(&SPEC);
     for taken in &found.tasks {
         one_allocation_each(&mut evaluation, taken);
     }
@@ -162,83 +220,60 @@ fn judge(subject: &ImageUnderTest, found: &Found, not_counted: Option<String>) -
     let cell = cells(&mut evaluation, &found.cells);
     for taken in &found.goroutines {
         if taken.asleep != taken.count {
-            evaluation.findings.push(format!(
+            evaluation.fault(format_args!(
                 "{} of {} goroutines were asleep",
                 taken.asleep, taken.count
             ));
         }
     }
-    compared(&mut evaluation.measured, found);
-    evaluation.pictures.charts = charts(found);
-    let mut provenance = live(subject);
+    compared(&mut evaluation, &found);
+    evaluation.charts = charts(&found);
+    let mut provenance = provenance(image);
     if let Ok(on_file) = OnFile::of("nap_cell") {
-        if on_file.is_of(subject.image.producers()) {
+        if on_file.is_of(image.image.producers()) {
             as_recorded(&mut evaluation, &on_file);
         }
-        provenance.insert(
-            "layouts",
-            format!("{}, {}", crate::baseline::layouts::FOLDER, on_file.compiler),
-        );
-        evaluation.pictures.layouts.push(on_file.layout);
+        let compiler = format!("{FOLDER}, {}", on_file.compiler);
+        provenance.insert("layouts".to_owned(), compiler);
+        evaluation.layouts.push(on_file.layout);
     }
     if let Some(taken) = found.goroutines.first() {
-        let from = found
-            .goroutines_on_file
-            .clone()
-            .unwrap_or_else(|| "counted now".to_owned());
-        provenance.insert("goroutines", format!("{}, {from}", taken.go));
+        let from = found.goroutines_on_file.as_deref();
+        let from = format!("{}, {}", taken.go, from.unwrap_or("counted now"));
+        provenance.insert("goroutines".to_owned(), from);
     }
-    let rests = Rests::OnImage;
-    let per_task = found
-        .tasks
-        .first()
-        .map_or(0, |taken| taken.bytes / taken.count.max(1));
-    let verdict = match &not_counted {
-        Some(_) if evaluation.findings.is_empty() => Verdict::NotChecked,
-        _ => evaluation.verdict(Verdict::Holds, rests),
-    };
-    let counts: Vec<String> = found
-        .tasks
-        .iter()
-        .map(|taken| taken.count.to_string())
-        .collect();
-    let line = not_counted.clone().map_or_else(
-        || {
-            format!(
-                "{} tasks asleep: 1 allocation of {per_task} bytes each, {}; all given back",
+    let conditions = conditions(&found);
+    let (verdict, line) = match not_counted {
+        Some(why) => {
+            if !evaluation.findings.is_empty() {
+                evaluation.fault(&why);
+            }
+            (Verdict::NotChecked, format!("not counted: {why}"))
+        }
+        None => {
+            let counts: Vec<String> = found
+                .tasks
+                .iter()
+                .map(|taken| taken.count.to_string())
+                .collect();
+            let line = format!(
+                "{} tasks asleep: 1 allocation of {} bytes each, {}; all given back",
                 counts.join(", "),
+                evaluation.value(PER_TASK_BYTES),
                 cell.unwrap_or_else(|| format!("{} of them the future", nap::bytes()))
-            )
-        },
-        |why| format!("not counted: {why}"),
-    );
-    evaluation
-        .findings
-        .extend(not_counted.filter(|_| verdict == Verdict::DoesNotHold));
-    Claim {
-        id: STATEMENT.id,
-        says: STATEMENT.says,
+            );
+            (Verdict::Holds, line)
+        }
+    };
+    evaluation.missing = found.missing;
+    evaluation.finish(Outcome {
         verdict,
+        rests: Rests::OnImage,
         found: line,
-        conditions: conditions(found),
-        missing: found.missing.clone(),
-        findings: evaluation.findings,
-        talk: Talk {
-            quote: "vs. *stackful* coroutines (e.g. Goroutines ≥ 8 KB)",
-            assessment: Assessment::OutOfDate,
-            because: Some(
-                "a goroutine's least stack is 2,048 bytes since Go 1.4; with all that belongs to it, it still takes \
-                 several times what a sleeping task does",
-            ),
-        },
+        conditions,
         evidence: Evidence::Live,
-        figures: evaluation.figures,
-        measured: evaluation.measured,
-        pictures: evaluation.pictures,
         provenance,
-        reproduce: format!("{} --tasks 1000000", reproduce(STATEMENT.id)),
-        walks: evaluation.walks,
-    }
+    })
 }
 
 fn conditions(found: &Found) -> Vec<String> {
@@ -272,25 +307,20 @@ fn conditions(found: &Found) -> Vec<String> {
 /// As many allocations as tasks, asleep at once, ended and given back.
 fn one_allocation_each(evaluation: &mut Evaluation, taken: &Footprint) {
     let count = taken.count;
-    evaluation.add(
-        format!("allocations for {count} tasks"),
-        taken.allocations,
-        "allocations",
-    );
-    evaluation.add(format!("bytes for {count} tasks"), taken.bytes, "bytes");
+    let row = count.to_string();
+    evaluation.set_cell(TAKEN.name, &row, "allocations", taken.allocations);
+    evaluation.set_cell(TAKEN.name, &row, "bytes", taken.bytes);
     for (found, wanted, what) in [
         (taken.asleep, count, "asleep at once"),
         (taken.allocations, count, "allocations"),
         (taken.left, 0, "not ended after their sleep"),
     ] {
         if found != wanted {
-            evaluation
-                .findings
-                .push(format!("{count} tasks: {found} {what}, not {wanted}"));
+            evaluation.fault(format_args!("{count} tasks: {found} {what}, not {wanted}"));
         }
     }
     if taken.bytes_left != 0 {
-        evaluation.findings.push(format!(
+        evaluation.fault(format_args!(
             "{count} tasks: {} bytes are not given back",
             taken.bytes_left
         ));
@@ -299,22 +329,22 @@ fn one_allocation_each(evaluation: &mut Evaluation, taken: &Footprint) {
 
 /// As many bytes a task however many there are, and no less than its future takes.
 fn flat(evaluation: &mut Evaluation, taken: &[Footprint]) {
-    evaluation.add("bytes of a task's future", nap::bytes() as u64, "bytes");
+    evaluation.add(FUTURE, nap::bytes() as u64);
     let Some(first) = taken.first() else {
         return;
     };
     let per_task = first.bytes / first.count;
-    evaluation.add("bytes a task", per_task, "bytes");
+    evaluation.add(PER_TASK_BYTES, per_task);
     for taken in taken {
         if taken.bytes != per_task * taken.count {
-            evaluation.findings.push(format!(
+            evaluation.fault(format_args!(
                 "{} tasks take {} bytes, not {per_task} each as {} do",
                 taken.count, taken.bytes, first.count
             ));
         }
     }
     if per_task < nap::bytes() as u64 {
-        evaluation.findings.push(format!(
+        evaluation.fault(format_args!(
             "a task of {per_task} bytes cannot hold its future of {}",
             nap::bytes()
         ));
@@ -323,19 +353,19 @@ fn flat(evaluation: &mut Evaluation, taken: &[Footprint]) {
 
 /// What is allocated is what the compiler says that a cell is.
 fn as_recorded(evaluation: &mut Evaluation, on_file: &OnFile) {
-    let (counted, said) = (evaluation.value("bytes a task"), on_file.layout.bytes);
+    let (counted, said) = (evaluation.value(PER_TASK_BYTES), on_file.layout.bytes);
     if counted != said && counted > 0 {
-        evaluation.findings.push(format!(
+        evaluation.fault(format_args!(
             "a task takes {counted} bytes, and its cell has {said} on file"
         ));
     }
 }
 
 /// A cell is what tokio keeps and the future, up to a whole number of lines: the two numbers that explain every size.
-fn cells(evaluation: &mut Evaluation, cells: &[Cell]) -> Option<String> {
+pub fn cells(evaluation: &mut Evaluation, cells: &[Cell]) -> Option<String> {
     for cell in cells {
         if cell.allocations != 1 || cell.bytes < cell.future {
-            evaluation.findings.push(format!(
+            evaluation.fault(format_args!(
                 "a future of {} bytes: {} allocations of {} bytes",
                 cell.future, cell.allocations, cell.bytes
             ));
@@ -356,283 +386,153 @@ fn cells(evaluation: &mut Evaluation, cells: &[Cell]) -> Option<String> {
         // Another tokio may do otherwise: that says nothing against the claim.
         return None;
     }
-    evaluation.add("bytes beside a task's future", beside, "bytes");
-    evaluation.add("a cell is a multiple of", line, "bytes");
-    evaluation.add("sizes of futures tried", cells.len() as u64, "futures");
+    evaluation.add("bytes beside a task's future", beside);
+    evaluation.add("a cell is a multiple of", line);
+    evaluation.add("sizes of futures tried", cells.len() as u64);
     Some(format!(
         "the future {}, beside it {beside}, in lines of {line}",
         nap::bytes()
     ))
 }
 
-/// The most of each kind that there were, and what a million would take.
-fn compared(measured: &mut BTreeMap<String, Measured>, found: &Found) {
+/// Measures the most of each kind that there were, and extrapolates what a million threads would take.
+fn compared(evaluation: &mut Evaluation, found: &Found) {
     let mut add = |name: String, value: Option<f64>, unit| {
         if let Some(value) = value {
-            measured.insert(
-                name,
-                Measured {
-                    value,
-                    spread: None,
-                    unit,
-                },
-            );
+            evaluation.measure(name, value, unit);
         }
     };
-    if let Some(taken) = found.tasks.last() {
-        add(
-            format!("resident a task, of {}", taken.count),
-            per(taken.resident, taken.count),
-            "bytes",
-        );
-        add(
-            format!("time a task, of {}", taken.count),
-            Some(nanoseconds(taken.asleep_after, taken.count)),
-            "ns",
-        );
-    }
-    if let Some(taken) = found.threads.last() {
-        let resident = per(taken.resident, taken.count);
-        add(
-            format!("resident a thread, of {}", taken.count),
-            resident,
-            "bytes",
-        );
-        add(
-            format!("kernel stack a thread, of {}", taken.count),
-            per(taken.kernel_stacks, taken.count),
-            "bytes",
-        );
-        add(
-            format!("time a thread, of {}", taken.count),
-            Some(nanoseconds(taken.asleep_after, taken.count)),
-            "ns",
-        );
-        add(
-            "resident of a million threads, extrapolated".to_owned(),
-            resident.map(|bytes| bytes * 1e6),
-            "bytes",
-        );
+    for (what, taken) in [("task", &found.tasks), ("thread", &found.threads)] {
+        let Some(taken) = taken.last() else { continue };
+        let count = taken.count;
+        let resident = taken.resident.map(|bytes| per(bytes, count));
+        add(format!("resident a {what}, of {count}"), resident, "bytes");
+        let time = nanoseconds(taken.asleep_after, count);
+        add(format!("time a {what}, of {count}"), Some(time), "ns");
+        if what == "thread" {
+            let stack = taken.kernel_stacks.map(|bytes| per(bytes, count));
+            add(format!("kernel stack a thread, of {count}"), stack, "bytes");
+            let million = resident.map(|bytes| bytes * 1e6);
+            let name = "resident of a million threads, extrapolated".to_owned();
+            add(name, million, "bytes");
+        }
     }
     if let Some(taken) = found.goroutines.last() {
+        let count = taken.count;
+        let stack = per(taken.stack_bytes, count);
         add(
-            format!("stack a goroutine, of {}", taken.count),
-            per(Some(taken.stack_bytes), taken.count),
+            format!("stack a goroutine, of {count}"),
+            Some(stack),
             "bytes",
         );
+        let resident = per(taken.resident, count);
         add(
-            format!("resident a goroutine, of {}", taken.count),
-            per(Some(taken.resident), taken.count),
+            format!("resident a goroutine, of {count}"),
+            Some(resident),
             "bytes",
         );
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no count is that large")]
-fn per(bytes: Option<u64>, count: u64) -> Option<f64> {
-    bytes.map(|bytes| bytes as f64 / count as f64)
+fn per(bytes: u64, count: u64) -> f64 {
+    approximately(bytes) / approximately(count)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no count is that large")]
 fn nanoseconds(seconds: f64, count: u64) -> f64 {
-    seconds * 1e9 / count as f64
+    seconds * 1e9 / approximately(count)
 }
 
 /// Bytes and time of one, against how many there are.
 fn charts(found: &Found) -> Vec<Chart> {
-    let number = || {
-        Some(Axis {
-            name: "how many",
-            unit: "",
-            log: true,
-        })
+    let tasks =
+        |of: fn(&Footprint) -> Option<f64>| points(&found.tasks, |task| (task.count, of(task)));
+    let threads = |of: fn(&Footprint) -> Option<f64>| {
+        points(&found.threads, |thread| (thread.count, of(thread)))
     };
-    let goroutines = if found.goroutines_on_file.is_some() {
-        Evidence::Recorded
-    } else {
-        Evidence::Live
+    let goroutines = |of: fn(&Goroutines) -> f64| {
+        let go = &found.goroutines;
+        points(go, |taken| (taken.count, Some(of(taken))))
     };
+    let resident = |taken: &Footprint| taken.resident.map(|bytes| per(bytes, taken.count));
+    let asleep_after = |taken: &Footprint| Some(nanoseconds(taken.asleep_after, taken.count));
+    let ended_after = |taken: &Footprint| Some(nanoseconds(taken.ended_after, taken.count));
+    let go = match found.goroutines_on_file {
+        Some(_) => Evidence::Recorded,
+        None => Evidence::Live,
+    };
+    let here = Evidence::Live;
+    let allocated = tasks(|taken| Some(per(taken.bytes, taken.count)));
+    // What more threads than were started would take, if each took as much as those.
+    let last = found.threads.last();
+    let last = last.and_then(|taken| Some((taken.count, per(taken.resident?, taken.count))));
+    let extrapolated = points(&found.tasks, |task| {
+        let beyond = last.filter(|(most, _)| task.count > *most);
+        (task.count, beyond.map(|(_, bytes)| bytes))
+    });
     let bytes = [
-        series(
-            "task, allocated",
-            true,
-            Evidence::Live,
-            &found.tasks,
-            |taken| Some((taken.count, per(Some(taken.bytes), taken.count)?)),
-        ),
-        series(
-            "task, resident",
-            false,
-            Evidence::Live,
-            &found.tasks,
-            |taken| Some((taken.count, per(taken.resident, taken.count)?)),
-        ),
-        series(
-            "thread, resident",
-            false,
-            Evidence::Live,
-            &found.threads,
-            |taken| Some((taken.count, per(taken.resident, taken.count)?)),
-        ),
-        extrapolated(found),
-        series(
+        Series::counted("task, allocated", here, allocated),
+        Series::measured("task, resident", here, tasks(resident)),
+        Series::measured("thread, resident", here, threads(resident)),
+        Series::measured("thread, extrapolated", here, extrapolated),
+        Series::measured(
             "goroutine, stack",
-            false,
-            goroutines,
-            &found.goroutines,
-            |taken| Some((taken.count, per(Some(taken.stack_bytes), taken.count)?)),
+            go,
+            goroutines(|taken| per(taken.stack_bytes, taken.count)),
         ),
-        series(
+        Series::measured(
             "goroutine, resident",
-            false,
-            goroutines,
-            &found.goroutines,
-            |taken| Some((taken.count, per(Some(taken.resident), taken.count)?)),
+            go,
+            goroutines(|taken| per(taken.resident, taken.count)),
         ),
     ];
     let times = [
-        series(
-            "task, until all sleep",
-            false,
-            Evidence::Live,
-            &found.tasks,
-            |taken| Some((taken.count, nanoseconds(taken.asleep_after, taken.count))),
-        ),
-        series(
-            "task, from there to the end",
-            false,
-            Evidence::Live,
-            &found.tasks,
-            |taken| Some((taken.count, nanoseconds(taken.ended_after, taken.count))),
-        ),
-        series(
-            "thread, until all sleep",
-            false,
-            Evidence::Live,
-            &found.threads,
-            |taken| Some((taken.count, nanoseconds(taken.asleep_after, taken.count))),
-        ),
-        series(
+        Series::measured("task, until all sleep", here, tasks(asleep_after)),
+        Series::measured("task, from there to the end", here, tasks(ended_after)),
+        Series::measured("thread, until all sleep", here, threads(asleep_after)),
+        Series::measured(
             "goroutine, until all sleep",
-            false,
-            goroutines,
-            &found.goroutines,
-            |taken| Some((taken.count, nanoseconds(taken.asleep_after, taken.count))),
+            go,
+            goroutines(|taken| nanoseconds(taken.asleep_after, taken.count)),
         ),
     ];
-    let chart = |id, title, y, series: Vec<Series>| Chart {
-        id,
-        title,
-        x: number(),
-        y,
-        series: series
-            .into_iter()
-            .filter(|series| !series.points.is_empty())
-            .collect(),
-    };
+    let how_many = || Some(Axis::log("how many", ""));
     vec![
-        chart(
+        Chart::new(
             "bytes-per-task",
             "Memory of one sleeper, against how many there are",
-            Axis {
-                name: "memory of one",
-                unit: "bytes",
-                log: true,
-            },
-            bytes.into(),
+            how_many(),
+            Axis::log("memory of one", "bytes"),
+            bytes,
         ),
-        chart(
+        Chart::new(
             "time-per-task",
             "Time for one sleeper, against how many there are",
-            Axis {
-                name: "time for one",
-                unit: "ns",
-                log: true,
-            },
-            times.into(),
+            how_many(),
+            Axis::log("time for one", "ns"),
+            times,
         ),
     ]
 }
 
-/// A line of a chart: of each that was taken, how many there were and what one took.
-fn series<T>(
-    name: &str,
-    exact: bool,
-    evidence: Evidence,
-    taken: &[T],
-    point: impl Fn(&T) -> Option<(u64, f64)>,
-) -> Series {
-    #[expect(clippy::cast_precision_loss, reason = "no count is that large")]
-    let at = |(count, y): (u64, f64)| Point {
-        label: None,
-        x: Some(count as f64),
-        y,
-        spread: None,
-    };
-    Series {
-        name: name.to_owned(),
-        exact,
-        evidence,
-        points: taken.iter().filter_map(point).map(at).collect(),
-    }
-}
-
-/// What more threads than were started would take, if each took as much as those.
-fn extrapolated(found: &Found) -> Series {
-    let last = found
-        .threads
-        .last()
-        .and_then(|taken| Some((taken.count, per(taken.resident, taken.count)?)));
-    let beyond: Vec<u64> = found.tasks.iter().map(|taken| taken.count).collect();
-    series(
-        "thread, extrapolated",
-        false,
-        Evidence::Live,
-        &beyond,
-        |&count| {
-            last.filter(|(most, _)| count > *most)
-                .map(|(_, bytes)| (count, bytes))
-        },
-    )
+/// The points of those that have a value.
+fn points<T>(taken: &[T], point: impl Fn(&T) -> (u64, Option<f64>)) -> Vec<Point> {
+    let points = taken.iter().map(point);
+    points
+        .filter_map(|(count, value)| Some(Point::at(count, value?)))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn subject() -> ImageUnderTest {
-        ImageUnderTest::current().expect("the test's own image")
-    }
-
-    /// As a task of 256 bytes takes, each time.
-    fn taken(count: u64) -> Footprint {
-        Footprint {
-            count,
-            asleep: count,
-            allocations: count,
-            bytes: 256 * count,
-            left: 0,
-            bytes_left: 0,
-            resident: None,
-            kernel_stacks: None,
-            asleep_after: 0.1,
-            ended_after: 0.1,
-        }
-    }
-
-    fn judged(plant: impl Fn(&mut Found)) -> Claim {
-        let mut found = Found {
-            tasks: vec![taken(1000), taken(10_000)],
-            ..Found::default()
-        };
-        plant(&mut found);
-        judge(&subject(), &found, None)
-    }
-
     #[test]
     fn it_holds_and_is_the_same_in_every_run() {
-        let subject = subject();
-        let claim = check(&subject);
+        let context = Context {
+            image: ImageUnderTest::current().expect("the test's own image"),
+            request: Request::default(),
+        };
+        let claim = check(&context);
         assert_eq!(
             claim.verdict,
             Verdict::Holds,
@@ -640,10 +540,17 @@ mod tests {
             claim.found,
             claim.findings
         );
-        assert_eq!(claim.figures, check(&subject).figures);
+        let again = check(&context);
+        assert_eq!(
+            (&claim.figures, &claim.matrices),
+            (&again.figures, &again.matrices)
+        );
+        for count in [1000, 10_000] {
+            let row = count.to_string();
+            let cell = claim.cell(TAKEN.name, &row, "allocations");
+            assert_eq!(cell, Some(count), "allocations for {count} tasks");
+        }
         for (figure, value) in [
-            ("allocations for 1000 tasks", 1000),
-            ("allocations for 10000 tasks", 10_000),
             ("bytes a task", 256),
             ("bytes beside a task's future", 104),
             ("a cell is a multiple of", 128),
@@ -651,7 +558,7 @@ mod tests {
         ] {
             assert_eq!(claim.figures[figure].value, value, "{figure}");
         }
-        let names: Vec<&str> = claim.pictures.charts[0]
+        let names: Vec<&str> = claim.charts[0]
             .series
             .iter()
             .map(|series| series.name.as_str())
@@ -660,123 +567,5 @@ mod tests {
             names.contains(&"task, allocated") && names.contains(&"goroutine, stack"),
             "{names:?}"
         );
-    }
-
-    #[test]
-    fn what_is_planted_is_seen() {
-        assert_eq!(judged(|_| {}).verdict, Verdict::Holds);
-        type InjectedFault = fn(&mut Found);
-        let mut plants: Vec<(InjectedFault, &str)> = vec![
-            (
-                |found| found.tasks[1].allocations += 1,
-                "10001 allocations, not 10000",
-            ),
-            (|found| found.tasks[1].bytes += 8, "not 256 each as 1000 do"),
-            (|found| found.tasks[0].asleep -= 1, "999 asleep at once"),
-            (|found| found.tasks[0].left = 3, "3 not ended"),
-            (
-                |found| found.tasks[0].bytes_left = 256,
-                "256 bytes are not given back",
-            ),
-            (
-                |found| {
-                    found
-                        .tasks
-                        .iter_mut()
-                        .for_each(|taken| taken.bytes = 64 * taken.count)
-                },
-                "cannot hold its future",
-            ),
-            (
-                |found| {
-                    found.cells.push(Cell {
-                        future: 8,
-                        allocations: 2,
-                        bytes: 128,
-                    })
-                },
-                "2 allocations of 128 bytes",
-            ),
-        ];
-        // Only under the compiler that the cell is on file for.
-        if OnFile::of("nap_cell").is_ok_and(|on_file| on_file.is_of(subject().image.producers())) {
-            plants.push((
-                |found| {
-                    found
-                        .tasks
-                        .iter_mut()
-                        .for_each(|taken| taken.bytes = 512 * taken.count)
-                },
-                "its cell has 256 on file",
-            ));
-        }
-        for (plant, named) in plants {
-            let claim = judged(plant);
-            assert_eq!(claim.verdict, Verdict::DoesNotHold, "{named}");
-            assert!(
-                claim.findings.iter().any(|finding| finding.contains(named)),
-                "{:?}",
-                claim.findings
-            );
-        }
-    }
-
-    /// Another tokio, with other numbers, is explained by those, or not at all.
-    #[test]
-    fn the_numbers_are_found_not_given() {
-        let cell = |future, bytes| Cell {
-            future,
-            allocations: 1,
-            bytes,
-        };
-        let mut evaluation = Evaluation::default();
-        let found = cells(
-            &mut evaluation,
-            &[cell(0, 64), cell(24, 64), cell(32, 128), cell(88, 128)],
-        );
-        assert!(found.is_some_and(|found| found.ends_with("beside it 40, in lines of 64")));
-        let mut evaluation = Evaluation::default();
-        assert_eq!(
-            cells(
-                &mut evaluation,
-                &[cell(0, 64), cell(24, 64), cell(32, 192), cell(40, 256)]
-            ),
-            None
-        );
-        assert!(evaluation.findings.is_empty());
-    }
-
-    #[test]
-    fn the_sizes_grow_by_tens() {
-        assert_eq!(sizes(1000, 1_000_000), [1000, 10_000, 100_000, 1_000_000]);
-        assert_eq!(sizes(1000, 25_000), [1000, 10_000, 25_000]);
-        assert_eq!(sizes(1000, 7), [7]);
-        assert_eq!(sizes(1000, 1000), [1000]);
-    }
-
-    #[test]
-    fn what_is_not_counted_is_said() {
-        let claim = judge(&subject(), &Found::default(), Some("no memory".to_owned()));
-        assert_eq!(claim.verdict, Verdict::NotChecked);
-        assert!(claim.found.contains("not counted: no memory"));
-        assert!(can_be_had(u64::MAX).is_err());
-    }
-
-    /// Started where there are fewer threads to be had than asked for: the rest is judged, and that is said.
-    #[test]
-    fn without_threads_the_tasks_are_counted() {
-        let mut found = Found::default();
-        let scenario = Scenario::Idle(Idle {
-            what: Sleeper::Threads,
-            count: 10,
-        });
-        threads(&mut found, 100, false, |_, _| {
-            Err(child::Error::Start {
-                scenario,
-                source: io::Error::from(io::ErrorKind::WouldBlock),
-            })
-        });
-        assert_eq!(found.missing[0].what, "threads");
-        assert!(found.threads.is_empty());
     }
 }

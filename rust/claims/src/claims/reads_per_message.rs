@@ -4,26 +4,55 @@ use std::collections::BTreeMap;
 
 use zero_cost_ffi::thread_ring::{Error, Variant, uring};
 
-use super::{Evaluation, Rests, Statement, live, reproduce};
-use crate::claim::{
-    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
+use crate::evaluation::{
+    Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Rests, Spec, provenance,
 };
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::missing::MissingTool as _;
 use crate::measure::syscalls::{SyscallCount, SyscallCounts};
 use crate::measure::thread_ring::{self, Case, HOPS};
-
-pub const STATEMENT: Statement = Statement {
-    id: "reads-per-message",
-    says: "a thread reads once per message; a task twice where the message fills its buffer, and once where it does \
-           not; epoll_wait is shared by the messages in flight",
-    check,
+use crate::report::{
+    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately,
 };
+
+/// The claim.
+pub const SPEC: Spec = Spec {
+    id: "reads-per-message",
+    statement: "a thread reads once per message; a task twice where the message fills its buffer, and once where it does \
+                not; epoll_wait is shared by the messages in flight",
+    talk: Quote {
+        quote: "tasks call `read(2)` **multiple times** (+ `epoll(7)`)",
+        assessment: Assessment::Simplified,
+        because: Some(
+            "exact where the message fills the buffer, as a buffer of one byte is filled; with room for more the second \
+             read vanishes, by level-triggered epoll there is none, and many messages share one epoll_wait",
+        ),
+    },
+    figures: &[FIGURES],
+    matrices: &[CALLS],
+    can_run: |_| Ok(check_limits()?),
+    check,
+    ..Spec::DEFAULT
+};
+
+const FIGURES: &[FigureSpec] = &[FigureSpec::new(
+    "controls",
+    "rings",
+    "thread rings that read twice on purpose, and were seen to",
+)];
+
+const CALLS: MatrixSpec = MatrixSpec {
+    name: "system calls",
+    unit: "calls in 128 hops",
+    counts: "system calls of all threads that a run of 128 more hops makes more; of the reads, also those that failed with \
+             EAGAIN",
+    columns: &["read", EAGAIN, "write", "epoll_wait", "io_uring_enter"],
+};
+const EAGAIN: &str = "read, EAGAIN";
 
 const IN_FLIGHT: [usize; 4] = [1, 4, 16, 64];
 /// Bytes: a message has one, and the larger has room for more.
 const BUFFERS: [usize; 2] = [1, 64];
-const UNIT: &str = "calls in 128 hops";
 
 /// What waits, and what a message has room in, in the order they are told.
 const KINDS: [(Variant, usize); 8] = [
@@ -117,7 +146,8 @@ const OF_THREADS: [&str; 7] = [
 ];
 
 /// What is otherwise than is claimed.
-fn faults(case: &Case, counts: &SyscallCounts) -> Vec<String> {
+#[must_use]
+pub fn faults(case: &Case, counts: &SyscallCounts) -> Vec<String> {
     let expected = expected(case);
     let mut names: Vec<&str> = counts.keys().map(String::as_str).collect();
     if case.variant == Variant::Threads {
@@ -166,18 +196,17 @@ fn count(mut cases: Vec<Case>) -> Counted {
     let mut counted = Counted::default();
     if let Err(why) = uring::check() {
         cases.retain(|case| case.variant != Variant::IoUring);
-        counted.missing.push(missing("io_uring", &why));
+        counted.missing.push(Missing::new("io_uring", why));
     }
     if let Err(why) = check_limits() {
-        counted.missing.push(missing("limits", &why));
+        counted.missing.push(Missing::new("limits", why));
         return counted;
     }
     match thread_ring::counts(&cases) {
         Ok(counts) => counted.counts = counts,
-        Err(error) if error.missing_tool().is_some() => counted.missing.push(Missing {
-            what: "ptrace",
-            why: error.to_string(),
-        }),
+        Err(error) if error.missing_tool().is_some() => {
+            counted.missing.push(Missing::new("ptrace", error));
+        }
         Err(error) => counted
             .findings
             .push(format!("a thread ring could not be counted: {error}")),
@@ -185,80 +214,61 @@ fn count(mut cases: Vec<Case>) -> Counted {
     counted
 }
 
-fn missing(what: &'static str, why: &Error) -> Missing {
-    Missing {
-        what,
-        why: why.to_string(),
-    }
+fn check(context: &Context) -> Claim {
+    judge(&context.image, count(cases()))
 }
 
-fn check(subject: &ImageUnderTest) -> Claim {
-    judge(subject, count(cases()))
-}
-
-fn judge(subject: &ImageUnderTest, counted: Counted) -> Claim {
-    let mut evaluation = Evaluation {
-        findings: counted.findings,
-        ..Evaluation::default()
-    };
-    for (case, counts) in &counted.counts {
-        evaluation.findings.extend(faults(case, counts));
-        for name in expected(case).keys() {
-            let calls = counts.get(*name).copied().unwrap_or_default();
-            evaluation.add(format!("{case}: {name}"), calls.made.unsigned_abs(), UNIT);
-            if calls.again != 0 {
-                evaluation.add(
-                    format!("{case}: {name}, EAGAIN"),
-                    calls.again.unsigned_abs(),
-                    UNIT,
-                );
-            }
-        }
-        if case.variant == Variant::EpollLevelTwice {
-            let taken_for = Case {
-                variant: Variant::EpollLevel,
-                ..*case
-            };
-            if faults(&taken_for, counts).is_empty() {
-                evaluation.findings.push(format!(
-                    "control {case}: the count does not tell it from {taken_for}"
-                ));
-            } else {
-                evaluation.add("controls", 1, "rings");
-            }
-        }
+fn judge(image: &ImageUnderTest, counted: Counted) -> Claim {
+    let Counted {
+        counts,
+        missing,
+        findings,
+    } = counted;
+    let mut evaluation = Evaluation::new(&SPEC);
+    evaluation.findings = findings;
+    for (case, counts) in &counts {
+        held_against(&mut evaluation, case, counts);
     }
-    evaluation.pictures.charts = charts(&counted.counts);
-    let verdict = if !evaluation.findings.is_empty() {
-        Verdict::DoesNotHold
-    } else if counted.counts.is_empty() {
-        Verdict::NotChecked
-    } else {
-        evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage)
-    };
-    Claim {
-        id: STATEMENT.id,
-        says: STATEMENT.says,
-        verdict,
-        found: found(&counted.counts, &counted.missing),
-        conditions: conditions(&counted.missing),
-        findings: evaluation.findings,
-        missing: counted.missing,
-        talk: Talk {
-            quote: "tasks call `read(2)` **multiple times** (+ `epoll(7)`)",
-            assessment: Assessment::Simplified,
-            because: Some(
-                "exact where the message fills the buffer, as a buffer of one byte is filled; with room for more the \
-                 second read vanishes, by level-triggered epoll there is none, and many messages share one epoll_wait",
-            ),
+    evaluation.charts = charts(&counts);
+    let outcome = Outcome {
+        verdict: if counts.is_empty() {
+            Verdict::NotChecked
+        } else {
+            Verdict::HoldsWithConditions
         },
+        rests: Rests::OnImage,
+        found: found(&counts, &missing),
+        conditions: conditions(&missing),
         evidence: Evidence::Live,
-        figures: evaluation.figures,
-        measured: evaluation.measured,
-        pictures: evaluation.pictures,
-        provenance: live(subject),
-        reproduce: reproduce(STATEMENT.id),
-        walks: evaluation.walks,
+        provenance: provenance(image),
+    };
+    evaluation.missing = missing;
+    evaluation.finish(outcome)
+}
+
+/// Holds one case's counts against the claim.
+fn held_against(evaluation: &mut Evaluation, case: &Case, counts: &SyscallCounts) {
+    evaluation.findings.extend(faults(case, counts));
+    let row = case.to_string();
+    for name in expected(case).keys() {
+        let calls = counts.get(*name).copied().unwrap_or_default();
+        evaluation.set_cell(CALLS.name, &row, name, calls.made.unsigned_abs());
+        if *name == "read" {
+            evaluation.set_cell(CALLS.name, &row, EAGAIN, calls.again.unsigned_abs());
+        }
+    }
+    if case.variant == Variant::EpollLevelTwice {
+        let taken_for = Case {
+            variant: Variant::EpollLevel,
+            ..*case
+        };
+        if faults(&taken_for, counts).is_empty() {
+            evaluation.fault(format_args!(
+                "control {case}: the count cannot tell it from {taken_for}"
+            ));
+        } else {
+            evaluation.add("controls", 1);
+        }
     }
 }
 
@@ -303,10 +313,7 @@ fn found(counts: &[(Case, SyscallCounts)], missing: &[Missing]) -> String {
 
 /// Exact: the number of hops is a power of two.
 fn per_hop(calls: i64) -> f64 {
-    // So few calls are exact in an f64.
-    #[expect(clippy::cast_precision_loss)]
-    let per_hop = calls as f64 / HOPS as f64;
-    per_hop
+    approximately(calls.unsigned_abs()) / approximately(HOPS as u64)
 }
 
 fn conditions(missing: &[Missing]) -> Vec<String> {
@@ -335,39 +342,22 @@ fn charts(counts: &[(Case, SyscallCounts)]) -> Vec<Chart> {
     if counts.is_empty() {
         return Vec::new();
     }
-    let chart = |id, title, y, of: fn(&Case, &SyscallCounts) -> i64| Chart {
-        id,
-        title,
-        x: Some(Axis {
-            name: "messages in flight",
-            unit: "messages",
-            log: true,
-        }),
-        y: Axis {
-            name: y,
-            unit: "calls per hop",
-            log: false,
-        },
-        series: KINDS
-            .into_iter()
-            .map(|(variant, buffer)| Series {
-                name: format!("{variant}, {buffer}-byte buffer"),
-                exact: true,
-                evidence: Evidence::Live,
-                points: counts
-                    .iter()
-                    .filter(|(case, _)| (case.variant, case.buffer) == (variant, buffer))
-                    .map(|(case, counts)| Point {
-                        label: None,
-                        #[expect(clippy::cast_precision_loss, reason = "few")]
-                        x: Some(case.in_flight as f64),
-                        y: per_hop(of(case, counts)),
-                        spread: None,
-                    })
-                    .collect(),
-            })
-            .filter(|series| !series.points.is_empty())
-            .collect(),
+    let series = |(variant, buffer), of: &dyn Fn(&Case, &SyscallCounts) -> i64| {
+        let counts = counts.iter();
+        let own = counts.filter(|(case, _)| (case.variant, case.buffer) == (variant, buffer));
+        let points =
+            own.map(|(case, counts)| Point::at(case.in_flight as u64, per_hop(of(case, counts))));
+        let name = format!("{variant}, {buffer}-byte buffer");
+        Series::counted(name, Evidence::Live, points)
+    };
+    let chart = |id, title, y, of: &dyn Fn(&Case, &SyscallCounts) -> i64| {
+        Chart::new(
+            id,
+            title,
+            Some(Axis::log("messages in flight", "messages")),
+            Axis::linear(y, "calls per hop"),
+            KINDS.map(|kind| series(kind, of)),
+        )
     };
     let all = |case: &Case, counts: &SyscallCounts| {
         let expected = expected(case);
@@ -376,19 +366,15 @@ fn charts(counts: &[(Case, SyscallCounts)]) -> Vec<Chart> {
             .filter(|(name, _)| expected.contains_key(name.as_str()));
         counted.map(|(_, calls)| calls.made).sum()
     };
+    let reads = |_: &Case, counts: &SyscallCounts| counts.get("read").map_or(0, |calls| calls.made);
     vec![
         chart(
             "system-calls-per-hop",
             "System calls per hop",
             "system calls",
-            all,
+            &all,
         ),
-        chart(
-            "reads-per-hop",
-            "SyscallCount of read(2) per hop",
-            "reads",
-            |_, counts| counts.get("read").map_or(0, |calls| calls.made),
-        ),
+        chart("reads-per-hop", "Calls of read(2) per hop", "reads", &reads),
     ]
 }
 

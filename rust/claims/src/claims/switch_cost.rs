@@ -5,22 +5,49 @@ use std::time::{Duration, Instant};
 
 use zero_cost_ffi::thread_ring::{Error, Plan, Run, Switches, Variant, creation, processor, uring};
 
-use super::{Evaluation, Rests, Statement, live, reproduce};
-use crate::claim::{
-    Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Talk, Verdict,
+use crate::evaluation::{
+    Context, Evaluation, MatrixSpec, Outcome, Quote, Rests, Size, Spec, provenance,
 };
-use crate::image_under_test::ImageUnderTest;
 use crate::measure::thread_ring::{self, Case};
-
-pub const STATEMENT: Statement = Statement {
-    id: "switch-cost",
-    says: "a message handed from thread to thread on one processor takes a context switch by the kernel; from task to \
-           task it takes none, with I/O or without",
-    check,
+use crate::report::{
+    Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Verdict,
+    approximately,
 };
+
+/// The claim.
+pub const SPEC: Spec = Spec {
+    id: "switch-cost",
+    statement: "a message handed from thread to thread on one processor takes a context switch by the kernel; from task \
+                to task it takes none, with I/O or without",
+    talk: Quote {
+        quote: "\u{1f449} when I/O bound, context switch advantage disappears",
+        assessment: Assessment::Simplified,
+        because: Some(
+            "the switches are saved in full, with I/O too; what tasks pay in their place is epoll and a second read, and \
+             which of the two takes longer depends on the messages in flight, the processors and the machine: measured \
+             beside the verdict, and no part of it",
+        ),
+    },
+    matrices: &[SWITCHES],
+    sizes: &[Size::Hops],
+    can_run: |request| Ok(check_limits(request.hops)?),
+    check,
+    ..Spec::DEFAULT
+};
+
+const SWITCHES: MatrixSpec = MatrixSpec {
+    name: "switches",
+    unit: "switches",
+    counts: "context switches of the threads that pass a message on, in 1,024 hops on one processor with one message in \
+             flight; `at least` counts any kind, up to the 1,016 that there must be, since only those are the same in \
+             every run",
+    columns: &[AT_LEAST, VOLUNTARY],
+};
+const AT_LEAST: &str = "at least";
+const VOLUNTARY: &str = "voluntary";
 
 /// Switches are counted over few hops. They do not depend on the time they take.
-const COUNTED: Plan = Plan {
+pub const COUNTED: Plan = Plan {
     stages: 8,
     in_flight: 1,
     hops_each: 128,
@@ -58,142 +85,87 @@ const FEW_HOPS: u64 = 256;
 /// How often all is timed, over few hops and over many.
 const ROUNDS: [usize; 2] = [3, 5];
 
-fn check(subject: &ImageUnderTest) -> Claim {
-    let mut evaluation = Evaluation::default();
-    let mut missing = Vec::new();
+fn check(context: &Context) -> Claim {
+    let mut evaluation = Evaluation::new(&SPEC);
+    let hops = context.request.hops;
     let absent = uring::check().err();
     let there = |variant: &Variant| *variant != Variant::IoUring || absent.is_none();
     if let Some(why) = &absent {
-        missing.push(Missing {
-            what: "io_uring",
-            why: why.to_string(),
-        });
+        evaluation.missing.push(Missing::new("io_uring", why));
     }
-    let counted = WITH
-        .into_iter()
-        .chain(WITHOUT)
-        .filter(there)
-        .try_for_each(|variant| {
-            let run = processor::on_one(|| COUNTED.run(variant))?;
-            if let Some(switches) = run.switches {
-                count(&mut evaluation, variant, switches);
-            }
-            Ok::<_, Error>(())
-        });
-    let timed = counted.and_then(|()| time(subject.hops, there));
-    let mut conditions = Vec::new();
-    match timed {
-        Ok(times) => {
-            conditions.extend(plainly(&times, subject.hops));
-            measure(&mut evaluation, &times);
+    let variants = WITH.into_iter().chain(WITHOUT).filter(there);
+    let counted = variants.clone().try_for_each(|variant| {
+        let run = processor::on_one(|| COUNTED.run(variant))?;
+        if let Some(switches) = run.switches {
+            count(&mut evaluation, variant, switches);
         }
-        Err(error) => missing.push(Missing {
-            what: "limits",
-            why: error.to_string(),
-        }),
-    }
-    conditions.extend(CONDITIONS.map(str::to_owned));
-    let ran = !missing.iter().any(|missing| missing.what == "limits");
-    let verdict = match evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage) {
-        Verdict::HoldsWithConditions if !ran => Verdict::NotChecked,
-        verdict => verdict,
+        Ok::<_, Error>(())
+    });
+    let (verdict, found) = match counted.and_then(|()| time(hops, there)) {
+        Ok(times) => {
+            evaluation.notes = plainly(&times, hops);
+            measure(&mut evaluation, &times);
+            (Verdict::HoldsWithConditions, found(&evaluation))
+        }
+        Err(why) => {
+            evaluation.missing.push(Missing::new("limits", &why));
+            (Verdict::NotChecked, format!("not run: {why}"))
+        }
     };
-    Claim {
-        id: STATEMENT.id,
-        says: STATEMENT.says,
+    evaluation.finish(Outcome {
         verdict,
-        found: if ran {
-            found(&evaluation)
-        } else {
-            format!(
-                "not run: {}",
-                missing.last().map_or("", |missing| &missing.why)
-            )
-        },
-        conditions,
-        findings: evaluation.findings,
-        missing,
-        talk: Talk {
-            quote: "\u{1f449} when I/O bound, context switch advantage disappears",
-            assessment: Assessment::Simplified,
-            because: Some(
-                "the switches are saved in full, with I/O too; what tasks pay in their place is epoll and a second read, \
-                 and which of the two takes longer depends on the messages in flight, the processors and the machine: \
-                 measured beside the verdict, and no part of it",
-            ),
-        },
+        rests: Rests::OnImage,
+        found,
+        conditions: CONDITIONS.map(str::to_owned).into(),
         evidence: Evidence::Live,
-        figures: evaluation.figures,
-        measured: evaluation.measured,
-        pictures: evaluation.pictures,
-        provenance: live(subject),
-        reproduce: reproduce(STATEMENT.id),
-        walks: evaluation.walks,
-    }
+        provenance: provenance(&context.image),
+    })
 }
 
 /// Holds one thread ring's switches against the claim.
-fn count(evaluation: &mut Evaluation, variant: Variant, switches: Switches) {
+pub fn count(evaluation: &mut Evaluation, variant: Variant, switches: Switches) {
     let hops = COUNTED.hops();
     if WITH.contains(&variant) {
         if switches.all() < SWITCHED {
-            evaluation.findings.push(format!(
+            evaluation.fault(format_args!(
                 "{variant}: {} context switches in {hops} hops on one processor; there must be {SWITCHED}",
                 switches.all()
             ));
         }
-        evaluation.add(
-            format!("{variant}: hops with a switch, at least"),
-            switches.all().min(SWITCHED),
-            "hops",
-        );
+        let least = switches.all().min(SWITCHED);
+        evaluation.set_cell(SWITCHES.name, variant.word(), AT_LEAST, least);
         // How many more there are is the scheduler's affair, and another number each time.
-        #[expect(clippy::cast_precision_loss, reason = "few")]
-        let per_hop = switches.voluntary as f64 / hops as f64;
-        let measured = Measured {
-            value: per_hop,
-            spread: None,
-            unit: "switches",
-        };
-        evaluation
-            .measured
-            .insert(format!("{variant}: voluntary switches per hop"), measured);
+        let per_hop = approximately(switches.voluntary) / approximately(hops as u64);
+        let name = format!("{variant}: voluntary switches per hop");
+        evaluation.measure(name, per_hop, "switches");
     } else {
         if switches.voluntary != 0 {
-            evaluation.findings.push(format!(
+            evaluation.fault(format_args!(
                 "{variant}: {} voluntary context switches in {hops} hops; there must be none",
                 switches.voluntary
             ));
         }
-        evaluation.add(
-            format!("{variant}: voluntary switches"),
-            switches.voluntary,
-            "switches",
-        );
+        let voluntary = switches.voluntary;
+        evaluation.set_cell(SWITCHES.name, variant.word(), VOLUNTARY, voluntary);
     }
 }
 
 /// `a switch at 1016 of 1016 hops by threads, thread-channels; at 0 of 1024 by tokio, …`
 fn found(evaluation: &Evaluation) -> String {
-    let ran = |variants: &[Variant], what: &str| {
-        let values: Vec<(Variant, u64)> = variants
-            .iter()
-            .filter_map(|variant| {
-                Some((
-                    *variant,
-                    evaluation.figures.get(&format!("{variant}: {what}"))?.value,
-                ))
-            })
-            .collect();
-        let names: Vec<&str> = values.iter().map(|(variant, _)| variant.word()).collect();
+    let ran = |variants: &[Variant], column| {
+        let value = |variant: &Variant| {
+            let value = evaluation.value_of_cell(SWITCHES.name, variant.word(), column)?;
+            Some((variant.word(), value))
+        };
+        let (names, values): (Vec<_>, Vec<_>) = variants.iter().filter_map(value).unzip();
         (names.join(", "), values)
     };
-    let (with, switched) = ran(&WITH, "hops with a switch, at least");
-    let (without, voluntary) = ran(&WITHOUT, "voluntary switches");
+    let (with, switched) = ran(&WITH, AT_LEAST);
+    let (without, voluntary) = ran(&WITHOUT, VOLUNTARY);
     format!(
         "on one processor a switch at {} of {SWITCHED} hops by {with}; at {} of {} by {without}",
-        switched.iter().map(|(_, value)| *value).min().unwrap_or(0),
-        voluntary.iter().map(|(_, value)| *value).max().unwrap_or(0),
+        switched.into_iter().min().unwrap_or(0),
+        voluntary.into_iter().max().unwrap_or(0),
         COUNTED.hops()
     )
 }
@@ -214,13 +186,13 @@ const CONDITIONS: [&str; 7] = [
 
 /// What was timed, in nanoseconds for each hop or creation, by round.
 #[derive(Clone, Debug)]
-struct Timed {
-    what: What,
-    rounds: Vec<f64>,
+pub struct Timed {
+    pub what: What,
+    pub rounds: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+pub enum What {
     Hop { case: Case, pinned: bool },
     Thread,
     Task,
@@ -311,24 +283,7 @@ fn once(what: What, hops: Option<u64>) -> Result<f64, Error> {
         What::Thread => (creation::threads(THREADS)?, THREADS),
         What::Task => (creation::tasks(TASKS)?, TASKS),
     };
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "nanoseconds are measured, not counted"
-    )]
-    let each = elapsed.as_nanos() as f64 / count as f64;
-    Ok(each)
-}
-
-/// The median, the least and the greatest.
-fn summary(values: &[f64], unit: &'static str) -> Measured {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-    Measured {
-        value: at(sorted.len() / 2),
-        spread: Some([at(0), at(sorted.len().saturating_sub(1))]),
-        unit,
-    }
+    Ok(elapsed.as_secs_f64() * 1e9 / approximately(count as u64))
 }
 
 /// How many times as long one took as the other, round by round.
@@ -344,7 +299,7 @@ fn ratio(times: &[Timed], one: What, other: What) -> Option<Measured> {
         .zip(rounds(other)?)
         .map(|(one, other)| one / other)
         .collect();
-    Some(summary(&ratios, "times"))
+    Some(Measured::median(&ratios, "times"))
 }
 
 /// Threads and tasks: by pipe, and by channel.
@@ -381,65 +336,47 @@ fn ratios(times: &[Timed]) -> Vec<(String, Measured)> {
 }
 
 fn measure(evaluation: &mut Evaluation, times: &[Timed]) {
+    let summary = |timed: &Timed| Measured::median(&timed.rounds, "ns");
     for timed in times {
-        evaluation
-            .measured
-            .insert(timed.what.name(), summary(&timed.rounds, "ns"));
+        let name = timed.what.name();
+        evaluation.measured.insert(name, summary(timed));
     }
     evaluation.measured.extend(ratios(times));
-    let series = |pinned| {
-        TIMED.map(|(variant, buffer)| Series {
-            name: format!("{variant}, {buffer}-byte buffer, {}", place(pinned)),
-            exact: false,
-            evidence: Evidence::Live,
-            points: IN_FLIGHT
-                .into_iter()
-                .filter_map(|in_flight| {
-                    let what = What::Hop {
-                        case: Case {
-                            variant,
-                            in_flight,
-                            buffer,
-                        },
-                        pinned,
-                    };
-                    let timed = times.iter().find(|timed| timed.what == what)?;
-                    let Measured { value, spread, .. } = summary(&timed.rounds, "ns");
-                    #[expect(clippy::cast_precision_loss, reason = "few")]
-                    let x = Some(in_flight as f64);
-                    Some(Point {
-                        label: None,
-                        x,
-                        y: value,
-                        spread,
-                    })
-                })
-                .collect(),
-        })
+    let point = |timed: &Timed, in_flight: usize| {
+        let Measured { value, spread, .. } = summary(timed);
+        Point {
+            spread,
+            ..Point::at(in_flight as u64, value)
+        }
     };
-    evaluation.pictures.charts.push(Chart {
-        id: "time-per-hop",
-        title: "Time per hop",
-        x: Some(Axis {
-            name: "messages in flight",
-            unit: "messages",
-            log: true,
-        }),
-        y: Axis {
-            name: "time",
-            unit: "ns per hop",
-            log: true,
-        },
-        series: [true, false]
+    let series = |pinned, (variant, buffer)| {
+        let points = IN_FLIGHT.into_iter().filter_map(|in_flight| {
+            let case = Case {
+                variant,
+                in_flight,
+                buffer,
+            };
+            let what = What::Hop { case, pinned };
+            let timed = times.iter().find(|timed| timed.what == what)?;
+            Some(point(timed, in_flight))
+        });
+        let name = format!("{variant}, {buffer}-byte buffer, {}", place(pinned));
+        Series::measured(name, Evidence::Live, points)
+    };
+    evaluation.charts.push(Chart::new(
+        "time-per-hop",
+        "Time per hop",
+        Some(Axis::log("messages in flight", "messages")),
+        Axis::log("time", "ns per hop"),
+        [true, false]
             .into_iter()
-            .flat_map(series)
-            .filter(|series| !series.points.is_empty())
-            .collect(),
-    });
+            .flat_map(|pinned| TIMED.map(|timed| series(pinned, timed))),
+    ));
 }
 
-/// Whether the advantage disappears, in words: over few hops, which are mostly start-up, that cannot be told.
-fn plainly(times: &[Timed], hops: Option<u64>) -> Vec<String> {
+/// Whether the advantage disappears, in words. Over few hops, which are mostly start-up, it cannot be told.
+#[must_use]
+pub fn plainly(times: &[Timed], hops: Option<u64>) -> Vec<String> {
     let rounds = times.first().map_or(0, |timed| timed.rounds.len());
     let heading = match hops {
         Some(hops) => {
@@ -448,7 +385,7 @@ fn plainly(times: &[Timed], hops: Option<u64>) -> Vec<String> {
         None => format!(
             "measured here, now, over {FEW_HOPS} hops, in {rounds} interleaved rounds: too few to tell whether the \
              advantage disappears; `{} --hops 100000` tells",
-            reproduce(STATEMENT.id)
+            SPEC.command(Evidence::Live)
         ),
     };
     let lines = ratios(times).into_iter().map(|(name, ratio)| {
@@ -468,83 +405,4 @@ fn plainly(times: &[Timed], hops: Option<u64>) -> Vec<String> {
         format!("{line}: {plain}")
     });
     std::iter::once(heading).chain(lines).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is switched out, planted in the place of what is not, and the other way about.
-    #[test]
-    fn the_opposite_does_not_hold() {
-        let run = |variant| {
-            let run = processor::on_one(|| COUNTED.run(variant));
-            run.expect("it runs").switches.expect("they are told")
-        };
-        let (threads, tasks) = (run(Variant::Threads), run(Variant::Tokio));
-        for (variant, switches, holds) in [
-            (Variant::Threads, threads, true),
-            (Variant::Tokio, threads, false),
-            (Variant::Threads, tasks, false),
-        ] {
-            let mut evaluation = Evaluation::default();
-            count(&mut evaluation, variant, switches);
-            assert_eq!(
-                evaluation.findings.is_empty(),
-                holds,
-                "{variant}: {:?}",
-                evaluation.findings
-            );
-        }
-    }
-
-    #[test]
-    fn it_says_plainly_what_the_ratios_say() {
-        let times = |threads: &[f64], tasks: &[f64]| {
-            let hop = |variant, rounds: &[f64]| Timed {
-                what: What::Hop {
-                    case: Case {
-                        variant,
-                        in_flight: 1,
-                        buffer: 1,
-                    },
-                    pinned: true,
-                },
-                rounds: rounds.to_vec(),
-            };
-            vec![hop(Variant::Threads, threads), hop(Variant::Tokio, tasks)]
-        };
-        for (threads, tasks, expected) in [
-            (
-                [20.0, 30.0, 20.0],
-                [10.0, 10.0, 10.0],
-                "2.00 times as long (2.00 to 3.00): tasks keep the advantage",
-            ),
-            (
-                [5.0, 8.0, 9.0],
-                [10.0, 10.0, 10.0],
-                "0.80 times as long (0.50 to 0.90): the advantage disappears",
-            ),
-            (
-                [5.0, 20.0, 9.0],
-                [10.0, 10.0, 10.0],
-                "0.90 times as long (0.50 to 2.00): undecided, the rounds disagree",
-            ),
-        ] {
-            let said = plainly(&times(&threads, &tasks), Some(1_000));
-            assert!(said[1].ends_with(expected), "{said:?}");
-            let few = plainly(&times(&threads, &tasks), None);
-            assert!(
-                few[0].contains("too few to tell") && few[1].ends_with(')'),
-                "{few:?}"
-            );
-        }
-    }
-
-    /// With a spread for whatever has rounds.
-    #[test]
-    fn a_summary_is_the_median_with_its_spread() {
-        let summary = summary(&[3.0, 1.0, 2.0], "ns");
-        assert_eq!((summary.value, summary.spread), (2.0, Some([1.0, 3.0])));
-    }
 }

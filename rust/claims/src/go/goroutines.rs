@@ -2,18 +2,19 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::{self, File, Record};
 use crate::go::toolchain::{self, NoGo, Toolchain};
 use crate::measure::process;
 
 /// What so many goroutines took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct Goroutines {
     /// `go1.27.3 linux/amd64`
     pub go: String,
     pub count: u64,
@@ -26,17 +27,12 @@ pub struct Taken {
     pub asleep_after: f64,
 }
 
-/// What is on file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct OnFile {
-    pub schema: u32,
-    pub date: String,
-    pub target: String,
-    pub taken: Vec<Taken>,
-}
-
-/// From the root of the repository.
-pub const FILE: &str = "asm-snapshots/goroutines/x86_64-unknown-linux-gnu.json";
+/// The evidence on file.
+pub const FILE: File = File {
+    path: "asm-snapshots/goroutines/x86_64-unknown-linux-gnu.json",
+    schema: 2,
+    command: "cargo run --release -- prove million-tasks --record --tasks 1000000",
+};
 
 /// Why nothing was counted here.
 #[derive(Debug, thiserror::Error)]
@@ -51,24 +47,28 @@ pub enum Error {
     Json(#[from] serde_json::Error),
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 /// What is on file.
 ///
 /// # Errors
-/// When there is no such file, or it is not one of ours.
-pub fn on_file() -> io::Result<OnFile> {
-    let text = std::fs::read_to_string(root().join(FILE))?;
-    Ok(serde_json::from_str(&text)?)
+/// When there is no such file, or it is damaged or of another version.
+pub fn on_file() -> Result<Record<Vec<Goroutines>>, baseline::Error> {
+    Record::read(&FILE)
+}
+
+/// Puts it on file.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn record(taken: &[Goroutines]) -> Result<(), baseline::Error> {
+    let made_by = taken.first().map(|taken| taken.go.clone());
+    Record::new(&FILE, made_by.into_iter().collect(), taken.to_vec()).write(&FILE)
 }
 
 /// Builds `cgo/tasks`, and has so many goroutines asleep, for each of these numbers.
 ///
 /// # Errors
 /// When there is no Go, or it fails.
-pub fn live(counts: &[u64]) -> Result<Vec<Taken>, Error> {
+pub fn live(counts: &[u64]) -> Result<Vec<Goroutines>, Error> {
     let go = Toolchain::find()?.go;
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("tasks");
@@ -88,7 +88,7 @@ fn build(go: &OsString, program: &Path) -> Result<(), Error> {
             .args(["build", "-trimpath", "-o"])
             .arg(program)
             .arg("main.go")
-            .current_dir(root().join("cgo/tasks"))
+            .current_dir(baseline::root().join("cgo/tasks"))
             .env("GO111MODULE", "off"),
         Duration::from_secs(120),
     );
@@ -98,53 +98,6 @@ fn build(go: &OsString, program: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Bytes of stack a goroutine.
-    const fn stack(taken: &Taken) -> u64 {
-        taken.stack_bytes / taken.count
-    }
-
-    #[test]
-    fn what_is_on_file_is_whole() {
-        let on_file = on_file().expect("it is on file");
-        assert_eq!(on_file.schema, 1);
-        for taken in &on_file.taken {
-            assert_eq!(taken.asleep, taken.count);
-            // A span of Go's heap has room for 16 stacks, and some may be there already.
-            assert!((2000..2200).contains(&stack(taken)), "{taken:?}");
-        }
-    }
-
-    /// With Go here, it is still so. `CLAIMS_RECORD=1` writes what is found to the file.
-    #[test]
-    fn it_is_so_with_this_go() {
-        let record = std::env::var_os("CLAIMS_RECORD").is_some();
-        let counts: &[u64] = if record {
-            &[1000, 10_000, 100_000, 1_000_000]
-        } else {
-            &[1000]
-        };
-        let taken = match live(counts) {
-            Ok(taken) => taken,
-            Err(Error::NoGo(why)) => return crate::support::missing("go", &why.to_string()),
-            Err(error) => panic!("{error}"),
-        };
-        for taken in &taken {
-            assert_eq!(taken.asleep, taken.count);
-            assert!((2000..8192).contains(&stack(taken)), "{taken:?}");
-        }
-        if record {
-            let file = OnFile {
-                schema: 1,
-                date: crate::today(),
-                target: "x86_64-unknown-linux-gnu".to_owned(),
-                taken,
-            };
-            let text = serde_json::to_string_pretty(&file).expect("JSON");
-            std::fs::create_dir_all(root().join(FILE).parent().expect("a folder")).expect("made");
-            std::fs::write(root().join(FILE), text + "\n").expect("written");
-        }
-    }
 
     #[test]
     fn none_asked_for_are_none() {

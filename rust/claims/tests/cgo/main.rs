@@ -11,6 +11,7 @@
 mod support;
 
 mod again;
+mod goroutines;
 mod listing;
 mod said;
 mod versions;

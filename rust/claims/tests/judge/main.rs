@@ -1,7 +1,14 @@
-//! The judge's library through its public API: what children run, and what is measured.
+//! The judge's library through its public API: what its children run, what it measures, and that each claim turns where
+//! the opposite of what it says is planted.
 
+#[cfg(target_os = "linux")]
+mod drop_cancels;
 mod measure;
+mod million_tasks;
+mod right_sized;
 mod scenario;
+#[cfg(target_os = "linux")]
+mod switch_cost;
 
 /// Counts what this program allocates, as the judge does.
 #[global_allocator]
