@@ -1,9 +1,8 @@
 //! What else can run while tasks wait in C: called by them directly, or on threads of their own.
 
 use std::ffi::c_int;
-use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,7 +50,7 @@ pub enum Error {
 /// That no more can come is read off the system, not off a clock: either all are in C, or each of the workers is,
 /// asleep in that system call, so that there is none left to poll a task.
 pub fn in_tasks(calls: u64, site: CallSite) -> Result<Waiting, Error> {
-    let (reader, mut writer) = pipe()?;
+    let (reader, mut writer) = io::pipe()?;
     let fd = reader.as_raw_fd();
     let polling = Arc::new(Mutex::new(Vec::new()));
     let done = Arc::new(AtomicU64::new(0));
@@ -64,7 +63,7 @@ pub fn in_tasks(calls: u64, site: CallSite) -> Result<Waiting, Error> {
             polling
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(thread());
+                .push(nix::unistd::gettid().as_raw());
             match site {
                 CallSite::Poll => read(fd),
                 // A task that is cancelled at the end of the runtime is no error.
@@ -155,22 +154,11 @@ fn wait(mut look: impl FnMut() -> Result<(u64, bool), Error>) -> Result<u64, Err
     }
 }
 
-fn pipe() -> io::Result<(OwnedFd, File)> {
-    let (reader, writer) = io::pipe()?;
-    Ok((reader.into(), OwnedFd::from(writer).into()))
-}
-
 /// The C call that waits.
 fn read(fd: c_int) {
     let mut byte = 0_u8;
     // SAFETY: the buffer is one byte long, and lives until the call returns. What it returns is of no consequence.
     unsafe { libc::read(fd, (&raw mut byte).cast(), 1) };
-}
-
-/// The thread that asks.
-fn thread() -> i32 {
-    // SAFETY: it always succeeds.
-    unsafe { libc::gettid() }
 }
 
 /// The threads of this process that are in read(2) of that file.

@@ -166,13 +166,12 @@ impl CallbackAudit {
             Error::check(status).map(|()| handle)
         };
         let buffer = vec![0; greeting::size(NAME)];
-        let mine = {
-            let once = (self.fault != Some(InjectedFault::ReleasesEarly)).then(lent);
-            let twice = (self.fault == Some(InjectedFault::ReleasesTwice)).then(lent);
-            (once, twice)
-        };
+        let has = |fault| self.fault == Some(fault);
+        let early = has(InjectedFault::ReleasesEarly).then(lent);
+        let once = early.is_none().then(lent);
+        let twice = has(InjectedFault::ReleasesTwice).then(lent);
         let then = move |_: &CStr| {
-            drop(mine);
+            drop((once, twice));
             index
         };
         // SAFETY: `witness` calls the callback once, when C calls it first; or never, with a fault injected.
@@ -180,8 +179,8 @@ impl CallbackAudit {
         Ok(Submitted {
             greeting,
             index,
-            early: (self.fault == Some(InjectedFault::ReleasesEarly)).then(lent),
-            forgets: self.fault == Some(InjectedFault::NeverCancels),
+            early,
+            forgets: has(InjectedFault::NeverCancels),
         })
     }
 
@@ -238,21 +237,17 @@ impl CallbackAudit {
         let after = greeting::counts();
         balance.allocations = after.allocations - self.before.allocations;
         balance.frees = after.frees - self.before.frees;
-        for (what, made, ended) in [
-            (
-                "greetings were started, but ended",
-                after.started,
-                after.ended,
-            ),
-            (
-                "blocks of C's were allocated, but freed",
-                after.allocations,
-                after.frees,
-            ),
-        ] {
-            if made != ended {
-                faults.push(format!("{made} {what}: {ended}"));
-            }
+        let (started, ended) = (after.started, after.ended);
+        if started != ended {
+            faults.push(format!(
+                "{started} greetings were started, but ended: {ended}"
+            ));
+        }
+        let (allocated, freed) = (after.allocations, after.frees);
+        if allocated != freed {
+            faults.push(format!(
+                "{allocated} blocks of C's were allocated, but freed: {freed}"
+            ));
         }
         // Those of this audit: one for each.
         let callbacks = after.callbacks - self.before.callbacks;

@@ -84,8 +84,8 @@ pub fn exhibits() -> Vec<Exhibit> {
 pub fn compare(subject: &ImageUnderTest) -> Result<Compared, NotCompared> {
     let clang = clang().ok_or(NotCompared::NoClang)?;
     let folder = subject.image.path().with_file_name("below-zero");
-    let with = build(&folder.join("with"), clang, true)?;
-    let without = build(&folder.join("without"), clang, false)?;
+    let with = build(&folder.join("with"), &clang, true)?;
+    let without = build(&folder.join("without"), &clang, false)?;
     let (image, control) = (Image::open(&with)?, Image::open(&without)?);
     let mut compared = Compared {
         rows: Vec::new(),
@@ -129,16 +129,16 @@ pub fn compare(subject: &ImageUnderTest) -> Result<Compared, NotCompared> {
 }
 
 /// The clang that the build found, by the name under which it is.
-fn clang() -> Option<&'static str> {
+fn clang() -> Option<String> {
     let found = Twins::BY_CLANG?.compiler;
-    const NAMES: [&str; 10] = [
-        "clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17",
-        "clang-16", "clang-15", "clang-14",
-    ];
-    NAMES.into_iter().find(|name| {
-        let version = process::stdout(Command::new(name).arg("--version"), Duration::from_secs(10));
-        version.is_ok_and(|version| version.starts_with(found))
-    })
+    let numbered = (14..=22).rev().map(|version| format!("clang-{version}"));
+    std::iter::once("clang".to_owned())
+        .chain(numbered)
+        .find(|name| {
+            let version =
+                process::stdout(Command::new(name).arg("--version"), Duration::from_secs(10));
+            version.is_ok_and(|version| version.starts_with(found))
+        })
 }
 
 /// Builds examples/below_zero.rs: the library through Cargo, the program on it by rustc alone, since Cargo would first
