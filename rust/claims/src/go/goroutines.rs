@@ -38,11 +38,11 @@ pub const FILE: File = File {
 pub enum Error {
     #[error(transparent)]
     NoGo(#[from] NoGo),
-    #[error("cgo/tasks could not be built or run: {0}")]
+    #[error("the program in Go could not be built or run: {0}")]
     Io(#[from] io::Error),
     #[error("{what}: {why}")]
     Failed { what: String, why: String },
-    #[error("cgo/tasks said something else than was asked: {0}")]
+    #[error("the program in Go printed something unexpected: {0}")]
     Json(#[from] serde_json::Error),
 }
 
@@ -95,7 +95,7 @@ fn build(go: &OsString, program: &Path) -> Result<(), Error> {
 }
 
 /// What a program prints, if it ends in time and well. What it prints fits a pipe.
-fn within(limit: Duration, command: &mut Command) -> Result<String, Error> {
+pub fn within(limit: Duration, command: &mut Command) -> Result<String, Error> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -129,6 +129,12 @@ impl Toolchain {
         Self::of(go, env)
     }
 
+    /// Go and its C compiler, as evidence names what it was made by.
+    #[must_use]
+    pub fn made_by(&self) -> Vec<String> {
+        vec![self.version.clone(), self.cc.clone()]
+    }
+
     fn of(go: OsString, env: Env) -> Result<Self, NoGo> {
         if minor(&env.goversion).is_none_or(|minor| minor < OLDEST) {
             return Err(NoGo::TooOld {
