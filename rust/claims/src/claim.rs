@@ -6,7 +6,7 @@ use barecall::walk::Walk;
 use serde::Serialize;
 
 use crate::report::Phases;
-use crate::scenario::act::Act;
+use crate::scenario::call::CallScenario;
 
 /// What the check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -145,7 +145,7 @@ pub struct Walked {
 }
 
 impl Walked {
-    pub fn new(act: Act, walk: &Walk) -> Self {
+    pub fn new(act: CallScenario, walk: &Walk) -> Self {
         Self {
             act: act.to_string(),
             evidence: Evidence::Live,

@@ -8,12 +8,13 @@ use barecall::walk::Walk;
 use zero_cost_ffi::catalogue::{self, Exhibit, Machine};
 
 use crate::image_under_test::ImageUnderTest;
+use crate::measure::missing::MissingTool as _;
 use crate::measure::walks::NotWalked;
 use crate::report::{
-    Assessment, Chart, Claim, Evidence, Figure, Layout, Matrix, Measured, Missing, Row, Side, TALK,
-    Talk, Verdict, Walked,
+    Assessment, Chart, Claim, Evidence, Figure, Layout, Matrix, Measured, Missing, Row, TALK, Talk,
+    Verdict, Walked,
 };
-use crate::scenario::act::{self, Act};
+use crate::scenario::call::CallScenario;
 
 /// A claim before it is checked: all that is known of it outside its own file.
 pub struct Spec {
@@ -476,16 +477,21 @@ impl Evaluation {
     }
 
     /// Walks these calls, and asserts each bare and on one stack.
-    pub fn walk_bare(&mut self, image: &ImageUnderTest, acts: &[Act]) {
+    pub fn walk_bare(&mut self, image: &ImageUnderTest, acts: &[CallScenario]) {
         self.walk(image, acts, |walk| walk.is_bare() && walk.is_same_stack());
     }
 
     /// Walks these calls, and asserts that none moves to another stack.
-    pub fn walk_on_one_stack(&mut self, image: &ImageUnderTest, acts: &[Act]) {
+    pub fn walk_on_one_stack(&mut self, image: &ImageUnderTest, acts: &[CallScenario]) {
         self.walk(image, acts, Walk::is_same_stack);
     }
 
-    fn walk(&mut self, image: &ImageUnderTest, acts: &[Act], as_claimed: fn(&Walk) -> bool) {
+    fn walk(
+        &mut self,
+        image: &ImageUnderTest,
+        acts: &[CallScenario],
+        as_claimed: fn(&Walk) -> bool,
+    ) {
         for (act, taken) in image.walks(acts) {
             match &*taken {
                 Ok(walk) => {
@@ -509,7 +515,7 @@ impl Evaluation {
     pub fn walk_control(
         &mut self,
         image: &ImageUnderTest,
-        act: Act,
+        act: CallScenario,
         seen: fn(&Walk) -> bool,
     ) -> String {
         match &*image.walks(&[act])[0].1 {
@@ -536,8 +542,8 @@ impl Evaluation {
     }
 
     /// A walk that was not taken: because nothing can be walked here, or because something is wrong.
-    pub fn failed(&mut self, act: Act, error: &NotWalked) {
-        if error.is_environment() {
+    pub fn failed(&mut self, act: CallScenario, error: &NotWalked) {
+        if error.missing_tool().is_some() {
             self.not_walked = Some(error.to_string());
         } else {
             self.fault(format_args!("{act} could not be walked: {error}"));
@@ -650,15 +656,9 @@ impl Evaluation {
 
 /// A walk taken now, and whose it is.
 #[must_use]
-pub fn walked(act: Act, walk: &Walk) -> Walked {
+pub fn walked(act: CallScenario, walk: &Walk) -> Walked {
     Walked {
-        side: match act.side {
-            act::Side::Rust => Side::Rust,
-            act::Side::C => Side::C,
-            act::Side::Task(act::Runtime::CurrentThread) => Side::CurrentThread,
-            act::Side::Task(act::Runtime::MultiThread) => Side::MultiThread,
-            act::Side::Control => Side::Control,
-        },
+        side: act.side,
         name: act.name.to_owned(),
         evidence: Evidence::Live,
         phases: None,

@@ -2,8 +2,7 @@
 //!
 //! They are found by the address of the code that runs, not by name alone: what is read is what is executed.
 
-use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::cell::OnceCell;
 
 use barecall::{Call, Function, Image};
 use serde::Serialize;
@@ -11,8 +10,6 @@ use zero_cost_ffi::catalogue::{self, Control, Exhibit, Twin};
 
 use crate::go::program::Program;
 use crate::go::toolchain::NoGo;
-use crate::measure::walks::Taken;
-use crate::scenario::act::Act;
 
 /// What the judged image was made by, and for what.
 #[derive(Debug, Serialize)]
@@ -42,8 +39,6 @@ pub struct ImageUnderTest {
     pub hops: Option<u64>,
     /// Whether one claim alone was asked for, which then may take a second or two to measure.
     pub alone: bool,
-    /// The walks taken so far.
-    pub taken: RefCell<HashMap<Act, Taken>>,
     /// What is to become of evidence that is on file.
     pub on_file: OnFile,
     go: OnceCell<Result<Program, NoGo>>,
@@ -85,7 +80,6 @@ impl ImageUnderTest {
             tasks: None,
             hops: None,
             alone: false,
-            taken: RefCell::default(),
             on_file: OnFile::default(),
             go: OnceCell::new(),
         };

@@ -28,3 +28,12 @@ pub fn today() -> String {
 }
 
 pub use image_under_test::Toolchain;
+
+/// The test program as the child that the tests start.
+#[cfg(test)]
+#[test]
+fn scenario() {
+    if let Some(ran) = scenario::child::serve() {
+        ran.expect("it runs");
+    }
+}

@@ -15,11 +15,7 @@ use claims::claims::{self as all, Statement};
 use claims::image_under_test::{self, ImageUnderTest, OnFile};
 use claims::measure::limits;
 use claims::render::{cite, evidence, html as report, show, table};
-use claims::scenario::act::{self, Act};
-use claims::scenario::child::Errand;
-#[cfg(target_os = "linux")]
-use claims::scenario::thread_ring;
-use claims::scenario::{cross_thread_cost, polls};
+use claims::scenario::child::{self, ChildError};
 use claims::{Toolchain, today};
 
 /// Counts what this program allocates: some claims are about that.
@@ -88,28 +84,13 @@ enum Command {
         #[arg(long)]
         accept: bool,
     },
-    /// Perform an exhibit, for the judge to walk
+    /// Run what CLAIMS_SCENARIO says: how the judge starts itself again
     #[command(hide = true)]
-    Act {
-        /// `rust/say`, `c/say`, `multi_thread/say_ready`, …
-        name: String,
+    Scenario {
+        /// What a test program is told as well, and the judge ignores
+        #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
+        _harness: Vec<String>,
     },
-    /// Run a thread ring, for the judge to count its system calls
-    #[cfg(target_os = "linux")]
-    #[command(hide = true)]
-    ThreadRing {
-        /// `tokio 8 1 17 64`: variant, stages, messages in flight, hops of each, bytes of buffer
-        words: Vec<String>,
-    },
-    /// Perform every exhibit and twin, for callgrind to count
-    #[command(hide = true)]
-    Perform {
-        /// How often
-        times: usize,
-    },
-    /// What the judge has a child do
-    #[command(hide = true)]
-    Errand { words: Vec<String> },
 }
 
 #[derive(Args)]
@@ -181,13 +162,10 @@ fn main() -> ExitCode {
         Command::Report { out } => run_report(&out),
         Command::Cite { id, output } => run_cite(&id, output.format),
         Command::Evidence { accept } => run_evidence(accept),
-        Command::Act { name } => run_act(name),
-        Command::Perform { times } => act::perform_all(times)
+        Command::Scenario { .. } => child::serve()
+            .unwrap_or(Err(ChildError::NotAsked))
             .map(|()| ExitCode::SUCCESS)
-            .map_err(Failure::Output),
-        Command::Errand { words } => run_errand(&words),
-        #[cfg(target_os = "linux")]
-        Command::ThreadRing { words } => run_thread_ring(&words),
+            .map_err(Failure::Child),
     };
     done.unwrap_or_else(|failure| match failure {
         // Whoever read has read enough.
@@ -204,10 +182,6 @@ fn main() -> ExitCode {
 enum Failure {
     #[error("no claim {wanted}; the claims are: {}", all::ids().join(", "))]
     NoSuchClaim { wanted: String },
-    #[error("no act {name}")]
-    NoSuchAct { name: String },
-    #[error("no errand {words}")]
-    NoSuchErrand { words: String },
     #[error("--{flag} is for {id}, which is not among the claims to check")]
     NothingToSize {
         flag: &'static str,
@@ -215,9 +189,8 @@ enum Failure {
     },
     #[error(transparent)]
     Limits(#[from] limits::Error),
-    #[cfg(target_os = "linux")]
-    #[error("no thread ring {words}")]
-    NoSuchRing { words: String },
+    #[error(transparent)]
+    Child(ChildError),
     #[cfg(target_os = "linux")]
     #[error(transparent)]
     Ring(#[from] zero_cost_ffi::thread_ring::Error),
@@ -256,7 +229,7 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
     // Before anything starts. Without names, what cannot be run is said beside what can.
     #[cfg(target_os = "linux")]
     for id in &prove.ids {
-        thread_ring::check(id, prove.sizes.hops)?;
+        check_limits(id, prove.sizes.hops)?;
     }
     let mut subject = ImageUnderTest::current()?;
     subject.tasks = prove.sizes.tasks;
@@ -295,6 +268,16 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         Verdict::Holds | Verdict::HoldsWithConditions => false,
     });
     Ok(ExitCode::from(u8::from(failed || !missing.is_empty())))
+}
+
+/// Whether what a claim runs can be run here.
+#[cfg(target_os = "linux")]
+fn check_limits(claim: &str, hops: Option<u64>) -> Result<(), zero_cost_ffi::thread_ring::Error> {
+    match claim {
+        "reads-per-message" => all::reads_per_message::check_limits(),
+        "switch-cost" => all::switch_cost::check_limits(hops),
+        _ => Ok(()),
+    }
 }
 
 /// Whether `BARECALL_REQUIRE` names it.
@@ -450,35 +433,4 @@ fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
         .iter()
         .any(|missing| requires(missing.what));
     Ok(ExitCode::from(u8::from(!outcome.same || required)))
-}
-
-fn run_act(name: String) -> Result<ExitCode, Failure> {
-    if let Some(polls) = polls::Polls::named(&name) {
-        polls.perform()?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some((kind, times)) = cross_thread_cost::Kind::named(&name) {
-        kind.perform(times)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let act = Act::named(&name).ok_or(Failure::NoSuchAct { name })?;
-    act.perform()?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn run_errand(words: &[String]) -> Result<ExitCode, Failure> {
-    let errand = Errand::named(words).ok_or_else(|| Failure::NoSuchErrand {
-        words: words.join(" "),
-    })?;
-    errand.perform()?;
-    Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(target_os = "linux")]
-fn run_thread_ring(words: &[String]) -> Result<ExitCode, Failure> {
-    let (variant, plan) = thread_ring::told(words).ok_or_else(|| Failure::NoSuchRing {
-        words: words.join(" "),
-    })?;
-    plan.run(variant)?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -370,7 +370,13 @@ fn too_few_threads_are_named() {
 fn valgrind_counts_as_many_allocations() {
     let heap = |tasks: &str| -> std::io::Result<(u64, u64)> {
         let output = Command::new("valgrind")
-            .args([CLAIMS, "errand", "sleep", "tasks", tasks])
+            .args([CLAIMS, "scenario"])
+            .env(
+                "CLAIMS_SCENARIO",
+                format!(
+                    r#"{{"schema":1,"limit":60,"scenario":{{"idle":{{"what":"tasks","count":{tasks}}}}}}}"#
+                ),
+            )
             .output()?;
         assert!(output.status.success(), "{output:?}");
         let stderr = String::from_utf8_lossy(&output.stderr);

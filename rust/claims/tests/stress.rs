@@ -150,12 +150,12 @@ fn run(threads: usize, submissions: usize, seed: u64) -> Balance {
         .enable_time()
         .build()
         .expect("a runtime");
-    let ledger = Arc::new(CallbackAudit::open(submissions, None));
+    let audit = Arc::new(CallbackAudit::open(submissions, None));
     let mut tasks = Vec::new();
     for task in 0..TASKS {
         let share = submissions / TASKS + usize::from(task < submissions % TASKS);
         let rng = Rng::with_seed(seed.wrapping_mul(1_000_003).wrapping_add(task as u64));
-        tasks.push(runtime.spawn(submit(Arc::clone(&ledger), share, rng)));
+        tasks.push(runtime.spawn(submit(Arc::clone(&audit), share, rng)));
     }
     runtime.block_on(async {
         for task in tasks {
@@ -164,12 +164,12 @@ fn run(threads: usize, submissions: usize, seed: u64) -> Balance {
     });
     // Tasks that were aborted may not have been dropped yet.
     drop(runtime);
-    let ledger = Arc::into_inner(ledger).expect("every task is over");
-    ledger.settle(Duration::from_secs(60))
+    let audit = Arc::into_inner(audit).expect("every task is over");
+    audit.settle(Duration::from_secs(60))
 }
 
 /// Submits so many, up to 16 of them at once, and does something to each.
-async fn submit(ledger: Arc<CallbackAudit>, share: usize, mut rng: Rng) -> Result<(), Error> {
+async fn submit(audit: Arc<CallbackAudit>, share: usize, mut rng: Rng) -> Result<(), Error> {
     let mut left = share;
     while left > 0 {
         let batch = rng.usize(1..=16).min(left);
@@ -182,7 +182,7 @@ async fn submit(ledger: Arc<CallbackAudit>, share: usize, mut rng: Rng) -> Resul
                 32..192 => Duration::from_nanos(rng.u64(1..300_000)),
                 _ => Duration::from_secs(3600),
             };
-            under_way.push((ledger.submit(delay)?, delay));
+            under_way.push((audit.submit(delay)?, delay));
         }
         rng.shuffle(&mut under_way);
         for (mut submitted, delay) in under_way {
@@ -223,7 +223,7 @@ async fn submit(ledger: Arc<CallbackAudit>, share: usize, mut rng: Rng) -> Resul
                     assert_eq!(submitted.greeting.await?, index, "the answer to another");
                 }
                 _ => {
-                    ledger.must_be_cancelled(submitted.index);
+                    audit.must_be_cancelled(submitted.index);
                     let limit = Duration::from_micros(rng.u64(0..200));
                     let late = tokio::time::timeout(limit, submitted.greeting).await;
                     assert!(late.is_err(), "it ended after an hour");

@@ -15,6 +15,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use claims::scenario::child::VARIABLE;
 use forbid::forbid;
 use serde_json::Value;
 
@@ -32,6 +33,15 @@ fn judge(arguments: &[&str]) -> Command {
     let mut command = limited(Path::new(CLAIMS));
     command.args(arguments);
     command
+}
+
+/// What a child is asked to run: a thread ring.
+fn ring(variant: &str, stages: usize, in_flight: usize, hops_each: usize, buffer: usize) -> String {
+    let plan = serde_json::json!({
+        "stages": stages, "in_flight": in_flight, "hops_each": hops_each, "buffer": buffer,
+    });
+    let scenario = serde_json::json!({ "thread_ring": { "variant": variant, "plan": plan } });
+    serde_json::json!({ "schema": 1, "limit": 60, "scenario": scenario }).to_string()
 }
 
 fn json(output: &Output) -> Value {
@@ -140,15 +150,7 @@ fn strace_counts_the_same() {
             support::missing("io_uring", "the kernel has none, or forbids it");
             continue;
         }
-        let counted = |hops_each| {
-            strace(&[
-                variant.to_owned(),
-                format!("{stages}"),
-                format!("{in_flight}"),
-                format!("{hops_each}"),
-                format!("{buffer}"),
-            ])
-        };
+        let counted = |hops_each| strace(&ring(variant, stages, in_flight, hops_each, buffer));
         let (longer, shorter) = (counted(1 + 128 / stages), counted(1));
         let case = format!("{variant}, {in_flight} in flight, {buffer}-byte buffer");
         for call in ["read", "write", "epoll_wait", "io_uring_enter"] {
@@ -171,19 +173,20 @@ fn strace_counts_the_same() {
 }
 
 /// How often each was called, and how often it failed.
-fn strace(words: &[String]) -> BTreeMap<String, [u64; 2]> {
+fn strace(request: &str) -> BTreeMap<String, [u64; 2]> {
     let folder = tempfile::tempdir().expect("a folder");
     let table = folder.path().join("table");
     let status = limited(Path::new("strace"))
         .args(["-f", "-c", "-o"])
         .arg(&table)
-        .args([CLAIMS, "thread-ring"])
-        .args(words)
+        .args([CLAIMS, "scenario"])
+        .env(VARIABLE, request)
         // As the judge does it.
         .env("MALLOC_ARENA_MAX", "1")
+        .stdout(std::process::Stdio::null())
         .status()
         .expect("it runs");
-    assert!(status.success(), "{words:?}: {status}");
+    assert!(status.success(), "{request}: {status}");
     // % time, seconds, usecs/call, calls, errors (or nothing), name
     let table = fs::read_to_string(table).expect("a table");
     table
@@ -297,7 +300,9 @@ fn too_few_threads_are_named_with_what_raises_them() {
     fs::copy(CLAIMS, &program).expect("there is room");
     // A thread ring of this one: the judge of all has more to say.
     let mut command = limited(&program);
-    command.args(["thread-ring", "threads", "64", "1", "1", "1"]);
+    command
+        .arg("scenario")
+        .env(VARIABLE, ring("threads", 64, 1, 1, 1));
     if root {
         command.uid(NOBODY);
     }
@@ -339,34 +344,36 @@ fn absurd_arguments_are_refused() {
             &["prove", "switch-cost", "--hops", "-1"],
             "unexpected argument",
         ),
+    ] {
+        let output = judge(arguments).output().expect("it runs");
+        refused(&output, said, arguments);
+    }
+    for (request, said) in [
         (
-            &["thread-ring", "tokio", "0", "1", "1", "1"],
+            ring("tokio", 0, 1, 1, 1),
             "0 stages: it must be 2 to 100000",
         ),
         (
-            &["thread-ring", "tokio", "8", "5", "1", "1"],
+            ring("tokio", 8, 5, 1, 1),
             "5 messages in flight: it must be 1 to 4",
         ),
+        (ring("tokio", 8, 0, 1, 1), "0 messages in flight"),
+        (ring("tokio", 8, 1, 0, 1), "0 hops of a stage"),
+        (ring("tokio", 8, 1, 1, 0), "0 bytes of buffer"),
+        (ring("smoke", 8, 1, 1, 1), "no thread ring smoke"),
         (
-            &["thread-ring", "tokio", "8", "0", "1", "1"],
-            "0 messages in flight",
-        ),
-        (
-            &["thread-ring", "tokio", "8", "1", "0", "1"],
-            "0 hops of a stage",
-        ),
-        (
-            &["thread-ring", "tokio", "8", "1", "1", "0"],
-            "0 bytes of buffer",
-        ),
-        (
-            &["thread-ring", "smoke", "8", "1", "1", "1"],
-            "no thread ring smoke",
+            ring("tokio", 8, 1, 1, 1).replace("stages", "steps"),
+            "unknown field `steps`",
         ),
     ] {
-        let output = judge(arguments).output().expect("it runs");
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+        let mut child = judge(&["scenario"]);
+        let output = child.env(VARIABLE, &request).output().expect("it runs");
+        refused(&output, said, &[&request]);
     }
+}
+
+fn refused(output: &Output, said: &str, asked: &[&str]) {
+    assert_eq!(output.status.code(), Some(2), "{asked:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains(said), "{asked:?}: {stderr}");
 }

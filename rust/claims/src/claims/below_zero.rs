@@ -11,6 +11,7 @@ use crate::claim::{
 };
 use crate::image_under_test::{ImageUnderTest, OnFile};
 use crate::measure::lto::{self, Compared, NotCompared, Row};
+use crate::measure::missing::MissingTool as _;
 
 pub const STATEMENT: Statement = Statement {
     id: "below-zero",
@@ -54,7 +55,7 @@ fn check(subject: &ImageUnderTest) -> Claim {
                 .push(format!("a walk to greet_add_one: {}", compared.walked));
             claim
         }
-        Err(error) => match error.what() {
+        Err(error) => match error.missing_tool() {
             Some(what) => recorded(
                 &file(),
                 Some(Missing {

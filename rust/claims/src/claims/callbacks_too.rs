@@ -5,7 +5,7 @@ use zero_cost_ffi::ffi;
 use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
 use crate::image_under_test::{ImageUnderTest, words};
-use crate::scenario::act::Act;
+use crate::scenario::call::CallScenario;
 
 pub const STATEMENT: Statement = Statement {
     id: "callbacks-too",
@@ -21,13 +21,18 @@ fn check(subject: &ImageUnderTest) -> Claim {
         .ok()
         .and_then(|function| function.calls().first().map(words))
         .unwrap_or_else(|| "no call".to_owned());
-    evaluation.walk_bare(subject, &[Act::VISIT]);
+    evaluation.walk_bare(subject, &[CallScenario::VISIT]);
     let mut pair = Evaluation::default();
-    let c = pair.walk_pair(subject, Act::VISIT, Act::ADD_TO, "the callback");
+    let c = pair.walk_pair(
+        subject,
+        CallScenario::VISIT,
+        CallScenario::ADD_TO,
+        "the callback",
+    );
     evaluation.figures.append(&mut pair.figures);
     evaluation.findings.append(&mut pair.findings);
     evaluation.walks.extend(pair.walks.pop());
-    let control = evaluation.walk_control(subject, Act::VISIT_THROUGH_SHIM, |walk| {
+    let control = evaluation.walk_control(subject, CallScenario::VISIT_THROUGH_SHIM, |walk| {
         walk.out.instructions == 2
     });
     let rests = Rests::OnWalks;

@@ -83,16 +83,16 @@ pub fn evidence(go: Result<&Program, &NoGo>, file: &Path) -> GoEvidence<Option<B
 /// The same call in tasks, directly and by `spawn_blocking`; or why that cannot be seen here.
 #[cfg(target_os = "linux")]
 fn tasks() -> Result<[Tasks; 2], String> {
-    use crate::measure::blocked::{Calls, in_tasks};
-    let of = |how| {
-        let found = in_tasks(CALLS, how).map_err(|error| error.to_string())?;
+    use crate::measure::blocked::{CallSite, in_tasks};
+    let of = |site| {
+        let found = in_tasks(CALLS, site).map_err(|error| error.to_string())?;
         Ok::<_, String>(Tasks {
             in_c: found.in_c,
             rounds: found.rounds,
             ticks: found.ticks,
         })
     };
-    Ok([of(Calls::Directly)?, of(Calls::OnThreadsOfTheirOwn)?])
+    Ok([of(CallSite::Poll)?, of(CallSite::BlockingThread)?])
 }
 
 #[cfg(not(target_os = "linux"))]

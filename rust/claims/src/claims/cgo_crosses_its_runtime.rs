@@ -17,7 +17,7 @@ use crate::image_under_test::ImageUnderTest;
 use crate::report::{
     Assessment, Axis, Chart, Claim, Evidence, Phase, Point, Series, Side, Verdict, Walked,
 };
-use crate::scenario::act::{self, Act};
+use crate::scenario::call::CallScenario;
 
 /// The claim.
 pub const SPEC: Spec = Spec {
@@ -134,10 +134,10 @@ fn at_rest(path: &Path) -> Vec<String> {
 
 fn judge(image: &ImageUnderTest, go: GoEvidence<Vec<Walked>>) -> Claim {
     let mut evaluation = Evaluation::new(&SPEC);
-    let rust = ["add_one", "say_cstr", "visit"].map(|name| Act::new(act::Side::Rust, name));
+    let rust = ["add_one", "say_cstr", "visit"].map(|name| CallScenario::new(Side::Rust, name));
     evaluation.walk_bare(image, &rust);
     for exhibit in plain() {
-        if rust.iter().any(|act| act.name == exhibit.name) {
+        if rust.iter().any(|call| call.name == exhibit.name) {
             evaluation.bare(image, &exhibit);
         }
     }

@@ -13,7 +13,7 @@ use zero_cost_ffi::task;
 use crate::evaluation::{Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Spec, provenance};
 use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
 use crate::report::{Assessment, Claim, Evidence, Missing, Verdict, approximately};
-use crate::scenario::act::Runtime;
+use crate::scenario::call::Runtime;
 
 /// The claim.
 pub const SPEC: Spec = Spec {
@@ -179,13 +179,13 @@ pub fn control(fault: InjectedFault) -> Result<(), String> {
     let seen = balance
         .faults
         .iter()
-        .any(|found| found.contains(fault.words()));
+        .any(|found| found.contains(fault.as_str()));
     if seen {
         Ok(())
     } else {
         Err(format!(
             "control {fault:?}: expected `{}`, found {:?}: the audit does not see it",
-            fault.words(),
+            fault.as_str(),
             balance.faults
         ))
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use barecall::Function;
 
 use super::{Evaluation, Rests, Statement, live, polled, reproduce};
-use crate::claim::{Assessment, Claim, Evidence, Missing, Talk, Verdict};
+use crate::claim::{Assessment, Claim, Evidence, Measured, Missing, Talk, Verdict};
 use crate::image_under_test::{ImageUnderTest, OnFile, words};
-use crate::scenario::act::{Act, Runtime, Side};
-use crate::scenario::cross_thread_cost;
+use crate::measure::{cross_thread, per_poll};
+use crate::scenario::call::{CallScenario, Runtime};
 
 pub const STATEMENT: Statement = Statement {
     id: "from-a-task",
@@ -24,7 +24,7 @@ fn check(subject: &ImageUnderTest) -> Claim {
     // Not only what could be executed: the call that a task did execute, found by where C was to return to.
     for runtime in Runtime::BOTH {
         let returned = runtime.return_address();
-        let runtime = runtime.word();
+        let runtime = runtime.side().as_str();
         let call = returned.map(|address| subject.call_returning_to(address as u64));
         match call {
             Ok(Some(call)) if call.route().is_bare() && call.reaches("greet_return_address") => {
@@ -43,10 +43,10 @@ fn check(subject: &ImageUnderTest) -> Claim {
         }
     }
     evaluation.controls(subject);
-    let acts: Vec<Act> = polled()
+    let acts: Vec<CallScenario> = polled()
         .iter()
         .flat_map(|exhibit| {
-            Runtime::BOTH.map(|runtime| Act::new(Side::Task(runtime), exhibit.name))
+            Runtime::BOTH.map(|runtime| CallScenario::new(runtime.side(), exhibit.name))
         })
         .collect();
     evaluation.walk_bare(subject, &acts);
@@ -55,12 +55,19 @@ fn check(subject: &ImageUnderTest) -> Claim {
     let mut missing = evaluation.missing();
     // It takes a second or two, and no verdict rests on it.
     if subject.alone || subject.on_file != OnFile::Read {
-        match cross_thread_cost::measure(subject) {
-            Ok(measured) => evaluation.measured.extend(
-                measured
-                    .into_iter()
-                    .map(|(kind, measured)| (kind.words().to_owned(), measured)),
-            ),
+        match cross_thread::measure() {
+            Ok(measured) => {
+                evaluation
+                    .measured
+                    .extend(measured.into_iter().map(|(how, spread)| {
+                        let measured = Measured {
+                            value: spread.median,
+                            spread: Some([spread.least, spread.greatest]),
+                            unit: "instructions",
+                        };
+                        (how.as_str().to_owned(), measured)
+                    }))
+            }
             Err(why) => missing.push(Missing {
                 what: "valgrind",
                 why: format!("what a task hands to another thread is not measured: {why}"),
@@ -165,7 +172,7 @@ fn patterns(_: &ImageUnderTest, _: &mut Evaluation) {}
 
 /// Per call nothing, per poll so much: `per call 5 in a task and 5 outside, per poll 330`.
 fn polls(subject: &ImageUnderTest, evaluation: &mut Evaluation) -> String {
-    match crate::scenario::polls::count(subject) {
+    match per_poll::count(subject) {
         Ok(counted) => {
             for (name, value) in [
                 ("per call in a task", counted.per_call),

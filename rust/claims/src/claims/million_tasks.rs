@@ -15,8 +15,8 @@ use crate::measure::limits;
 use crate::report::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately,
 };
-use crate::scenario::child::{self, Errand};
-use crate::scenario::idle_tasks::{Cell, Kind, MANY, Taken};
+use crate::scenario::idle_tasks::{Cell, Footprint, Idle, MANY, Sleeper};
+use crate::scenario::{Scenario, child};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
@@ -106,9 +106,9 @@ pub fn sizes(first: u64, last: u64) -> Vec<u64> {
 /// What was counted and measured, by number.
 #[derive(Default)]
 pub struct Found {
-    pub tasks: Vec<Taken>,
+    pub tasks: Vec<Footprint>,
     pub cells: Vec<Cell>,
-    pub threads: Vec<Taken>,
+    pub threads: Vec<Footprint>,
     pub goroutines: Vec<Goroutines>,
     /// The file and the date of those, where they are recorded.
     pub goroutines_on_file: Option<String>,
@@ -119,22 +119,11 @@ fn check(context: &Context) -> Claim {
     let request = &context.request;
     let most = request.tasks.unwrap_or(TASKS);
     let mut found = Found::default();
-    let sleep = |kind, count| -> Result<Vec<String>, child::Error> {
-        if count >= MANY {
-            let _ = writeln!(io::stderr(), "million-tasks: {count} {}", Kind::word(kind));
-        }
-        Errand::Sleep(kind, count).run(&context.image)
-    };
     let counted = sizes(1000, most).into_iter().try_for_each(|count| {
-        let lines = sleep(Kind::Tasks, count)?;
-        let taken = said(Errand::Sleep(Kind::Tasks, count), &lines)?;
-        found.tasks.push(taken);
+        found.tasks.push(asleep(Sleeper::Tasks, count)?);
         Ok::<(), child::Error>(())
     });
-    let cells = counted.and_then(|()| {
-        let lines = sleep(Kind::Cells, 0)?;
-        said(Errand::Sleep(Kind::Cells, 0), &lines)
-    });
+    let cells = counted.and_then(|()| asleep(Sleeper::Cells, 0));
     let not_counted = match cells {
         Ok(cells) => {
             found.cells = cells;
@@ -142,20 +131,18 @@ fn check(context: &Context) -> Claim {
         }
         Err(error) => Some(error.to_string()),
     };
-    threads(&mut found, most, request.tasks.is_some(), sleep);
+    threads(&mut found, most, request.tasks.is_some(), asleep);
     goroutines(&mut found, request);
     judge(&context.image, found, not_counted)
 }
 
-/// The one line that a child says.
-fn said<T: serde::de::DeserializeOwned>(
-    errand: Errand,
-    lines: &[String],
-) -> Result<T, child::Error> {
-    serde_json::from_str(&lines.concat()).map_err(|error| child::Error::Said {
-        errand,
-        why: error.to_string(),
-    })
+/// Has a child have so many asleep at once, and returns what that took.
+fn asleep<T: serde::de::DeserializeOwned>(what: Sleeper, count: u64) -> Result<T, child::Error> {
+    let scenario = Scenario::Idle(Idle { what, count });
+    if scenario.shows_progress() {
+        let _ = writeln!(io::stderr(), "million-tasks: {count} {}", what.as_str());
+    }
+    child::measure(scenario)
 }
 
 /// Starts threads for comparison: few, since they cost more, or all that there may be when a number of tasks is asked
@@ -164,16 +151,14 @@ pub fn threads(
     found: &mut Found,
     most: u64,
     asked: bool,
-    sleep: impl Fn(Kind, u64) -> Result<Vec<String>, child::Error>,
+    asleep: impl Fn(Sleeper, u64) -> Result<Footprint, child::Error>,
 ) {
     let most = most.min(if asked { THREADS } else { 100 });
     let allowed = limits::threads(limits::of_threads(), most);
     let mut why = allowed.err().map(|error| error.to_string());
     for count in sizes(10, most) {
         if why.is_none() {
-            let taken = sleep(Kind::Threads, count)
-                .and_then(|lines| said(Errand::Sleep(Kind::Threads, count), &lines));
-            match taken {
+            match asleep(Sleeper::Threads, count) {
                 Ok(taken) => found.threads.push(taken),
                 Err(error) => why = Some(error.to_string()),
             }
@@ -320,7 +305,7 @@ fn conditions(found: &Found) -> Vec<String> {
 }
 
 /// As many allocations as tasks, asleep at once, ended and given back.
-fn one_allocation_each(evaluation: &mut Evaluation, taken: &Taken) {
+fn one_allocation_each(evaluation: &mut Evaluation, taken: &Footprint) {
     let count = taken.count;
     let row = count.to_string();
     evaluation.set_cell(TAKEN.name, &row, "allocations", taken.allocations);
@@ -343,7 +328,7 @@ fn one_allocation_each(evaluation: &mut Evaluation, taken: &Taken) {
 }
 
 /// As many bytes a task however many there are, and no less than its future takes.
-fn flat(evaluation: &mut Evaluation, taken: &[Taken]) {
+fn flat(evaluation: &mut Evaluation, taken: &[Footprint]) {
     evaluation.add(FUTURE, nap::bytes() as u64);
     let Some(first) = taken.first() else {
         return;
@@ -459,16 +444,18 @@ fn nanoseconds(seconds: f64, count: u64) -> f64 {
 
 /// Bytes and time of one, against how many there are.
 fn charts(found: &Found) -> Vec<Chart> {
-    let tasks = |of: fn(&Taken) -> Option<f64>| points(&found.tasks, |task| (task.count, of(task)));
-    let threads =
-        |of: fn(&Taken) -> Option<f64>| points(&found.threads, |thread| (thread.count, of(thread)));
+    let tasks =
+        |of: fn(&Footprint) -> Option<f64>| points(&found.tasks, |task| (task.count, of(task)));
+    let threads = |of: fn(&Footprint) -> Option<f64>| {
+        points(&found.threads, |thread| (thread.count, of(thread)))
+    };
     let goroutines = |of: fn(&Goroutines) -> f64| {
         let go = &found.goroutines;
         points(go, |taken| (taken.count, Some(of(taken))))
     };
-    let resident = |taken: &Taken| taken.resident.map(|bytes| per(bytes, taken.count));
-    let asleep_after = |taken: &Taken| Some(nanoseconds(taken.asleep_after, taken.count));
-    let ended_after = |taken: &Taken| Some(nanoseconds(taken.ended_after, taken.count));
+    let resident = |taken: &Footprint| taken.resident.map(|bytes| per(bytes, taken.count));
+    let asleep_after = |taken: &Footprint| Some(nanoseconds(taken.asleep_after, taken.count));
+    let ended_after = |taken: &Footprint| Some(nanoseconds(taken.ended_after, taken.count));
     let go = match found.goroutines_on_file {
         Some(_) => Evidence::Recorded,
         None => Evidence::Live,

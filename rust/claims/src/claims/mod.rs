@@ -43,8 +43,9 @@ use zero_cost_ffi::catalogue::{self, Exhibit};
 
 use crate::claim::{Claim, Figure, Measured, Missing, Pictures, Verdict, Walked};
 use crate::image_under_test::ImageUnderTest;
+use crate::measure::missing::MissingTool as _;
 use crate::measure::walks::NotWalked;
-use crate::scenario::act::Act;
+use crate::scenario::call::CallScenario;
 
 /// A claim before it is checked.
 pub struct Statement {
@@ -154,16 +155,21 @@ impl Evaluation {
     }
 
     /// Walks these acts, and asserts each bare and on one stack.
-    fn walk_bare(&mut self, subject: &ImageUnderTest, acts: &[Act]) {
+    fn walk_bare(&mut self, subject: &ImageUnderTest, acts: &[CallScenario]) {
         self.walk(subject, acts, |walk| walk.is_bare() && walk.is_same_stack());
     }
 
     /// Walks these acts, and asserts that none moves to another stack.
-    fn walk_on_one_stack(&mut self, subject: &ImageUnderTest, acts: &[Act]) {
+    fn walk_on_one_stack(&mut self, subject: &ImageUnderTest, acts: &[CallScenario]) {
         self.walk(subject, acts, Walk::is_same_stack);
     }
 
-    fn walk(&mut self, subject: &ImageUnderTest, acts: &[Act], as_claimed: fn(&Walk) -> bool) {
+    fn walk(
+        &mut self,
+        subject: &ImageUnderTest,
+        acts: &[CallScenario],
+        as_claimed: fn(&Walk) -> bool,
+    ) {
         for (act, taken) in subject.walks(acts) {
             match &*taken {
                 Ok(walk) => {
@@ -186,8 +192,8 @@ impl Evaluation {
     fn walk_pair(
         &mut self,
         subject: &ImageUnderTest,
-        ours: Act,
-        theirs: Act,
+        ours: CallScenario,
+        theirs: CallScenario,
         callee: &str,
     ) -> String {
         let mut pair = Vec::new();
@@ -234,7 +240,7 @@ impl Evaluation {
     fn walk_control(
         &mut self,
         subject: &ImageUnderTest,
-        act: Act,
+        act: CallScenario,
         seen: fn(&Walk) -> bool,
     ) -> String {
         match &*subject.walks(&[act])[0].1 {
@@ -260,8 +266,8 @@ impl Evaluation {
         }
     }
 
-    fn failed(&mut self, act: Act, error: &NotWalked) {
-        if error.is_environment() {
+    fn failed(&mut self, act: CallScenario, error: &NotWalked) {
+        if error.missing_tool().is_some() {
             self.not_walked = Some(error.to_string());
         } else {
             self.findings
@@ -425,7 +431,7 @@ mod tests {
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     mod walked {
         use super::*;
-        use crate::scenario::act::Side;
+        use crate::report::Side;
 
         fn turned(planted: impl FnOnce(&mut Evaluation, &ImageUnderTest), named: &str) {
             let subject = ImageUnderTest::current().expect("the test's own image");
@@ -446,7 +452,7 @@ mod tests {
 
         #[test]
         fn a_stub_in_between_is_seen() {
-            let say = Act::new(Side::C, "say");
+            let say = CallScenario::new(Side::C, "say");
             turned(
                 |evaluation, subject| evaluation.walk_bare(subject, &[say]),
                 "puts@plt",
@@ -456,7 +462,9 @@ mod tests {
         #[test]
         fn a_callback_through_a_shim_is_seen() {
             turned(
-                |evaluation, subject| evaluation.walk_bare(subject, &[Act::VISIT_THROUGH_SHIM]),
+                |evaluation, subject| {
+                    evaluation.walk_bare(subject, &[CallScenario::VISIT_THROUGH_SHIM])
+                },
                 "visit_shim",
             );
         }
@@ -464,18 +472,20 @@ mod tests {
         #[test]
         fn another_stack_is_seen() {
             turned(
-                |evaluation, subject| evaluation.walk_on_one_stack(subject, &[Act::OTHER_STACK]),
+                |evaluation, subject| {
+                    evaluation.walk_on_one_stack(subject, &[CallScenario::OTHER_STACK])
+                },
                 "switches stacks",
             );
             turned(
-                |evaluation, subject| evaluation.walk_bare(subject, &[Act::OTHER_STACK]),
+                |evaluation, subject| evaluation.walk_bare(subject, &[CallScenario::OTHER_STACK]),
                 "on_other_stack",
             );
         }
 
         #[test]
         fn more_than_c_is_seen() {
-            let [rust, c] = [Side::Rust, Side::C].map(|side| Act::new(side, "say"));
+            let [rust, c] = [Side::Rust, Side::C].map(|side| CallScenario::new(side, "say"));
             turned(
                 |evaluation, subject| drop(evaluation.walk_pair(subject, c, rust, "puts")),
                 "2 instructions",
@@ -487,7 +497,7 @@ mod tests {
             let unseen = |walk: &Walk| walk.out.stack_switches == 1;
             turned(
                 |evaluation, subject| {
-                    drop(evaluation.walk_control(subject, Act::VISIT_THROUGH_SHIM, unseen))
+                    drop(evaluation.walk_control(subject, CallScenario::VISIT_THROUGH_SHIM, unseen))
                 },
                 "does not tell it",
             );
@@ -495,7 +505,7 @@ mod tests {
 
         #[test]
         fn what_is_not_reached_is_no_proof() {
-            let nowhere = Act::new(Side::Rust, "no_such_exhibit");
+            let nowhere = CallScenario::new(Side::Rust, "no_such_exhibit");
             turned(
                 |evaluation, subject| evaluation.walk_bare(subject, &[nowhere]),
                 "no such call",

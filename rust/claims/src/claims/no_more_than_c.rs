@@ -9,8 +9,9 @@ use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
 };
 use crate::image_under_test::{ImageUnderTest, OnFile, on_show, words};
-use crate::measure::callgrind::{Count, Counting, NotCounted, Record, made_by};
-use crate::scenario::act::{Act, Side};
+use crate::measure::callgrind::{Counting, Error, InstructionCounts, Record, made_by};
+use crate::report::Side;
+use crate::scenario::call::CallScenario;
 
 pub const STATEMENT: Statement = Statement {
     id: "no-more-than-c",
@@ -22,12 +23,12 @@ pub const STATEMENT: Statement = Statement {
 fn check(subject: &ImageUnderTest) -> Claim {
     let mut evaluation = Evaluation::default();
     // Callgrind counts while the calls are read and walked.
-    let counting = is_optimised().then(|| Counting::start(subject));
+    let counting = is_optimised().then(Counting::start);
     let twins = catalogue::twins();
     // All at once, which is faster than a pair at a time.
-    let acts: Vec<Act> = plain()
+    let acts: Vec<CallScenario> = plain()
         .iter()
-        .flat_map(|exhibit| [Side::Rust, Side::C].map(|side| Act::new(side, exhibit.name)))
+        .flat_map(|exhibit| [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name)))
         .collect();
     subject.walks(&acts);
     for exhibit in plain() {
@@ -79,15 +80,12 @@ fn check(subject: &ImageUnderTest) -> Claim {
         }
     }
     for exhibit in plain() {
-        let [ours, theirs] = [Side::Rust, Side::C].map(|side| Act::new(side, exhibit.name));
+        let [ours, theirs] =
+            [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name));
         evaluation.walk_pair(subject, ours, theirs, exhibit.calls[0]);
     }
     let counted = match counting {
-        Some(started) => counted(
-            subject,
-            started.and_then(|counting| counting.finish(subject)),
-            &mut evaluation,
-        ),
+        Some(started) => counted(subject, started.finish(subject), &mut evaluation),
         None => on_file(&mut evaluation),
     };
     let rests = Rests::OnImage;
@@ -173,12 +171,12 @@ fn read() -> Result<Record, String> {
 /// Judges what was counted now; if nothing could be, what is on file.
 fn counted(
     subject: &ImageUnderTest,
-    counts: Result<Vec<Count>, NotCounted>,
+    counts: Result<Vec<InstructionCounts>, Error>,
     evaluation: &mut Evaluation,
 ) -> Counted {
     let counts = match counts {
         Ok(counts) => counts,
-        Err(error @ NotCounted::NoValgrind(_)) => {
+        Err(error @ Error::NoValgrind(_)) => {
             let mut counted = on_file(evaluation);
             counted.missing.push(Missing {
                 what: "valgrind",
@@ -260,9 +258,9 @@ fn on_file(evaluation: &mut Evaluation) -> Counted {
 
 /// Rust may execute no more than C by clang. By another C compiler it is told, and why, but not held against either:
 /// gcc may shape a loop better or worse than LLVM does, in whichever language.
-fn judge(evaluation: &mut Evaluation, counts: &[Count], evidence: Evidence) -> Counted {
+fn judge(evaluation: &mut Evaluation, counts: &[InstructionCounts], evidence: Evidence) -> Counted {
     let (mut of_clang, mut of_c, mut shapes) = (0, 0, Vec::new());
-    for Count {
+    for InstructionCounts {
         name,
         rust,
         c,
@@ -323,8 +321,8 @@ fn judge(evaluation: &mut Evaluation, counts: &[Count], evidence: Evidence) -> C
 }
 
 /// `say_times: 4, 6, 5; now 4, 7, 5`
-fn differing(on_file: &[Count], now: &[Count]) -> String {
-    let shown = |count: &Count| format!("{} {} {:?}", count.rust, count.c, count.clang);
+fn differing(on_file: &[InstructionCounts], now: &[InstructionCounts]) -> String {
+    let shown = |count: &InstructionCounts| format!("{} {} {:?}", count.rust, count.c, count.clang);
     let changed = now.iter().filter_map(|count| {
         let before = on_file.iter().find(|before| before.name == count.name);
         (before != Some(count)).then(|| {
@@ -339,8 +337,8 @@ fn differing(on_file: &[Count], now: &[Count]) -> String {
     changed.collect::<Vec<_>>().join("; ")
 }
 
-fn chart(counts: &[Count], evidence: Evidence) -> Chart {
-    let series = |name: &str, value: fn(&Count) -> Option<u64>| Series {
+fn chart(counts: &[InstructionCounts], evidence: Evidence) -> Chart {
+    let series = |name: &str, value: fn(&InstructionCounts) -> Option<u64>| Series {
         name: name.to_owned(),
         exact: true,
         evidence,
@@ -379,7 +377,7 @@ mod tests {
 
     fn judged(rust: u64, c: u64, clang: Option<u64>) -> (Evaluation, Counted) {
         let mut evaluation = Evaluation::default();
-        let count = Count {
+        let count = InstructionCounts {
             name: "say".to_owned(),
             rust,
             c,

@@ -4,8 +4,8 @@ use crate::evaluation::{
     BARE, CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, plain,
     provenance,
 };
-use crate::report::{Assessment, Claim, Evidence, Verdict};
-use crate::scenario::act::{Act, Side};
+use crate::report::{Assessment, Claim, Evidence, Side, Verdict};
+use crate::scenario::call::CallScenario;
 
 /// The claim.
 pub static SPEC: Spec = Spec {
@@ -28,11 +28,11 @@ fn check(context: &Context) -> Claim {
         evaluation.bare(&context.image, &exhibit);
     }
     evaluation.controls(&context.image);
-    let acts: Vec<Act> = plain()
+    let calls: Vec<CallScenario> = plain()
         .iter()
-        .map(|exhibit| Act::new(Side::Rust, exhibit.name))
+        .map(|exhibit| CallScenario::new(Side::Rust, exhibit.name))
         .collect();
-    evaluation.walk_bare(&context.image, &acts);
+    evaluation.walk_bare(&context.image, &calls);
     let found = format!(
         "{} of {} exhibits, {}; {}; {} controls told apart",
         evaluation.value("exhibits"),

@@ -8,11 +8,12 @@ use crate::evaluation::{
     Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Rests, Spec, provenance,
 };
 use crate::image_under_test::ImageUnderTest;
-use crate::measure::syscalls::{Calls, Counts};
+use crate::measure::missing::MissingTool as _;
+use crate::measure::syscalls::{SyscallCount, SyscallCounts};
+use crate::measure::thread_ring::{self, Case, HOPS};
 use crate::report::{
     Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately,
 };
-use crate::scenario::thread_ring::{self, Case, HOPS};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
@@ -86,12 +87,12 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// What a case is to call in [`HOPS`] hops, by name: at least, and at most.
-type Expected = BTreeMap<&'static str, (Calls, Calls)>;
+type Expected = BTreeMap<&'static str, (SyscallCount, SyscallCount)>;
 
 fn expected(case: &Case) -> Expected {
     let hops = i64::try_from(HOPS).unwrap_or(i64::MAX);
     let waits = hops / i64::try_from(case.in_flight).unwrap_or(1);
-    let exactly = |made, again| (Calls { made, again }, Calls { made, again });
+    let exactly = |made, again| (SyscallCount { made, again }, SyscallCount { made, again });
     let read_once = exactly(hops, 0);
     let read_twice = exactly(2 * hops, hops);
     let of = |read, waits| {
@@ -117,7 +118,7 @@ fn expected(case: &Case) -> Expected {
                 edge,
                 (
                     least,
-                    Calls {
+                    SyscallCount {
                         made: 2 * waits,
                         again: 0,
                     },
@@ -146,7 +147,7 @@ const OF_THREADS: [&str; 7] = [
 
 /// What is otherwise than is claimed.
 #[must_use]
-pub fn faults(case: &Case, counts: &Counts) -> Vec<String> {
+pub fn faults(case: &Case, counts: &SyscallCounts) -> Vec<String> {
     let expected = expected(case);
     let mut names: Vec<&str> = counts.keys().map(String::as_str).collect();
     if case.variant == Variant::Threads {
@@ -178,7 +179,7 @@ pub fn faults(case: &Case, counts: &Counts) -> Vec<String> {
 /// What was counted, or why nothing was.
 #[derive(Default)]
 struct Counted {
-    counts: Vec<(Case, Counts)>,
+    counts: Vec<(Case, SyscallCounts)>,
     missing: Vec<Missing>,
     findings: Vec<String>,
 }
@@ -203,7 +204,7 @@ fn count(mut cases: Vec<Case>) -> Counted {
     }
     match thread_ring::counts(&cases) {
         Ok(counts) => counted.counts = counts,
-        Err(error) if error.is_environment() => {
+        Err(error) if error.missing_tool().is_some() => {
             counted.missing.push(Missing::new("ptrace", error));
         }
         Err(error) => counted
@@ -246,7 +247,7 @@ fn judge(image: &ImageUnderTest, counted: Counted) -> Claim {
 }
 
 /// Holds one case's counts against the claim.
-fn held_against(evaluation: &mut Evaluation, case: &Case, counts: &Counts) {
+fn held_against(evaluation: &mut Evaluation, case: &Case, counts: &SyscallCounts) {
     evaluation.findings.extend(faults(case, counts));
     let row = case.to_string();
     for name in expected(case).keys() {
@@ -272,7 +273,7 @@ fn held_against(evaluation: &mut Evaluation, case: &Case, counts: &Counts) {
 }
 
 /// `reads per message: threads 1, tokio 2 (1-byte buffer) or 1 (64-byte), …`
-fn found(counts: &[(Case, Counts)], missing: &[Missing]) -> String {
+fn found(counts: &[(Case, SyscallCounts)], missing: &[Missing]) -> String {
     if counts.is_empty() {
         let why: Vec<&str> = missing.iter().map(|missing| missing.why.as_str()).collect();
         return format!("not counted: {}", why.join("; "));
@@ -337,11 +338,11 @@ fn conditions(missing: &[Missing]) -> Vec<String> {
     lacking.chain(always.map(str::to_owned)).collect()
 }
 
-fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
+fn charts(counts: &[(Case, SyscallCounts)]) -> Vec<Chart> {
     if counts.is_empty() {
         return Vec::new();
     }
-    let series = |(variant, buffer), of: &dyn Fn(&Case, &Counts) -> i64| {
+    let series = |(variant, buffer), of: &dyn Fn(&Case, &SyscallCounts) -> i64| {
         let counts = counts.iter();
         let own = counts.filter(|(case, _)| (case.variant, case.buffer) == (variant, buffer));
         let points =
@@ -349,7 +350,7 @@ fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
         let name = format!("{variant}, {buffer}-byte buffer");
         Series::counted(name, Evidence::Live, points)
     };
-    let chart = |id, title, y, of: &dyn Fn(&Case, &Counts) -> i64| {
+    let chart = |id, title, y, of: &dyn Fn(&Case, &SyscallCounts) -> i64| {
         Chart::new(
             id,
             title,
@@ -358,14 +359,14 @@ fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
             KINDS.map(|kind| series(kind, of)),
         )
     };
-    let all = |case: &Case, counts: &Counts| {
+    let all = |case: &Case, counts: &SyscallCounts| {
         let expected = expected(case);
         let counted = counts
             .iter()
             .filter(|(name, _)| expected.contains_key(name.as_str()));
         counted.map(|(_, calls)| calls.made).sum()
     };
-    let reads = |_: &Case, counts: &Counts| counts.get("read").map_or(0, |calls| calls.made);
+    let reads = |_: &Case, counts: &SyscallCounts| counts.get("read").map_or(0, |calls| calls.made);
     vec![
         chart(
             "system-calls-per-hop",
@@ -381,7 +382,7 @@ fn charts(counts: &[(Case, Counts)]) -> Vec<Chart> {
 mod tests {
     use super::*;
 
-    fn counted(variant: Variant) -> (Case, Counts) {
+    fn counted(variant: Variant) -> (Case, SyscallCounts) {
         let case = Case {
             variant,
             in_flight: 1,
@@ -393,7 +394,7 @@ mod tests {
         (case, counts)
     }
 
-    fn judged(counts: Vec<(Case, Counts)>) -> Claim {
+    fn judged(counts: Vec<(Case, SyscallCounts)>) -> Claim {
         let subject = ImageUnderTest::current().expect("the test's own image");
         judge(
             &subject,
@@ -451,7 +452,7 @@ mod tests {
         for variant in [Variant::Threads, Variant::Tokio] {
             let (case, mut counts) = counted(variant);
             assert_eq!(faults(&case, &counts), Vec::<String>::new());
-            counts.insert("epoll_ctl".to_owned(), Calls { made: 1, again: 0 });
+            counts.insert("epoll_ctl".to_owned(), SyscallCount { made: 1, again: 0 });
             assert_eq!(judged(vec![(case, counts)]).verdict, Verdict::DoesNotHold);
         }
     }

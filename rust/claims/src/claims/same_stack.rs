@@ -3,7 +3,8 @@
 use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
 use crate::image_under_test::ImageUnderTest;
-use crate::scenario::act::{Act, Side};
+use crate::report::Side;
+use crate::scenario::call::CallScenario;
 
 pub const STATEMENT: Statement = Statement {
     id: "same-stack",
@@ -12,8 +13,8 @@ pub const STATEMENT: Statement = Statement {
 };
 
 /// Every exhibit, and C's call back.
-fn exhibits() -> Vec<Act> {
-    Act::all()
+fn exhibits() -> Vec<CallScenario> {
+    CallScenario::all()
         .into_iter()
         .filter(|act| !matches!(act.side, Side::C | Side::Control))
         .collect()
@@ -22,7 +23,7 @@ fn exhibits() -> Vec<Act> {
 fn check(subject: &ImageUnderTest) -> Claim {
     let mut evaluation = Evaluation::default();
     evaluation.walk_on_one_stack(subject, &exhibits());
-    let control = evaluation.walk_control(subject, Act::OTHER_STACK, |walk| {
+    let control = evaluation.walk_control(subject, CallScenario::OTHER_STACK, |walk| {
         (walk.out.stack_switches, walk.back.stack_switches) == (1, 1)
     });
     let rests = Rests::OnWalks;

@@ -3,10 +3,10 @@
 use super::{Evaluation, Rests, Statement, live, reproduce};
 use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
 use crate::image_under_test::ImageUnderTest;
-use crate::scenario::child::Errand;
 use crate::scenario::futures::{
-    self, PANICS, PENDING, PENDING_FOR_EVER, POLLED, WOKEN, Which, first_difference,
+    self, PANICS, PENDING, PENDING_FOR_EVER, POLLED, TalkFuture, WOKEN, first_difference,
 };
+use crate::scenario::{Scenario, child};
 use zero_cost_ffi::catalogue;
 
 pub const STATEMENT: Statement = Statement {
@@ -17,20 +17,21 @@ pub const STATEMENT: Statement = Statement {
 };
 
 fn check(subject: &ImageUnderTest) -> Claim {
-    judge(subject, Which::GreetByHand, Which::GreetOnSlide)
+    judge(subject, TalkFuture::GreetByHand, TalkFuture::GreetOnSlide)
 }
 
 /// The `async fn` against the machine that must do the same, and the one that must not.
-fn judge(subject: &ImageUnderTest, by_hand: Which, on_slide: Which) -> Claim {
+fn judge(subject: &ImageUnderTest, by_hand: TalkFuture, on_slide: TalkFuture) -> Claim {
     let mut evaluation = Evaluation::default();
-    let mut run = |which: Which| match Errand::Machine(which).run(subject) {
-        Ok(lines) => lines,
+    let limit = Scenario::Future(TalkFuture::Greet).limit();
+    let mut run = |which: TalkFuture| match child::run(Scenario::Future(which), limit) {
+        Ok(lines) => lines.lines().map(str::to_owned).collect(),
         Err(error) => {
             evaluation.findings.push(error.to_string());
             Vec::new()
         }
     };
-    let ours = run(Which::Greet);
+    let ours = run(TalkFuture::Greet);
     let theirs = run(by_hand);
     let slides = run(on_slide);
     compared(&mut evaluation, &ours, &theirs, by_hand);
@@ -47,7 +48,7 @@ fn judge(subject: &ImageUnderTest, by_hand: Which, on_slide: Which) -> Claim {
         }
     }
     for (which, lines) in [
-        (Which::Greet, &ours),
+        (TalkFuture::Greet, &ours),
         (by_hand, &theirs),
         (on_slide, &slides),
     ] {
@@ -55,8 +56,16 @@ fn judge(subject: &ImageUnderTest, by_hand: Which, on_slide: Which) -> Claim {
         let wakes = of_one_run(lines)
             .filter(|line| line.starts_with(WOKEN))
             .count();
-        evaluation.add(format!("polls of {}", which.name()), polls as u64, "polls");
-        evaluation.add(format!("wakes of {}", which.name()), wakes as u64, "wakes");
+        evaluation.add(
+            format!("polls of {}", which.as_str()),
+            polls as u64,
+            "polls",
+        );
+        evaluation.add(
+            format!("wakes of {}", which.as_str()),
+            wakes as u64,
+            "wakes",
+        );
     }
     let rests = Rests::OnImage;
     Claim {
@@ -125,11 +134,12 @@ fn slept(lines: &[String]) -> String {
 }
 
 /// Both do the same, and what an `async fn` is to do.
-fn compared(evaluation: &mut Evaluation, ours: &[String], theirs: &[String], by_hand: Which) {
+fn compared(evaluation: &mut Evaluation, ours: &[String], theirs: &[String], by_hand: TalkFuture) {
     if let Some(difference) = first_difference(ours, theirs) {
-        evaluation
-            .findings
-            .push(format!("greet and {} differ: {difference}", by_hand.name()));
+        evaluation.findings.push(format!(
+            "greet and {} differ: {difference}",
+            by_hand.as_str()
+        ));
     }
     let woken = format!("{WOKEN} after {}", slept(ours));
     let expected = [
@@ -156,7 +166,7 @@ fn compared(evaluation: &mut Evaluation, ours: &[String], theirs: &[String], by_
 }
 
 /// Not by luck: nobody even has its waker.
-fn never_woken(evaluation: &mut Evaluation, lines: &[String], on_slide: Which) {
+fn never_woken(evaluation: &mut Evaluation, lines: &[String], on_slide: TalkFuture) {
     let hour = format!("not {WOKEN} within {} ms", futures::HOUR.as_millis());
     let expected = [
         POLLED,
@@ -172,7 +182,7 @@ fn never_woken(evaluation: &mut Evaluation, lines: &[String], on_slide: Which) {
     if let Some(difference) = first_difference(lines, &expected) {
         evaluation.findings.push(format!(
             "{} is not left for ever: {difference}",
-            on_slide.name()
+            on_slide.as_str()
         ));
     }
 }
@@ -208,10 +218,14 @@ mod tests {
     #[test]
     fn one_wake_more_is_seen() {
         let subject = ImageUnderTest::current().expect("the test's own image");
-        let claim = judge(&subject, Which::Planted, Which::GreetOnSlide);
+        let claim = judge(
+            &subject,
+            TalkFuture::GreetWokenTwice,
+            TalkFuture::GreetOnSlide,
+        );
         assert_eq!(claim.verdict, Verdict::DoesNotHold);
         assert!(
-            claim.findings[0].contains("greet and planted differ: \"woken after"),
+            claim.findings[0].contains("greet and greet_woken_twice differ: \"woken after"),
             "{:?}",
             claim.findings
         );
@@ -221,14 +235,14 @@ mod tests {
     #[test]
     fn each_in_the_others_place_is_seen() {
         let subject = ImageUnderTest::current().expect("the test's own image");
-        let claim = judge(&subject, Which::GreetOnSlide, Which::GreetOnSlide);
+        let claim = judge(&subject, TalkFuture::GreetOnSlide, TalkFuture::GreetOnSlide);
         assert_eq!(claim.verdict, Verdict::DoesNotHold);
         assert!(
             claim.findings[0].contains(PENDING_FOR_EVER),
             "{:?}",
             claim.findings
         );
-        let claim = judge(&subject, Which::GreetByHand, Which::GreetByHand);
+        let claim = judge(&subject, TalkFuture::GreetByHand, TalkFuture::GreetByHand);
         assert_eq!(claim.verdict, Verdict::DoesNotHold);
         assert!(
             claim.findings[0].contains("greet_by_hand is not left for ever"),

@@ -8,11 +8,11 @@ use zero_cost_ffi::thread_ring::{Error, Plan, Run, Switches, Variant, creation, 
 use crate::evaluation::{
     Context, Evaluation, MatrixSpec, Outcome, Quote, Rests, Size, Spec, provenance,
 };
+use crate::measure::thread_ring::{self, Case};
 use crate::report::{
     Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Verdict,
     approximately,
 };
-use crate::scenario::thread_ring::{self, Case};
 
 /// The claim.
 pub const SPEC: Spec = Spec {

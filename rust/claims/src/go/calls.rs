@@ -1,14 +1,12 @@
 //! What is walked of the program in Go: each call, and what was counted on its way.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use barecall::walk::{Walk, WalkError, Walker};
 
 use super::program::Program;
 use crate::go::phase;
+use crate::measure::parallel;
 use crate::report::Phase;
 
 /// One call of the program in Go.
@@ -270,25 +268,5 @@ pub fn walk_undisturbed(walker: impl Fn() -> Walker) -> Result<Walk, WalkError> 
 
 /// Takes the walk of each, as many at a time as there are processors.
 pub fn walk(program: &Program, calls: &[GoCall]) -> Vec<Result<Walk, WalkError>> {
-    let results: Vec<Mutex<Option<Result<Walk, WalkError>>>> =
-        calls.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    let at_once = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..at_once.min(calls.len()) {
-            scope.spawn(|| {
-                while let Some((call, result)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    calls.get(index).zip(results.get(index))
-                } {
-                    let walk = walk_undisturbed(|| call.walker(program));
-                    *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(walk);
-                }
-            });
-        }
-    });
-    results
-        .into_iter()
-        .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
-        .collect()
+    parallel::map(calls, |call| walk_undisturbed(|| call.walker(program)))
 }

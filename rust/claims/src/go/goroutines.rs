@@ -1,15 +1,16 @@
 //! Goroutines asleep, for comparison: counted by `cgo/tasks` where there is Go, else on file.
 
 use std::ffi::OsString;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::{self, File, Record};
 use crate::go::toolchain::{self, NoGo, Toolchain};
+use crate::measure::process;
 
 /// What so many goroutines took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,8 +41,8 @@ pub enum Error {
     NoGo(#[from] NoGo),
     #[error("the program in Go could not be built or run: {0}")]
     Io(#[from] io::Error),
-    #[error("{what}: {why}")]
-    Failed { what: String, why: String },
+    #[error(transparent)]
+    Process(#[from] process::Error),
     #[error("the program in Go printed something unexpected: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -74,7 +75,7 @@ pub fn live(counts: &[u64]) -> Result<Vec<Goroutines>, Error> {
     build(&go, &program)?;
     let run = |&count: &u64| {
         let limit = Duration::from_secs(20 + count / 10_000);
-        let text = within(limit, Command::new(&program).arg(count.to_string()))?;
+        let text = process::stdout(Command::new(&program).arg(count.to_string()), limit)?;
         Ok(serde_json::from_str(&text)?)
     };
     counts.iter().map(run).collect()
@@ -82,49 +83,16 @@ pub fn live(counts: &[u64]) -> Result<Vec<Goroutines>, Error> {
 
 fn build(go: &OsString, program: &Path) -> Result<(), Error> {
     // One file of the standard library alone: no module, nothing to fetch.
-    let built = within(
-        Duration::from_secs(120),
+    let built = process::stdout(
         toolchain::command(go)
             .args(["build", "-trimpath", "-o"])
             .arg(program)
             .arg("main.go")
             .current_dir(baseline::root().join("cgo/tasks"))
             .env("GO111MODULE", "off"),
+        Duration::from_secs(120),
     );
-    built.map(drop)
-}
-
-/// What a program prints, if it ends in time and well. What it prints fits a pipe.
-pub fn within(limit: Duration, command: &mut Command) -> Result<String, Error> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if start.elapsed() > limit {
-            child.kill()?;
-            break child.wait()?;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    let mut said = [String::new(), String::new()];
-    if let (Some(mut out), Some(mut err)) = (child.stdout.take(), child.stderr.take()) {
-        out.read_to_string(&mut said[0])?;
-        err.read_to_string(&mut said[1])?;
-    }
-    let [out, err] = said;
-    if status.success() {
-        return Ok(out);
-    }
-    Err(Error::Failed {
-        what: format!("{} {status}", command.get_program().display()),
-        why: err.trim().to_owned(),
-    })
+    Ok(built.map(drop)?)
 }
 
 #[cfg(test)]
@@ -132,11 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_end_is_ended() {
-        let start = Instant::now();
-        let slept = within(Duration::from_millis(50), Command::new("sleep").arg("60"));
-        assert!(matches!(slept, Err(Error::Failed { .. })), "{slept:?}");
-        assert!(start.elapsed() < Duration::from_secs(30));
+    fn none_asked_for_are_none() {
         assert!(live(&[]).is_ok_and(|none| none.is_empty()) || Toolchain::find().is_err());
     }
 }

@@ -6,11 +6,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::toolchain::{NoGo, Toolchain, can_write, command};
+use crate::measure::process;
 
 /// The name of the program.
 const NAME: &str = "zcffi-go";
@@ -191,59 +192,30 @@ fn compile(
         ARGUMENTS.join(" "),
         output.display()
     );
-    let said = temporary.join("said");
-    let room = |source| NoGo::NoRoom {
-        path: temporary.to_owned(),
-        source,
-    };
-    let file = fs::File::create(&said).map_err(room)?;
     let mut build = command(&toolchain.go);
     build
         .args(ARGUMENTS)
         .args([OsString::from("-o"), output.into(), ".".into()])
-        .current_dir(sources)
-        .stdin(Stdio::null())
-        .stdout(file.try_clone().map_err(room)?)
-        .stderr(file);
-    // So that it can be stopped with all that it starts.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut build, 0);
+        .current_dir(sources);
     if toolchain.cache.is_none() {
         build.env("GOCACHE", temporary.join("gocache"));
     }
-    let failed = |said: String| NoGo::Build {
-        command: shown.clone(),
-        said,
-    };
-    let mut child = build.spawn().map_err(|error| failed(error.to_string()))?;
-    let started = Instant::now();
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if started.elapsed() < LONGEST => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            outcome => {
-                // With the compilers that it started. It has ended already if this fails.
-                let group = format!("-{}", child.id());
-                let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(match outcome {
-                    Err(error) => failed(error.to_string()),
-                    Ok(_) => NoGo::TooSlow {
-                        command: shown,
-                        seconds: LONGEST.as_secs(),
-                    },
-                });
-            }
-        }
-    };
-    if status.success() {
-        return Ok(());
-    }
-    let said = fs::read_to_string(said).unwrap_or_default();
-    Err(failed(format!("{status}\n{}", said.trim_end())))
+    process::stdout(&mut build, LONGEST)
+        .map(drop)
+        .map_err(|error| match error {
+            process::Error::TooLong { limit, .. } => NoGo::TooSlow {
+                command: shown,
+                seconds: limit.as_secs(),
+            },
+            process::Error::Failed { status, stderr, .. } => NoGo::Build {
+                command: shown,
+                said: format!("{status}\n{}", stderr.trim_end()),
+            },
+            error => NoGo::Build {
+                command: shown,
+                said: error.to_string(),
+            },
+        })
 }
 
 #[cfg(test)]

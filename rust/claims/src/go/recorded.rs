@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::goroutines::{self, within};
+use super::goroutines;
 use super::program::Program;
 use crate::baseline::{self, File, Record};
+use crate::measure::process;
 use crate::report::{Evidence, Missing, Walked};
 
 /// The folder of the listings and the facts, from the root of the repository.
@@ -130,5 +131,6 @@ pub fn blocked(program: &Program, calls: u64) -> Result<Blocked, goroutines::Err
     let mut command = program.command("blocked");
     // Preemption as usual: nothing is counted here.
     command.env_remove("GODEBUG").arg(calls.to_string());
-    Ok(serde_json::from_str(&within(LIMIT, &mut command)?)?)
+    let stdout = process::stdout(&mut command, LIMIT)?;
+    Ok(serde_json::from_str(&stdout)?)
 }

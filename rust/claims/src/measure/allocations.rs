@@ -104,39 +104,3 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// To the byte, whatever other threads do.
-    #[test]
-    fn what_is_allocated_is_counted() {
-        let before = Count::now();
-        let mut buffer: Vec<u8> = Vec::with_capacity(1000);
-        let (allocations, bytes, freed) = (1, 1000, 0);
-        assert_eq!(
-            Count::now() - before,
-            Count {
-                allocations,
-                bytes,
-                freed
-            }
-        );
-        buffer.reserve_exact(2000);
-        let (allocations, bytes, freed) = (2, 3000, 1000);
-        assert_eq!(
-            Count::now() - before,
-            Count {
-                allocations,
-                bytes,
-                freed
-            }
-        );
-        drop(buffer);
-        assert_eq!((Count::now() - before).freed, 3000);
-        let before = Count::now();
-        drop(std::thread::spawn(|| vec![0_u8; 5000]).join());
-        assert!((Count::now() - before).bytes < 5000, "another thread's");
-    }
-}

@@ -15,13 +15,13 @@ pub const TICKS: u64 = 1000;
 /// What is waited for comes in milliseconds, or it never does.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How a task calls.
+/// Where a task calls C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Calls {
+pub enum CallSite {
     /// In its own poll.
-    Directly,
-    /// By `spawn_blocking`.
-    OnThreadsOfTheirOwn,
+    Poll,
+    /// On another thread, by `spawn_blocking`.
+    BlockingThread,
 }
 
 /// What was found while they waited.
@@ -50,7 +50,7 @@ pub enum Error {
 ///
 /// That no more can come is read off the system, not off a clock: either all are in C, or each of the workers is,
 /// asleep in that system call, so that there is none left to poll a task.
-pub fn in_tasks(calls: u64, how: Calls) -> Result<Waiting, Error> {
+pub fn in_tasks(calls: u64, site: CallSite) -> Result<Waiting, Error> {
     let (reader, mut writer) = pipe()?;
     let fd = reader.as_raw_fd();
     let polling = Arc::new(Mutex::new(Vec::new()));
@@ -58,11 +58,6 @@ pub fn in_tasks(calls: u64, how: Calls) -> Result<Waiting, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .build()?;
-    let mut found = Waiting {
-        in_c: 0,
-        rounds: 0,
-        ticks: 0,
-    };
     for _ in 0..calls {
         let (polling, done) = (Arc::clone(&polling), Arc::clone(&done));
         runtime.spawn(async move {
@@ -70,58 +65,59 @@ pub fn in_tasks(calls: u64, how: Calls) -> Result<Waiting, Error> {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(thread());
-            match how {
-                Calls::Directly => read(fd),
+            match site {
+                CallSite::Poll => read(fd),
                 // A task that is cancelled at the end of the runtime is no error.
-                Calls::OnThreadsOfTheirOwn => {
+                CallSite::BlockingThread => {
                     let _ = tokio::task::spawn_blocking(move || read(fd)).await;
                 }
             }
             done.fetch_add(1, Ordering::Release);
         });
     }
-    let outcome = loop {
-        let left = calls - done.load(Ordering::Acquire);
-        if left == 0 {
-            break Ok(());
-        }
+    let mut round = |found: &mut Waiting, left: u64| -> Result<(), Error> {
         let mut stalled = false;
-        let settled = wait(|| {
+        let inside = wait(|| {
             let inside = in_read(fd).map_err(Error::NoProc)?;
             let polling = polling.lock().unwrap_or_else(PoisonError::into_inner);
             let workers = inside.iter().filter(|id| polling.contains(id)).count();
+            let inside = inside.len() as u64;
             stalled = workers == WORKERS;
-            let all = stalled || inside.len() as u64 == left;
-            Ok(all
-                .then_some(inside.len() as u64)
-                .ok_or(inside.len() as u64))
-        });
-        let inside = match settled {
-            Ok(inside) => inside,
-            Err(error) => break Err(error),
-        };
+            Ok((inside, stalled || inside == left))
+        })?;
         if found.rounds == 0 {
             found.ticks = bystander(&runtime, stalled);
         }
         found.in_c = found.in_c.max(inside);
         found.rounds += 1;
         let before = done.load(Ordering::Acquire);
-        if let Err(error) = writer.write_all(&vec![0; usize::try_from(inside).unwrap_or(0)]) {
-            break Err(error.into());
-        }
-        let released = wait(|| {
+        writer.write_all(&vec![0; usize::try_from(inside).unwrap_or(0)])?;
+        wait(|| {
             let back = done.load(Ordering::Acquire) - before;
-            Ok((back == inside).then_some(back).ok_or(inside - back))
-        });
-        if let Err(error) = released {
-            break Err(error);
+            Ok((inside - back, back == inside))
+        })?;
+        Ok(())
+    };
+    let mut found = Waiting {
+        in_c: 0,
+        rounds: 0,
+        ticks: 0,
+    };
+    let outcome = loop {
+        match calls - done.load(Ordering::Acquire) {
+            0 => break Ok(found),
+            left => {
+                if let Err(error) = round(&mut found, left) {
+                    break Err(error);
+                }
+            }
         }
     };
     // Whoever still waits reads the end of the pipe.
     drop(writer);
     runtime.shutdown_timeout(PATIENCE);
     drop(reader);
-    outcome.map(|()| found)
+    outcome
 }
 
 /// How often another task is polled while the calls wait. Where no worker is left, it is asked for all the same, and
@@ -147,14 +143,14 @@ fn bystander(runtime: &tokio::runtime::Runtime, stalled: bool) -> u64 {
     ticks.load(Ordering::Acquire)
 }
 
-/// Asks again and again, until there is an answer; `Err` is how far it got.
-fn wait(mut ask: impl FnMut() -> Result<Result<u64, u64>, Error>) -> Result<u64, Error> {
+/// Looks again and again how many calls are in C, until that is final.
+fn wait(mut look: impl FnMut() -> Result<(u64, bool), Error>) -> Result<u64, Error> {
     let started = Instant::now();
     loop {
-        match ask()? {
-            Ok(answer) => return Ok(answer),
-            Err(so_far) if started.elapsed() > PATIENCE => return Err(Error::Stalled(so_far)),
-            Err(_) => std::thread::sleep(Duration::from_micros(100)),
+        match look()? {
+            (in_c, true) => return Ok(in_c),
+            (in_c, false) if started.elapsed() > PATIENCE => return Err(Error::Stalled(in_c)),
+            _ => std::thread::sleep(Duration::from_micros(100)),
         }
     }
 }
@@ -203,35 +199,4 @@ fn in_read(fd: c_int) -> io::Result<Vec<i32>> {
         }
     }
     Ok(threads)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two workers: two calls at a time, so four rounds for eight, and nothing else runs.
-    #[test]
-    fn a_call_that_waits_keeps_its_worker() {
-        let found = in_tasks(8, Calls::Directly).expect("it is seen");
-        let expected = Waiting {
-            in_c: 2,
-            rounds: 4,
-            ticks: 0,
-        };
-        assert_eq!(found, expected);
-        // As many calls as there are workers wait at once all the same.
-        assert_eq!(in_tasks(2, Calls::Directly).expect("it is seen").rounds, 1);
-    }
-
-    /// The control: the same calls, elsewhere.
-    #[test]
-    fn on_threads_of_their_own_all_wait_at_once() {
-        let found = in_tasks(8, Calls::OnThreadsOfTheirOwn).expect("it is seen");
-        let expected = Waiting {
-            in_c: 8,
-            rounds: 1,
-            ticks: TICKS,
-        };
-        assert_eq!(found, expected);
-    }
 }

@@ -1,7 +1,7 @@
-//! An account of what is submitted to C: each submission, its callbacks, and the release of what C was lent.
+//! The callback audit: for each submission to C, it counts the callbacks and the releases of what C was lent.
 //!
-//! Used by the claim `drop-cancels` and by the stress test, so that both check the same. What it is to find fault
-//! with can be planted.
+//! Used by the claim `drop-cancels` and by the stress test, so that both check the same. Each fault that it must find
+//! can be injected.
 
 use std::ffi::{CStr, c_void};
 use std::mem;
@@ -16,7 +16,7 @@ use zero_cost_ffi::task::callback::{self, Greeting};
 
 const NAME: &CStr = c"Ferris";
 
-/// A fault to be found. Each is one that real code has.
+/// A fault that the audit must find. Real code has each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InjectedFault {
     /// C calls back twice.
@@ -25,7 +25,7 @@ pub enum InjectedFault {
     Leaks,
     /// It is released twice.
     ReleasesTwice,
-    /// It is the future's, which releases it while C still has it.
+    /// The future owns it, and releases it while C still has it.
     ReleasesEarly,
     /// The future is forgotten, so that nothing is cancelled.
     NeverCancels,
@@ -40,8 +40,9 @@ impl InjectedFault {
         Self::NeverCancels,
     ];
 
-    /// What the balance must say of it.
-    pub const fn words(self) -> &'static str {
+    /// What the audit must say of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::CallsBackTwice => "called back 2 times",
             Self::Leaks => "released 0 times",
@@ -52,42 +53,42 @@ impl InjectedFault {
     }
 }
 
-/// Whose turn it is: C counts for the whole process, so that one account at a time can balance.
+/// Waits for other audits of this process: C counts for the whole process, so that one at a time can balance.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One account. Open one in [`turn`].
+/// One audit. Open one while you hold [`turn`].
 pub struct CallbackAudit {
     tickets: Arc<[Ticket]>,
     next: AtomicUsize,
-    plant: Option<InjectedFault>,
+    fault: Option<InjectedFault>,
     before: Counts,
 }
 
-/// One submission, and what became of it. It is what C has as `user_data`.
+/// One submission, and what happened to it. It is what C has as `user_data`.
 #[derive(Default)]
 struct Ticket {
     inner: OnceLock<(ffi::greeting_callback, UserData)>,
-    plant: Option<InjectedFault>,
+    fault: Option<InjectedFault>,
     callbacks: AtomicU32,
-    /// That of the first callback.
+    /// The status of the first callback.
     status: AtomicI32,
-    /// Must it have been cancelled?
+    /// Whether it must have been cancelled.
     cancelled: AtomicU32,
     released: AtomicU32,
     early: AtomicU32,
 }
 
-/// What the future's own callback is to be given.
+/// The argument of the future's own callback.
 struct UserData(*mut c_void);
 // SAFETY: greeting.h hands it from thread to thread as well; only the callback makes anything of it.
 unsafe impl Send for UserData {}
 // SAFETY: as above; it is only copied.
 unsafe impl Sync for UserData {}
 
-/// What C was lent, in short: it says when it is released.
+/// Stands for what C was lent, and records its release.
 struct Lent {
     tickets: Arc<[Ticket]>,
     index: usize,
@@ -112,18 +113,19 @@ pub struct Submitted {
 }
 
 impl CallbackAudit {
-    /// An account with so many places.
-    pub fn open(places: usize, plant: Option<InjectedFault>) -> Self {
+    /// An audit of at most so many submissions.
+    #[must_use]
+    pub fn open(places: usize, fault: Option<InjectedFault>) -> Self {
         // From an empty table, so that the same is allocated every time. Refused where others use C meanwhile.
         let _ = greeting::shutdown();
         let ticket = || Ticket {
-            plant,
+            fault,
             ..Ticket::default()
         };
         Self {
             tickets: (0..places).map(|_| ticket()).collect(),
             next: AtomicUsize::new(0),
-            plant,
+            fault,
             before: greeting::counts(),
         }
     }
@@ -165,21 +167,21 @@ impl CallbackAudit {
         };
         let buffer = vec![0; greeting::size(NAME)];
         let mine = {
-            let once = (self.plant != Some(InjectedFault::ReleasesEarly)).then(lent);
-            let twice = (self.plant == Some(InjectedFault::ReleasesTwice)).then(lent);
+            let once = (self.fault != Some(InjectedFault::ReleasesEarly)).then(lent);
+            let twice = (self.fault == Some(InjectedFault::ReleasesTwice)).then(lent);
             (once, twice)
         };
         let then = move |_: &CStr| {
             drop(mine);
             index
         };
-        // SAFETY: `witness` calls the callback once, when C calls it first; or, planted, never.
+        // SAFETY: `witness` calls the callback once, when C calls it first; or never, with a fault injected.
         let greeting = unsafe { callback::greet_by(start, buffer, then) }?;
         Ok(Submitted {
             greeting,
             index,
-            early: (self.plant == Some(InjectedFault::ReleasesEarly)).then(lent),
-            forgets: self.plant == Some(InjectedFault::NeverCancels),
+            early: (self.fault == Some(InjectedFault::ReleasesEarly)).then(lent),
+            forgets: self.fault == Some(InjectedFault::NeverCancels),
         })
     }
 
@@ -188,12 +190,12 @@ impl CallbackAudit {
         self.tickets[index].callbacks.load(SeqCst) > 0
     }
 
-    /// Says that this one must have been cancelled.
+    /// Declares that this one must have been cancelled.
     pub fn must_be_cancelled(&self, index: usize) {
         self.tickets[index].cancelled.store(1, SeqCst);
     }
 
-    /// Waits until C is done, and balances. Fails what is not done by then.
+    /// Waits until C is done, and balances. What is not done by then is a fault.
     pub fn settle(self, within: Duration) -> Balance {
         let mut faults = Vec::new();
         let until = Instant::now() + within;
@@ -219,18 +221,18 @@ impl CallbackAudit {
             balance.releases += u64::from(released);
             let status = ticket.status.load(SeqCst);
             balance.cancelled += u64::from(callbacks > 0 && status == ffi::GREETING_CANCELLED);
-            let mut fault = |what: String| faults.push(format!("submission {index} was {what}"));
+            let mut found = |what: String| faults.push(format!("submission {index} was {what}"));
             if callbacks != 1 {
-                fault(format!("called back {callbacks} times"));
+                found(format!("called back {callbacks} times"));
             }
             if released != 1 {
-                fault(format!("released {released} times"));
+                found(format!("released {released} times"));
             }
             if ticket.early.load(SeqCst) != 0 {
-                fault("released before C was done".to_owned());
+                found("released before C was done".to_owned());
             }
             if ticket.cancelled.load(SeqCst) == 1 && status != ffi::GREETING_CANCELLED {
-                fault("not cancelled".to_owned());
+                found("not cancelled".to_owned());
             }
         }
         let after = greeting::counts();
@@ -252,7 +254,7 @@ impl CallbackAudit {
                 faults.push(format!("{made} {what}: {ended}"));
             }
         }
-        // Those of this account: one for each.
+        // Those of this audit: one for each.
         let callbacks = after.callbacks - self.before.callbacks;
         if callbacks != balance.submissions {
             faults.push(format!(
@@ -275,19 +277,19 @@ impl Submitted {
     }
 }
 
-/// What came of all submissions.
+/// The result of an audit.
 #[derive(Debug, Default)]
 pub struct Balance {
     pub submissions: u64,
     pub callbacks: u64,
-    /// Callbacks that said so.
+    /// Submissions whose callback said that they were cancelled.
     pub cancelled: u64,
     /// Times that what C was lent was released.
     pub releases: u64,
     /// Blocks that C allocated, and freed.
     pub allocations: u64,
     pub frees: u64,
-    /// What does not balance.
+    /// All that does not balance.
     pub faults: Vec<String>,
 }
 
@@ -302,12 +304,12 @@ unsafe extern "C" fn witness(status: ffi::greeting_status, user_data: *mut c_voi
         return; // what the callback would use is gone
     }
     ticket.status.store(status, SeqCst);
-    let leaks = ticket.plant == Some(InjectedFault::Leaks);
+    let leaks = ticket.fault == Some(InjectedFault::Leaks);
     if let Some((Some(inner), user_data)) = ticket.inner.get().filter(|_| !leaks) {
         // SAFETY: C calls it, for the first time, with what it was given.
         unsafe { inner(status, user_data.0) };
     }
-    if ticket.plant == Some(InjectedFault::CallsBackTwice) {
+    if ticket.fault == Some(InjectedFault::CallsBackTwice) {
         // SAFETY: the same ticket.
         unsafe { witness(status, std::ptr::from_ref(ticket).cast_mut().cast()) };
     }

@@ -1,29 +1,29 @@
 //! The counts: what each exhibit and its twin execute beyond the C function they call, counted by callgrind.
 //!
-//! Callgrind runs the judge, which performs everything [`SHORT`] times, and once more [`LONG`] times. The slope
-//! between the two is what one performance executes: exact, and free of what is done once.
+//! Callgrind runs a child that calls everything [`SHORT`] times, and another that does so [`LONG`] times. The slope
+//! between the two is what one call executes: exact, and free of what is done once.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Output};
+use std::thread::{self, JoinHandle};
 
-use zero_cost_ffi::catalogue;
+use barecall::Function;
+use zero_cost_ffi::catalogue::{self, Exhibit};
 use zero_cost_ffi::compilers::Twins;
 
+use super::missing::MissingTool;
+use super::process;
 use crate::image_under_test::ImageUnderTest;
+use crate::scenario::{Scenario, child};
 
 const SHORT: u64 = 10;
 const LONG: u64 = 110;
-/// A run takes a quarter of a second.
-const LIMIT: Duration = Duration::from_secs(60);
 
-/// Instructions of one exhibit and its twin, each in one performance: its own, those of a stub that it calls through,
-/// and those of the function that it has C call back. A loop's, once round.
+/// Instructions of one exhibit and its twin, each called once: its own, those of a stub that it calls through, and
+/// those of the function that it has C call back. A loop's, once round.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Count {
+pub struct InstructionCounts {
     pub name: String,
     pub rust: u64,
     /// By this build's C compiler.
@@ -34,21 +34,36 @@ pub struct Count {
 
 /// Why nothing was counted.
 #[derive(Debug, thiserror::Error)]
-pub enum NotCounted {
+pub enum Error {
     #[error("`valgrind` does not start ({0}): `apt-get install valgrind`")]
     NoValgrind(std::io::Error),
     #[error("callgrind failed ({0}): {1}")]
-    Callgrind(std::process::ExitStatus, String),
-    #[error("callgrind has not ended in {} seconds", LIMIT.as_secs())]
-    Endless,
+    Callgrind(ExitStatus, String),
+    #[error(transparent)]
+    Process(process::Error),
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error("callgrind has seen nothing of {0}")]
     Unseen(String),
     #[error(
-        "{name}: {short} instructions in {SHORT} performances, {long} in {LONG}: no whole number each"
+        "{name}: {short} instructions in {SHORT} calls, {long} in {LONG}: no whole number each"
     )]
     Uneven { name: String, short: u64, long: u64 },
+}
+
+impl MissingTool for Error {
+    fn missing_tool(&self) -> Option<&'static str> {
+        matches!(self, Self::NoValgrind(_)).then_some("valgrind")
+    }
+}
+
+impl From<process::Error> for Error {
+    fn from(error: process::Error) -> Self {
+        match error {
+            process::Error::Start { source, .. } => Self::NoValgrind(source),
+            error => Self::Process(error),
+        }
+    }
 }
 
 /// Both runs, under way.
@@ -56,147 +71,121 @@ pub struct Counting {
     runs: [Run; 2],
 }
 
-/// One run. It is ended with this.
-pub struct Run(Child);
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+/// One run, under way. It takes a quarter of a second, and ends with this process.
+pub struct Run(JoinHandle<Result<Output, Error>>);
 
 impl Counting {
     /// Starts both runs.
-    ///
-    /// # Errors
-    /// [`NotCounted::NoValgrind`].
-    pub fn start(subject: &ImageUnderTest) -> Result<Self, NotCounted> {
-        let image = subject.image.path();
-        Ok(Self {
-            runs: [perform(image, SHORT)?, perform(image, LONG)?],
-        })
+    #[must_use]
+    pub fn start() -> Self {
+        let runs = [SHORT, LONG].map(|times| {
+            let times = usize::try_from(times).unwrap_or(usize::MAX);
+            Run::start(Scenario::AllCalls { times })
+        });
+        Self { runs }
     }
 
     /// Waits for both, and counts every exhibit that has a twin.
     ///
     /// # Errors
     /// Whatever keeps one of them from having an exact count.
-    pub fn finish(self, subject: &ImageUnderTest) -> Result<Vec<Count>, NotCounted> {
+    pub fn finish(self, subject: &ImageUnderTest) -> Result<Vec<InstructionCounts>, Error> {
         let image = subject.image.path();
         let [short, long] = self.runs.map(Run::finish);
         let slope = Slope {
             short: own(&short?, image),
             long: own(&long?, image),
         };
-        let exhibits = catalogue::exhibits();
-        let pairs = exhibits
-            .iter()
-            .filter_map(|exhibit| Some((exhibit, exhibit.twin?)));
-        pairs
-            .map(|(exhibit, twin)| {
-                let unseen = || NotCounted::Unseen(exhibit.path.to_owned());
-                let function = subject.exhibit(exhibit).ok_or_else(unseen)?;
-                let own = slope.of(function.mangled().ok_or_else(unseen)?)?;
-                let (called_back, calls_back) = match exhibit.name {
-                    "for_each" => {
-                        let visit = subject.image.function("zero_cost_ffi::callback::visit");
-                        let visit = visit
-                            .ok()
-                            .and_then(|visit| Some(slope.of(visit.mangled()?)));
-                        (visit.ok_or_else(unseen)??, Some("add_to"))
-                    }
-                    _ => (0, None),
-                };
-                let theirs = |suffix: &str| -> Result<u64, NotCounted> {
-                    let names = [Some(twin), calls_back];
-                    names
-                        .into_iter()
-                        .flatten()
-                        .map(|name| slope.of(&format!("{name}{suffix}")))
-                        .sum()
-                };
-                Ok(Count {
-                    name: exhibit.name.to_owned(),
-                    rust: own + called_back,
-                    c: theirs("")?,
-                    clang: Twins::BY_CLANG.map(|_| theirs("_by_clang")).transpose()?,
-                })
+        let count = |exhibit: &Exhibit, twin: &str| {
+            let of_function = |function: Option<Function<'_>>| {
+                let unseen = || Error::Unseen(exhibit.path.to_owned());
+                slope.of(function.and_then(|it| it.mangled()).ok_or_else(unseen)?)
+            };
+            let mut rust = of_function(subject.exhibit(exhibit))?;
+            let mut names = vec![twin];
+            // And what C calls back.
+            if exhibit.name == "for_each" {
+                rust += of_function(
+                    subject
+                        .image
+                        .function("zero_cost_ffi::callback::visit")
+                        .ok(),
+                )?;
+                names.push("add_to");
+            }
+            let c = |suffix: &str| -> Result<u64, Error> {
+                let mut each = names
+                    .iter()
+                    .map(|name| slope.of(&format!("{name}{suffix}")));
+                each.try_fold(0, |sum, count| Ok(sum + count?))
+            };
+            Ok(InstructionCounts {
+                name: exhibit.name.to_owned(),
+                rust,
+                c: c("")?,
+                clang: Twins::BY_CLANG.map(|_| c("_by_clang")).transpose()?,
             })
+        };
+        catalogue::exhibits()
+            .iter()
+            .filter_map(|exhibit| Some(count(exhibit, exhibit.twin?)))
             .collect()
     }
 }
 
-fn perform(image: &Path, times: u64) -> Result<Run, NotCounted> {
-    Run::start(image, ["perform", &times.to_string()])
-}
-
 impl Run {
-    /// Starts `image` under callgrind, with these arguments.
-    ///
-    /// # Errors
-    /// [`NotCounted::NoValgrind`].
-    pub fn start(image: &Path, arguments: [&str; 2]) -> Result<Self, NotCounted> {
-        let mut valgrind = Command::new("valgrind");
-        valgrind
-            // Its output instead of its messages: one stream to read, and no file to leave behind.
-            .args(["--tool=callgrind", "-q", "--callgrind-out-file=/dev/stderr"])
-            // As the image names them, and every name in full.
-            .args([
-                "--demangle=no",
-                "--compress-strings=no",
-                "--compress-pos=no",
-            ])
-            .arg(image)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        valgrind.spawn().map(Self).map_err(NotCounted::NoValgrind)
+    /// Starts a child under callgrind.
+    #[must_use]
+    pub fn start(scenario: Scenario) -> Self {
+        Self(thread::spawn(move || {
+            let child = child::command(scenario, scenario.limit())?;
+            let mut valgrind = Command::new("valgrind");
+            valgrind
+                // Its output instead of its messages: one stream to read, and no file to leave behind.
+                .args(["--tool=callgrind", "-q", "--callgrind-out-file=/dev/stderr"])
+                // As the image names them, and every name in full.
+                .args([
+                    "--demangle=no",
+                    "--compress-strings=no",
+                    "--compress-pos=no",
+                ])
+                .arg(child.get_program())
+                .args(child.get_args())
+                .envs(
+                    child
+                        .get_envs()
+                        .filter_map(|(name, value)| Some((name, value?))),
+                );
+            Ok(process::output(&mut valgrind, scenario.limit())?)
+        }))
     }
 
     /// All instructions of the run, in whatever file and on whatever thread.
     ///
     /// # Errors
     /// Whatever keeps it from being counted.
-    pub fn total(self) -> Result<u64, NotCounted> {
-        let text = self.finish()?;
-        total(&text).ok_or_else(|| NotCounted::Unseen("the total".to_owned()))
+    pub fn total(self) -> Result<u64, Error> {
+        total(&self.finish()?).ok_or_else(|| Error::Unseen("the total".to_owned()))
     }
 
-    /// Its output.
-    fn finish(mut self) -> Result<String, NotCounted> {
-        let mut stderr = self.0.stderr.take();
-        let read = thread::spawn(move || {
-            let mut text = Vec::new();
-            let read = stderr
-                .as_mut()
-                .map_or(Ok(0), |stderr| stderr.read_to_end(&mut text));
-            read.map(|_| String::from_utf8_lossy(&text).into_owned())
-        });
-        let deadline = Instant::now() + LIMIT;
-        // The stream ends when the run does.
-        while !read.is_finished() {
-            if Instant::now() > deadline {
-                return Err(NotCounted::Endless);
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        let text = read.join().unwrap_or_else(|_| Ok(String::new()))?;
-        let status = self.0.wait()?;
-        if !status.success() || !text.contains("events: Ir") {
-            return Err(NotCounted::Callgrind(
-                status,
-                text.chars().take(500).collect(),
-            ));
+    /// Callgrind's output.
+    fn finish(self) -> Result<String, Error> {
+        let output = self
+            .0
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() || !text.contains("events: Ir") {
+            let beginning = text.chars().take(500).collect();
+            return Err(Error::Callgrind(output.status, beginning));
         }
         Ok(text)
     }
 }
 
-/// Of a run's output.
-fn total(text: &str) -> Option<u64> {
+/// The total of a run's output.
+#[must_use]
+pub fn total(text: &str) -> Option<u64> {
     text.lines()
         .find_map(|line| line.strip_prefix("totals: "))?
         .trim()
@@ -206,7 +195,8 @@ fn total(text: &str) -> Option<u64> {
 
 /// Reads callgrind's output (Valgrind manual, "Callgrind Format Specification"): a function's own instructions stand
 /// in lines of position and cost; the line behind `calls=` is its callee's.
-fn own(text: &str, image: &Path) -> BTreeMap<String, u64> {
+#[must_use]
+pub fn own(text: &str, image: &Path) -> BTreeMap<String, u64> {
     let mut own = BTreeMap::new();
     let image = image.to_string_lossy();
     let (mut here, mut function, mut is_callee) = (false, "", false);
@@ -232,20 +222,23 @@ fn own(text: &str, image: &Path) -> BTreeMap<String, u64> {
 }
 
 /// Own instructions of each function in the short and in the long run.
-struct Slope {
-    short: BTreeMap<String, u64>,
-    long: BTreeMap<String, u64>,
+pub struct Slope {
+    pub short: BTreeMap<String, u64>,
+    pub long: BTreeMap<String, u64>,
 }
 
 impl Slope {
-    /// Of one performance.
-    fn of(&self, name: &str) -> Result<u64, NotCounted> {
-        let unseen = || NotCounted::Unseen(name.to_owned());
+    /// Of one call.
+    ///
+    /// # Errors
+    /// When the function is not in both, or executes no whole number each time.
+    pub fn of(&self, name: &str) -> Result<u64, Error> {
+        let unseen = || Error::Unseen(name.to_owned());
         let short = *self.short.get(name).ok_or_else(unseen)?;
         let long = *self.long.get(name).ok_or_else(unseen)?;
         match long.checked_sub(short) {
             Some(more) if more > 0 && more % (LONG - SHORT) == 0 => Ok(more / (LONG - SHORT)),
-            _ => Err(NotCounted::Uneven {
+            _ => Err(Error::Uneven {
                 name: name.to_owned(),
                 short,
                 long,
@@ -257,7 +250,7 @@ impl Slope {
 /// Counts on file, and what they were made by.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    pub counts: Vec<Count>,
+    pub counts: Vec<InstructionCounts>,
     /// The compilers and linker of the counted image, as it names them, and clang.
     pub made_by: Vec<String>,
     pub date: String,
@@ -271,7 +264,7 @@ const HEAD: &str = "\
 
 impl Record {
     /// What was counted of this image, now.
-    pub fn of(subject: &ImageUnderTest, counts: Vec<Count>) -> Self {
+    pub fn of(subject: &ImageUnderTest, counts: Vec<InstructionCounts>) -> Self {
         Self {
             counts,
             made_by: made_by(subject),
@@ -306,7 +299,7 @@ impl Record {
             text += &format!("# made by  {maker}\n");
         }
         text += &format!("# {:<16}{:>6}{:>6}{:>7}\n", "exhibit", "Rust", "C", "clang");
-        for Count {
+        for InstructionCounts {
             name,
             rust,
             c,
@@ -320,10 +313,10 @@ impl Record {
     }
 }
 
-fn count(line: &str) -> Option<Count> {
+fn count(line: &str) -> Option<InstructionCounts> {
     let mut words = line.split_whitespace();
     let (name, rust, c, clang) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    Some(Count {
+    Some(InstructionCounts {
         name: name.to_owned(),
         rust: rust.parse().ok()?,
         c: c.parse().ok()?,
@@ -342,68 +335,4 @@ pub fn made_by(subject: &ImageUnderTest) -> Vec<String> {
     makers.sort();
     makers.dedup();
     makers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OUTPUT: &str = "\
-events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n0 5566\n0 10\n\nob=/libc\nfn=say\n0 7\n\ntotals: 5603\n";
-
-    /// A callee's instructions are not the caller's, nor is another image's function that has its name.
-    #[test]
-    fn own_instructions_are_told_from_a_callees() {
-        let own = own(OUTPUT, Path::new("/image"));
-        assert_eq!(
-            own.into_iter().collect::<Vec<_>>(),
-            [("say".to_owned(), 30)]
-        );
-    }
-
-    #[test]
-    fn the_total_is_of_all_files() {
-        assert_eq!(total(OUTPUT), Some(5603));
-        assert_eq!(total("events: Ir\n"), None);
-    }
-
-    /// A function that is not there, does nothing more in more performances, or not the same in each, has no count.
-    #[test]
-    fn what_has_no_exact_slope_is_not_counted() {
-        let run = |cost: u64| BTreeMap::from([("say".to_owned(), cost)]);
-        let slope = |short, long| Slope {
-            short: run(short),
-            long: run(long),
-        };
-        assert_eq!(slope(25, 225).of("say").ok(), Some(2));
-        assert!(matches!(
-            slope(25, 226).of("say"),
-            Err(NotCounted::Uneven { .. })
-        ));
-        assert!(matches!(
-            slope(25, 25).of("say"),
-            Err(NotCounted::Uneven { .. })
-        ));
-        assert!(matches!(
-            slope(25, 225).of("sum"),
-            Err(NotCounted::Unseen(_))
-        ));
-    }
-
-    #[test]
-    fn a_record_is_read_as_it_was_written() {
-        let count = |name: &str, clang| Count {
-            name: name.to_owned(),
-            rust: 2,
-            c: 13,
-            clang,
-        };
-        let record = Record {
-            counts: vec![count("say", Some(3)), count("add_one", None)],
-            made_by: vec!["rustc version 1.95.0".to_owned(), "GCC: 12".to_owned()],
-            date: "2026-11-24".to_owned(),
-        };
-        assert_eq!(Record::parse(&record.to_text()), Ok(record));
-        assert_eq!(Record::parse("say 1 2"), Err("say 1 2".to_owned()));
-    }
 }

@@ -10,6 +10,8 @@ use barecall::{Function, Image};
 use zero_cost_ffi::catalogue::{self, Exhibit};
 use zero_cost_ffi::compilers::Twins;
 
+use super::missing::MissingTool;
+use super::process;
 use crate::image_under_test::{ImageUnderTest, on_show, words};
 
 /// How often the loop goes round, in two walks whose difference is the rest.
@@ -47,21 +49,23 @@ pub struct Compared {
 pub enum NotCompared {
     #[error("no clang: `apt-get install clang-14`, then `touch build.rs`")]
     NoClang,
-    #[error("{0}")]
-    Build(String),
+    #[error("{command}: {source}")]
+    Build {
+        command: String,
+        source: process::Error,
+    },
     #[error("{0}")]
     Image(#[from] barecall::Error),
     #[error("{0}")]
     Walk(#[from] WalkError),
 }
 
-impl NotCompared {
-    /// What `BARECALL_REQUIRE` calls it, if something is missing here.
-    pub const fn what(&self) -> Option<&'static str> {
+impl MissingTool for NotCompared {
+    fn missing_tool(&self) -> Option<&'static str> {
         match self {
             Self::NoClang => Some("clang"),
-            Self::Walk(WalkError::Forbidden { .. } | WalkError::Unsupported) => Some("ptrace"),
-            _ => None,
+            Self::Walk(error) => error.missing_tool(),
+            Self::Build { .. } | Self::Image(_) => None,
         }
     }
 }
@@ -132,8 +136,8 @@ fn clang() -> Option<&'static str> {
         "clang-16", "clang-15", "clang-14",
     ];
     NAMES.into_iter().find(|name| {
-        let version = Command::new(name).arg("--version").output();
-        version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).starts_with(found))
+        let version = process::stdout(Command::new(name).arg("--version"), Duration::from_secs(10));
+        version.is_ok_and(|version| version.starts_with(found))
     })
 }
 
@@ -195,18 +199,14 @@ fn build(folder: &Path, clang: &str, lto: bool) -> Result<PathBuf, NotCompared> 
 }
 
 fn run(command: &mut Command) -> Result<(), NotCompared> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|why| NotCompared::Build(format!("{command:?}: {why}")))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(NotCompared::Build(format!(
-        "{command:?} fails: {}",
-        said.trim()
-    )))
+    /// A build takes half a minute.
+    const LIMIT: Duration = Duration::from_secs(600);
+    process::stdout(command, LIMIT)
+        .map(drop)
+        .map_err(|source| NotCompared::Build {
+            command: format!("{command:?}"),
+            source,
+        })
 }
 
 fn walker(program: &Path, times: u64) -> barecall::walk::Walker {
@@ -227,7 +227,7 @@ fn count(program: &Path, exhibit: &Exhibit) -> Result<u64, WalkError> {
             .run();
         walk.map(|walk| walk.callee.instructions)
     };
-    if crate::scenario::act::is_loop(exhibit.name) {
+    if crate::scenario::call::is_loop(exhibit.name) {
         return Ok((all(LONG)? - all(SHORT)?) / (LONG - SHORT));
     }
     all(SHORT)

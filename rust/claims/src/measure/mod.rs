@@ -6,7 +6,15 @@ pub mod blocked;
 #[cfg(target_os = "linux")]
 pub mod callback_audit;
 pub mod callgrind;
+pub mod cross_thread;
 pub mod limits;
 pub mod lto;
+pub mod missing;
+pub mod parallel;
+pub mod per_poll;
+pub mod process;
+pub mod procfs;
 pub mod syscalls;
+#[cfg(target_os = "linux")]
+pub mod thread_ring;
 pub mod walks;

@@ -4,32 +4,34 @@ use std::collections::BTreeMap;
 use std::io;
 use std::process::Command;
 
+use super::missing::MissingTool;
+
 /// System calls by name: `read`, `epoll_wait`, …
-pub type Counts = BTreeMap<String, Calls>;
+pub type SyscallCounts = BTreeMap<String, SyscallCount>;
 
 /// How often one was called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct SyscallCount {
     pub made: i64,
     /// Those of them that failed with `EAGAIN`.
     pub again: i64,
 }
 
-/// What a longer run calls more often than a shorter one, and how much more: start-up and end cancel out.
-pub fn more(longer: &Counts, shorter: &Counts) -> Counts {
-    let of = |counts: &Counts, name| counts.get(name).copied().unwrap_or_default();
+/// What a longer run calls more often than a shorter one, and how much more often. Start-up and end cancel out.
+pub fn more(longer: &SyscallCounts, shorter: &SyscallCounts) -> SyscallCounts {
+    let of = |counts: &SyscallCounts, name| counts.get(name).copied().unwrap_or_default();
     longer
         .keys()
         .chain(shorter.keys())
         .map(|name| {
             let (longer, shorter) = (of(longer, name), of(shorter, name));
-            let calls = Calls {
+            let calls = SyscallCount {
                 made: longer.made - shorter.made,
                 again: longer.again - shorter.again,
             };
             (name.clone(), calls)
         })
-        .filter(|(_, calls)| *calls != Calls::default())
+        .filter(|(_, calls)| *calls != SyscallCount::default())
         .collect()
 }
 
@@ -48,15 +50,14 @@ pub enum NotCounted {
     Failed(String),
 }
 
-impl NotCounted {
-    /// Whether no program can be counted here, so that this says nothing of the program.
-    pub const fn is_environment(&self) -> bool {
-        matches!(self, Self::Forbidden(_) | Self::Unsupported)
+impl MissingTool for NotCounted {
+    fn missing_tool(&self) -> Option<&'static str> {
+        matches!(self, Self::Forbidden(_) | Self::Unsupported).then_some("ptrace")
     }
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-pub fn count(_: &mut Command) -> Result<Counts, NotCounted> {
+pub fn count(_: &mut Command) -> Result<SyscallCounts, NotCounted> {
     Err(NotCounted::Unsupported)
 }
 
@@ -72,24 +73,17 @@ mod linux {
     use nix::sys::ptrace::{self, Options};
     use nix::sys::signal::{Signal, kill};
     use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-    use nix::unistd::{Pid, alarm};
+    use nix::unistd::Pid;
 
-    use super::{Command, Counts, NotCounted, io};
+    use super::{Command, NotCounted, SyscallCounts, io};
 
-    /// Seconds after which the program is ended.
-    const PATIENCE: u32 = 30;
-
-    /// Runs a program to its end, and counts its system calls.
+    /// Runs a program to its end, and counts its system calls. It must end by itself.
     ///
     /// # Errors
     /// When ptrace is forbidden; when the program cannot be run, or fails.
-    pub fn count(program: &mut Command) -> Result<Counts, NotCounted> {
-        let traced = || {
-            // Kept across exec. It ends a program that hangs.
-            alarm::set(PATIENCE);
-            ptrace::traceme().map_err(io::Error::from)
-        };
-        // SAFETY: between fork and exec only async-signal-safe calls are made: alarm and ptrace.
+    pub fn count(program: &mut Command) -> Result<SyscallCounts, NotCounted> {
+        let traced = || ptrace::traceme().map_err(io::Error::from);
+        // SAFETY: between fork and exec only an async-signal-safe call is made: ptrace.
         unsafe { program.pre_exec(traced) };
         let child = program
             .spawn()
@@ -107,7 +101,7 @@ mod linux {
         counted
     }
 
-    fn to_the_end(program: Pid) -> Result<Counts, NotCounted> {
+    fn to_the_end(program: Pid) -> Result<SyscallCounts, NotCounted> {
         let failed =
             |status: &dyn std::fmt::Debug| NotCounted::Failed(format!("ended early: {status:?}"));
         // Stopped by exec.
@@ -121,7 +115,7 @@ mod linux {
         ptrace::setoptions(program, options).map_err(io::Error::from)?;
         go_on(program, None)?;
 
-        let mut counts = HashMap::<u64, super::Calls>::new();
+        let mut counts = HashMap::<u64, super::SyscallCount>::new();
         let mut known = HashSet::from([program]);
         // Threads within a system call, and which.
         let mut within = HashMap::<Pid, u64>::new();
@@ -176,7 +170,7 @@ mod linux {
         }
     }
 
-    fn named(counts: HashMap<u64, super::Calls>) -> Counts {
+    fn named(counts: HashMap<u64, super::SyscallCount>) -> SyscallCounts {
         counts
             .into_iter()
             .map(|(number, calls)| (name(number.cast_signed()), calls))
@@ -185,43 +179,20 @@ mod linux {
 
     /// Those that a thread ring may call; others by number.
     fn name(number: i64) -> String {
-        const NAMES: &[(i64, &str)] = &[
-            (libc::SYS_read, "read"),
-            (libc::SYS_readv, "readv"),
-            (libc::SYS_recvfrom, "recvfrom"),
-            (libc::SYS_recvmsg, "recvmsg"),
-            (libc::SYS_write, "write"),
-            (libc::SYS_writev, "writev"),
-            (libc::SYS_sendto, "sendto"),
-            (libc::SYS_sendmsg, "sendmsg"),
-            (libc::SYS_poll, "poll"),
-            (libc::SYS_ppoll, "ppoll"),
-            (libc::SYS_select, "select"),
-            (libc::SYS_pselect6, "pselect6"),
-            (libc::SYS_epoll_ctl, "epoll_ctl"),
-            (libc::SYS_epoll_wait, "epoll_wait"),
-            (libc::SYS_epoll_pwait, "epoll_pwait"),
-            (libc::SYS_epoll_pwait2, "epoll_pwait2"),
-            (libc::SYS_io_uring_enter, "io_uring_enter"),
-            (libc::SYS_futex, "futex"),
-            (libc::SYS_sched_yield, "sched_yield"),
-            (libc::SYS_ioctl, "ioctl"),
-            (libc::SYS_fcntl, "fcntl"),
-            (libc::SYS_close, "close"),
-            (libc::SYS_openat, "openat"),
-            (libc::SYS_mmap, "mmap"),
-            (libc::SYS_munmap, "munmap"),
-            (libc::SYS_mprotect, "mprotect"),
-            (libc::SYS_madvise, "madvise"),
-            (libc::SYS_brk, "brk"),
-            (libc::SYS_clock_gettime, "clock_gettime"),
-        ];
-        NAMES
-            .iter()
-            .find(|(known, _)| *known == number)
-            .map_or_else(
-                || format!("system call {number}"),
-                |(_, name)| (*name).to_owned(),
-            )
+        macro_rules! names {
+            ($($number:ident)*) => { [$((libc::$number, stringify!($number))),*] };
+        }
+        const NAMES: [(i64, &str); 29] = names!(
+            SYS_read SYS_readv SYS_recvfrom SYS_recvmsg SYS_write
+            SYS_writev SYS_sendto SYS_sendmsg SYS_poll SYS_ppoll
+            SYS_select SYS_pselect6 SYS_epoll_ctl SYS_epoll_wait SYS_epoll_pwait
+            SYS_epoll_pwait2 SYS_io_uring_enter SYS_futex SYS_sched_yield SYS_ioctl
+            SYS_fcntl SYS_close SYS_openat SYS_mmap SYS_munmap
+            SYS_mprotect SYS_madvise SYS_brk SYS_clock_gettime
+        );
+        let known = NAMES.iter().find(|(known, _)| *known == number);
+        known
+            .and_then(|(_, name)| name.strip_prefix("SYS_"))
+            .map_or_else(|| format!("system call {number}"), str::to_owned)
     }
 }

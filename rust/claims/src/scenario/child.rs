@@ -1,201 +1,174 @@
-//! The judge, started once more, for what is counted or run better in a process of its own.
+//! The one way to start a child: the running program once more, told by one environment variable what to run.
+//!
+//! A child ends with the judge that started it, and when its time is over. The variable holds JSON, so that a child can
+//! also be started by hand, or under another tool:
+//!
+//! ```text
+//! CLAIMS_SCENARIO='{"schema":1,"limit":60,"scenario":{"call":"rust/say"}}' claims scenario
+//! ```
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use std::{fmt, io};
 
-use crate::image_under_test::ImageUnderTest;
-use crate::scenario::futures;
-use crate::scenario::idle_tasks;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-/// What the child is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Errand {
-    /// Run one of the talk's machines, and say what it does.
-    Machine(futures::Which),
-    /// Have so many asleep at once, and say what they take.
-    Sleep(idle_tasks::Kind, u64),
+use super::Scenario;
+use crate::measure::process;
+
+/// The environment variable that holds the request.
+pub const VARIABLE: &str = "CLAIMS_SCENARIO";
+/// The number of the request's shape.
+pub const SCHEMA: u32 = 1;
+/// The arguments of every child. The judge has a subcommand of that name; a test program, which is the image under test
+/// in its own tests, has a test of that name, which calls [`serve`].
+const ARGUMENTS: [&str; 3] = ["scenario", "--exact", "--nocapture"];
+
+/// What a child is asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    schema: u32,
+    /// Seconds until it ends itself.
+    limit: u64,
+    scenario: Scenario,
 }
 
-/// `machine greet`, `sleep tasks 1000`
-impl fmt::Display for Errand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Machine(which) => write!(f, "machine {}", which.name()),
-            Self::Sleep(kind, count) => write!(f, "sleep {} {count}", kind.word()),
-        }
-    }
-}
-
-/// Why a child said nothing that can be judged.
+/// Why a child has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{errand}: the child could not be started: {source}")]
-    Start { errand: Errand, source: io::Error },
-    #[error("{errand}: the child ended before its time, {status}{}", said(.stderr))]
-    Ended {
-        errand: Errand,
-        status: std::process::ExitStatus,
-        stderr: String,
+    #[error("{scenario}: {source}")]
+    Child {
+        scenario: Scenario,
+        source: process::Error,
     },
-    #[error("{errand}: the child said something else than was asked: {why}")]
-    Said { errand: Errand, why: String },
+    #[error("{scenario}: the child could not be started: {source}")]
+    Start {
+        scenario: Scenario,
+        source: io::Error,
+    },
+    #[error("{scenario}: the child's answer is incomplete: {answer:?}")]
+    Incomplete { scenario: Scenario, answer: String },
+    #[error("{scenario}: the child's answer cannot be read: {source}")]
+    Answer {
+        scenario: Scenario,
+        source: serde_json::Error,
+    },
 }
 
-fn said(stderr: &str) -> String {
-    stderr.lines().fold(String::new(), |mut text, line| {
-        let _ = write!(text, "\n  {line}");
-        text
-    })
+/// Why a child does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ChildError {
+    #[error("{VARIABLE} is not set; the judge sets it when it starts itself to run a scenario")]
+    NotAsked,
+    #[error("{VARIABLE} is no scenario: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error(
+        "{VARIABLE} has schema {0}, and this version reads {SCHEMA}: the program was replaced while it ran; start it \
+         again"
+    )]
+    Schema(u32),
+    #[error(transparent)]
+    Scenario(#[from] super::Error),
 }
 
-/// Between these lines stands what was asked for; the last one says that it is all.
-const BEGIN: &str = "-- begin";
-const END: &str = "-- end";
+/// The command that runs a scenario. The child ends itself when `limit` is over; [`run`] also ends it with this process.
+///
+/// # Errors
+/// When the running program's file cannot be found.
+pub fn command(scenario: Scenario, limit: Duration) -> io::Result<Command> {
+    let request = Request {
+        schema: SCHEMA,
+        limit: limit.as_secs().max(1),
+        scenario,
+    };
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(ARGUMENTS)
+        .env(VARIABLE, serde_json::to_string(&request)?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    Ok(command)
+}
 
-impl Errand {
-    /// The errand of these words.
-    pub fn named(words: &[String]) -> Option<Self> {
-        match words {
-            [what, which] if what == "machine" => futures::Which::named(which).map(Self::Machine),
-            [what, kind, count] if what == "sleep" => Some(Self::Sleep(
-                idle_tasks::Kind::named(kind)?,
-                count.parse().ok()?,
-            )),
-            _ => None,
-        }
+/// Around the answer on the child's standard output: whatever C or a test harness prints stays outside.
+const BEGIN: &str = "-- begin\n";
+const END: &str = "-- end\n";
+
+/// Has a child run a scenario, and returns what it printed.
+///
+/// # Errors
+/// When the child cannot be started, fails, or takes longer than `limit`.
+pub fn run(scenario: Scenario, limit: Duration) -> Result<String, Error> {
+    let mut command =
+        command(scenario, limit).map_err(|source| Error::Start { scenario, source })?;
+    command.stdout(Stdio::piped());
+    if !scenario.shows_progress() {
+        command.stderr(Stdio::piped());
     }
-
-    /// Has a child do it, and returns what that says, line by line.
-    ///
-    /// # Errors
-    /// When it cannot be started, or ends before its time, as it does by itself when it takes longer than it may.
-    pub fn run(self, subject: &ImageUnderTest) -> Result<Vec<String>, Error> {
-        let mut command = command(subject, self);
-        command.stdin(Stdio::null());
-        if matches!(self, Self::Sleep(_, count) if count >= idle_tasks::MANY) {
-            // Its progress is the user's to see.
-            command.stderr(Stdio::inherit());
-        }
-        let output = command.output().map_err(|source| Error::Start {
-            errand: self,
-            source,
-        })?;
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let lines: Vec<String> = stdout
-            .lines()
-            .skip_while(|line| *line != BEGIN)
-            .skip(1)
-            .map(str::to_owned)
-            .collect();
-        match lines.iter().position(|line| line == END) {
-            Some(end) if output.status.success() => Ok(lines[..end].to_vec()),
-            _ => Err(Error::Ended {
-                errand: self,
-                status: output.status,
-                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            }),
-        }
-    }
-
-    /// How long the child may take: it ends itself after that.
-    fn limit(self) -> Duration {
-        match self {
-            Self::Machine(_) => Duration::from_secs(10),
-            // A hundred times what it takes on a slow machine.
-            Self::Sleep(_, count) => Duration::from_secs(10 + count / 10_000),
-        }
-    }
-
-    /// Does it: this is the child.
-    ///
-    /// # Errors
-    /// When there is no runtime or no thread to be had, or nobody reads.
-    pub fn perform(self) -> io::Result<()> {
-        end_in_time(self.limit());
-        // Behind whatever was printed before it on the same line.
-        writeln!(io::stdout(), "\n{BEGIN}")?;
-        match self {
-            Self::Machine(which) => which.perform()?,
-            Self::Sleep(kind, count) => kind.perform(count)?,
-        }
-        writeln!(io::stdout(), "{END}")
+    let stdout = process::run(&mut command, limit)
+        .and_then(|output| process::succeeded(&command, output))
+        .map_err(|source| Error::Child { scenario, source })?;
+    let answer = stdout
+        .split_once(BEGIN)
+        .and_then(|(_, rest)| rest.split_once(END));
+    match answer {
+        Some((answer, _)) => Ok(answer.to_owned()),
+        None => Err(Error::Incomplete {
+            scenario,
+            answer: stdout,
+        }),
     }
 }
 
-/// Neither for ever nor longer than the judge lives.
-#[cfg(target_os = "linux")]
-fn end_in_time(limit: Duration) {
-    use nix::sys::{prctl, signal::Signal};
-    // Best effort: without it the alarm still ends it.
-    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-    let seconds = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX);
-    nix::unistd::alarm::set(seconds);
+/// Has a child run a scenario that prints one JSON value.
+///
+/// # Errors
+/// As [`run`], and when it prints something else.
+pub fn measure<T: DeserializeOwned>(scenario: Scenario) -> Result<T, Error> {
+    let answer = run(scenario, scenario.limit())?;
+    serde_json::from_str(&answer).map_err(|source| Error::Answer { scenario, source })
 }
 
-#[cfg(not(target_os = "linux"))]
-fn end_in_time(limit: Duration) {
+/// Runs the scenario that the environment asks for: this is the child. `None` if it asks for none.
+#[must_use]
+pub fn serve() -> Option<Result<(), ChildError>> {
+    let request = std::env::var_os(VARIABLE)?;
+    Some(answer(&request.to_string_lossy()))
+}
+
+fn answer(request: &str) -> Result<(), ChildError> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: u32,
+    }
+    // Before the rest, which another version may have written otherwise.
+    let Head { schema } = serde_json::from_str(request)?;
+    if schema != SCHEMA {
+        return Err(ChildError::Schema(schema));
+    }
+    let request: Request = serde_json::from_str(request)?;
+    end_after(request.limit);
+    // The harness of a test program may have begun the line.
+    let mark = |mark: &str| {
+        io::stdout()
+            .write_all(mark.as_bytes())
+            .map_err(super::Error::from)
+    };
+    mark(&format!("\n{BEGIN}"))?;
+    request.scenario.run_here()?;
+    mark(END)?;
+    Ok(())
+}
+
+/// Ends this process in so many seconds. By a signal where there are signals: a thread would be walked and counted.
+fn end_after(seconds: u64) {
+    #[cfg(target_os = "linux")]
+    nix::unistd::alarm::set(u32::try_from(seconds).unwrap_or(u32::MAX));
+    #[cfg(not(target_os = "linux"))]
     std::thread::spawn(move || {
-        std::thread::sleep(limit);
+        std::thread::sleep(Duration::from_secs(seconds));
         std::process::exit(1);
     });
-}
-
-#[cfg(not(test))]
-fn command(subject: &ImageUnderTest, errand: Errand) -> Command {
-    let mut program = Command::new(subject.image.path());
-    program.arg("errand").args(errand.to_string().split(' '));
-    program
-}
-
-/// The test program, as the child.
-#[cfg(test)]
-fn command(subject: &ImageUnderTest, errand: Errand) -> Command {
-    let mut program = Command::new(subject.image.path());
-    program
-        .args([
-            "scenario::child::tests::performed",
-            "--exact",
-            "--nocapture",
-            "--test-threads=1",
-        ])
-        .env(tests::ERRAND, errand.to_string());
-    program
-}
-
-#[cfg(test)]
-pub mod tests {
-    use super::*;
-
-    /// Names the errand that [`performed`] is to do.
-    pub const ERRAND: &str = "CLAIMS_ERRAND";
-
-    #[test]
-    fn performed() {
-        if let Ok(errand) = std::env::var(ERRAND) {
-            let words: Vec<String> = errand.split(' ').map(str::to_owned).collect();
-            Errand::named(&words)
-                .expect("an errand")
-                .perform()
-                .expect("it is done");
-        }
-    }
-
-    #[test]
-    fn every_errand_is_named() {
-        let errands = [
-            Errand::Machine(futures::Which::Greet),
-            Errand::Sleep(idle_tasks::Kind::Tasks, 1000),
-        ];
-        for errand in errands {
-            let words: Vec<String> = errand.to_string().split(' ').map(str::to_owned).collect();
-            assert_eq!(Errand::named(&words), Some(errand));
-        }
-        assert_eq!(
-            Errand::named(&["sleep".to_owned(), "tasks".to_owned(), "-1".to_owned()]),
-            None
-        );
-    }
 }

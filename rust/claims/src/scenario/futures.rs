@@ -1,4 +1,4 @@
-//! The talk's machines, run in virtual time: what each does, line by line.
+//! The talk's futures, run in virtual time: what each does, line by line.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -9,74 +9,71 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 use zero_cost_ffi::machine::{self, Greet, GreetOnSlide};
 
-/// One of the machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+/// One of the futures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TalkFuture {
     Greet,
     GreetByHand,
     GreetOnSlide,
-    /// Differs from the first in one poll: the comparison must see it.
-    #[cfg(test)]
-    Planted,
+    /// The control: as `greet`, but its first poll wakes it at once, for nothing. The comparison must see it.
+    GreetWokenTwice,
 }
 
-impl Which {
-    pub const ALL: &[Self] = &[
-        Self::Greet,
-        Self::GreetByHand,
-        Self::GreetOnSlide,
-        #[cfg(test)]
-        Self::Planted,
-    ];
-
+impl TalkFuture {
     /// As the catalogue names it.
-    pub const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Greet => "greet",
             Self::GreetByHand => "greet_by_hand",
             Self::GreetOnSlide => "greet_on_slide",
-            #[cfg(test)]
-            Self::Planted => "planted",
+            Self::GreetWokenTwice => "greet_woken_twice",
         }
     }
 
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|which| which.name() == name)
-    }
-
-    /// Runs it, and prints what it does; what it prints itself stands in between.
-    ///
-    /// # Errors
-    /// When no runtime can be built.
-    pub fn perform(self) -> io::Result<()> {
+    /// Runs it, and prints what it does. What it prints itself is in between.
+    pub(super) fn run(self) -> io::Result<()> {
         match self {
-            Self::Greet => perform(machine::greet),
-            Self::GreetByHand => perform(|| Greet::Init),
-            Self::GreetOnSlide => perform(|| GreetOnSlide::Init),
-            #[cfg(test)]
-            Self::Planted => perform(tests::planted),
+            Self::Greet => run(machine::greet),
+            Self::GreetByHand => run(|| Greet::Init),
+            Self::GreetOnSlide => run(|| GreetOnSlide::Init),
+            Self::GreetWokenTwice => run(greet_woken_twice),
         }
     }
 }
 
-/// How long it may take to be done. In virtual time: nobody waits.
+async fn greet_woken_twice() {
+    let mut greet = std::pin::pin!(machine::greet());
+    let mut first = true;
+    poll_fn(|cx| {
+        if std::mem::take(&mut first) {
+            cx.waker().wake_by_ref();
+        }
+        greet.as_mut().poll(cx)
+    })
+    .await;
+}
+
+/// How long a future may take. In virtual time: nobody waits.
 pub const HOUR: Duration = Duration::from_secs(3600);
 
 pub const POLLED: &str = "polled";
 pub const WOKEN: &str = "woken";
 pub const READY: &str = "ready";
 pub const PANICS: &str = "panics";
-/// Whoever is to wake it has its waker.
+/// It has given its waker to whoever is to wake it.
 pub const PENDING: &str = "pending, its waker is kept";
-/// Nobody will ever wake it.
+/// Nobody can ever wake it.
 pub const PENDING_FOR_EVER: &str = "pending, nobody has its waker";
 pub const DROPPED: &str = "dropped asleep, its waker is let go";
 pub const DROPPED_KEPT: &str = "dropped asleep, its waker is still kept";
 
-fn perform<F: Future<Output = ()>>(make: impl Fn() -> F) -> io::Result<()> {
+fn run<F: Future<Output = ()>>(make: impl Fn() -> F) -> io::Result<()> {
     // A panic is one of the lines.
     std::panic::set_hook(Box::new(|_| {}));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -142,7 +139,7 @@ fn poll<F: Future<Output = ()>>(future: Pin<&mut F>, alarm: &Arc<Alarm>) -> Poll
     polled
 }
 
-/// The waker that a machine is given, which is seen when it is kept and when it rings.
+/// The waker that a future is given. It tells whether it is kept, and whether it was used.
 #[derive(Default)]
 struct Alarm {
     rung: AtomicBool,
@@ -188,7 +185,7 @@ fn text(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("not with a text")
 }
 
-/// The first line in which two differ. What a panic says is each machine's own.
+/// The first line in which two futures differ, apart from the message of a panic.
 pub fn first_difference(one: &[String], other: &[String]) -> Option<String> {
     let mut lines = (0..one.len().max(other.len())).map(|at| (one.get(at), other.get(at)));
     lines.find_map(|(ours, theirs)| {
@@ -204,41 +201,4 @@ pub fn first_difference(one: &[String], other: &[String]) -> Option<String> {
         (known(ours) != known(theirs))
             .then(|| format!("\"{}\" and \"{}\"", said(ours), said(theirs)))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As `greet`, but its first poll wakes it at once, for nothing.
-    pub async fn planted() {
-        let greet = machine::greet();
-        let mut greet = std::pin::pin!(greet);
-        let mut first = true;
-        poll_fn(|cx| {
-            if std::mem::take(&mut first) {
-                cx.waker().wake_by_ref();
-            }
-            greet.as_mut().poll(cx)
-        })
-        .await;
-    }
-
-    #[test]
-    fn a_difference_is_named() {
-        let lines = |text: &[&str]| text.iter().map(|&line| line.to_owned()).collect::<Vec<_>>();
-        let one = lines(&["polled", "Hi!", "panics: this"]);
-        assert_eq!(
-            first_difference(&one, &lines(&["polled", "Hi!", "panics: that"])),
-            None
-        );
-        assert_eq!(
-            first_difference(&one, &lines(&["polled", "Hi?", "panics: this"])),
-            Some("\"Hi!\" and \"Hi?\"".to_owned())
-        );
-        assert_eq!(
-            first_difference(&one, &lines(&["polled", "Hi!"])),
-            Some("\"panics: this\" and \"nothing\"".to_owned())
-        );
-    }
 }

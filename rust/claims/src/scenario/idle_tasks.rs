@@ -1,10 +1,10 @@
-//! Sleepers: so many tasks or threads asleep at once, and what they take. A child has them, so that
-//! its memory is theirs.
+//! Many tasks or threads asleep at once, and what they take of the memory of the process that has them.
 
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::pin::Pin;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,53 +14,57 @@ use tokio::runtime::{Builder, Runtime};
 use zero_cost_ffi::machine::nap;
 
 use crate::measure::allocations::Count;
+use crate::measure::procfs;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Of tokio's current-thread runtime, in virtual time.
+/// What is asleep, and how many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Idle {
+    pub what: Sleeper,
+    pub count: u64,
+}
+
+/// What is asleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sleeper {
+    /// Tasks of tokio's current-thread runtime, in virtual time.
     Tasks,
-    /// Of the operating system.
+    /// Threads of the operating system.
     Threads,
     /// Tasks of futures of several sizes, one of each: what is allocated for it.
     Cells,
 }
 
-/// From here on it is said how far it is.
-pub const MANY: u64 = 100_000;
-
-impl Kind {
-    const ALL: [Self; 3] = [Self::Tasks, Self::Threads, Self::Cells];
-
-    pub const fn word(self) -> &'static str {
+impl Sleeper {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tasks => "tasks",
             Self::Threads => "threads",
             Self::Cells => "cells",
         }
     }
+}
 
-    pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
-    }
+/// With as many, progress is printed.
+pub const MANY: u64 = 100_000;
 
-    /// Has `count` of them asleep at once, and prints what they took, as JSON.
-    ///
-    /// # Errors
-    /// When there is no runtime, or not as many threads, to be had.
-    pub fn perform(self, count: u64) -> io::Result<()> {
+impl Idle {
+    /// Has them asleep at once, and prints what they took, as JSON.
+    pub(super) fn run(self) -> io::Result<()> {
         let mut out = io::stdout();
-        match self {
-            Self::Tasks => serde_json::to_writer(&mut out, &tasks(count)?)?,
-            Self::Threads => serde_json::to_writer(&mut out, &threads(count)?)?,
-            Self::Cells => serde_json::to_writer(&mut out, &cells()?)?,
+        match self.what {
+            Sleeper::Tasks => serde_json::to_writer(&mut out, &tasks(self.count)?)?,
+            Sleeper::Threads => serde_json::to_writer(&mut out, &threads(self.count)?)?,
+            Sleeper::Cells => serde_json::to_writer(&mut out, &cells()?)?,
         }
         writeln!(out)
     }
 }
 
-/// What so many sleepers took.
+/// What so many tasks or threads took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct Footprint {
     pub count: u64,
     /// How many there were when all were asleep.
     pub asleep: u64,
@@ -89,33 +93,40 @@ fn runtime() -> io::Result<Runtime> {
 /// How many are spawned before they are polled: fewer than what makes the runtime's queue grow.
 const AT_ONCE: u64 = 32;
 
-fn tasks(count: u64) -> io::Result<Taken> {
+fn tasks(count: u64) -> io::Result<Footprint> {
     // What is made once in a thread's life, by the first runtime.
     asleep(1)?;
     let before = Count::now();
     let taken = asleep(count)?;
     let all = Count::now() - before;
-    Ok(Taken {
+    Ok(Footprint {
         bytes_left: difference(all.bytes, all.freed),
         ..taken
     })
 }
 
 /// In a runtime of their own, which is gone afterwards.
-fn asleep(count: u64) -> io::Result<Taken> {
+fn asleep(count: u64) -> io::Result<Footprint> {
     let runtime = runtime()?;
     runtime.block_on(async {
         // What the runtime makes once, for the first.
         let _ = nap::spawn().await;
         tokio::task::yield_now().await;
         let alive = || runtime.metrics().num_alive_tasks() as u64;
-        let mut progress = Progress::new(count);
+        let mut reported = Instant::now();
         let meter = Meter::start();
         for task in 1..=count {
             drop(nap::spawn());
             if task % AT_ONCE == 0 {
                 tokio::task::yield_now().await;
-                progress.at(task);
+                if count >= MANY && reported.elapsed() >= Duration::from_secs(1) {
+                    reported = Instant::now();
+                    // Nothing can be done about a stderr that cannot be written.
+                    let _ = writeln!(
+                        io::stderr(),
+                        "million-tasks: {task} of {count} tasks asleep"
+                    );
+                }
             }
         }
         tokio::task::yield_now().await;
@@ -123,7 +134,7 @@ fn asleep(count: u64) -> io::Result<Taken> {
         let end = Instant::now();
         // Nobody waits: the time is virtual.
         tokio::time::sleep(Duration::from_secs(11)).await;
-        Ok(Taken {
+        Ok(Footprint {
             left: alive(),
             ended_after: end.elapsed().as_secs_f64(),
             ..taken
@@ -131,60 +142,32 @@ fn asleep(count: u64) -> io::Result<Taken> {
     })
 }
 
-/// How many threads are asleep, and whether they may go.
-#[derive(Default)]
-struct Dormitory {
-    state: Mutex<(u64, bool)>,
-    changed: Condvar,
-}
-
-impl Dormitory {
-    fn state(&self) -> MutexGuard<'_, (u64, bool)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_while(
-        &self,
-        mut asleep: impl FnMut(&(u64, bool)) -> bool,
-        state: MutexGuard<'_, (u64, bool)>,
-    ) {
-        let waited = self.changed.wait_while(state, |state| asleep(state));
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn sleep(&self) {
-        let mut state = self.state();
-        state.0 += 1;
-        self.changed.notify_all();
-        self.wait_while(|(_, may_go)| !may_go, state);
-    }
-}
-
-fn threads(count: u64) -> io::Result<Taken> {
-    let dormitory = Dormitory::default();
+fn threads(count: u64) -> io::Result<Footprint> {
+    let (gate, asleep) = (Mutex::new(()), AtomicU64::new(0));
     let before = Count::now();
-    let mut taken = thread::scope(|scope| {
+    let (mut taken, end) = thread::scope(|scope| {
+        let closed = gate.lock();
         let meter = Meter::start();
-        let spawned = (1..=count).try_for_each(|number| {
-            let thread = thread::Builder::new().spawn_scoped(scope, || dormitory.sleep());
-            let refused = |error: io::Error| {
-                io::Error::new(error.kind(), format!("thread {number} of {count}: {error}"))
-            };
-            thread.map(drop).map_err(refused)
-        });
-        if spawned.is_ok() {
-            dormitory.wait_while(|(asleep, _)| *asleep < count, dormitory.state());
+        let sleep = || {
+            asleep.fetch_add(1, Ordering::Release);
+            drop(gate.lock());
+        };
+        for number in 1..=count {
+            // On an error the gate opens, or the scope would wait for ever for those that are there.
+            thread::Builder::new()
+                .spawn_scoped(scope, sleep)
+                .map_err(|error| {
+                    io::Error::new(error.kind(), format!("thread {number} of {count}: {error}"))
+                })?;
         }
-        let taken = meter.taken(count, dormitory.state().0);
-        // In any case, or the scope would wait for them for ever.
-        dormitory.state().1 = true;
-        dormitory.changed.notify_all();
-        spawned.map(|()| (taken, Instant::now()))
-    })
-    .map(|(taken, end)| Taken {
-        ended_after: end.elapsed().as_secs_f64(),
-        ..taken
+        while asleep.load(Ordering::Acquire) < count {
+            thread::sleep(Duration::from_micros(100));
+        }
+        let taken = meter.taken(count, asleep.load(Ordering::Acquire));
+        drop(closed);
+        Ok::<_, io::Error>((taken, Instant::now()))
     })?;
+    taken.ended_after = end.elapsed().as_secs_f64();
     let all = Count::now() - before;
     taken.bytes_left = difference(all.bytes, all.freed);
     Ok(taken)
@@ -205,20 +188,20 @@ struct Meter {
 impl Meter {
     fn start() -> Self {
         Self {
-            resident: kib("/proc/self/status", "VmRSS:"),
-            kernel_stacks: kib("/proc/meminfo", "KernelStack:"),
+            resident: procfs::kib("/proc/self/status", "VmRSS:"),
+            kernel_stacks: procfs::kib("/proc/meminfo", "KernelStack:"),
             count: Count::now(),
             start: Instant::now(),
         }
     }
 
-    fn taken(self, count: u64, asleep: u64) -> Taken {
+    fn taken(self, count: u64, asleep: u64) -> Footprint {
         let asleep_after = self.start.elapsed().as_secs_f64();
         let counted = Count::now() - self.count;
         let grown = |file, field, before: Option<u64>| {
-            Some(kib(file, field)?.saturating_sub(before?) * 1024)
+            Some(procfs::kib(file, field)?.saturating_sub(before?) * 1024)
         };
-        Taken {
+        Footprint {
             count,
             asleep,
             allocations: counted.allocations,
@@ -231,13 +214,6 @@ impl Meter {
             ended_after: 0.0,
         }
     }
-}
-
-/// A field of a file of the kernel's, in KiB; none where there is no such file.
-fn kib(file: &str, field: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// A future of so many bytes, and what tokio allocates for a task of it.
@@ -281,30 +257,4 @@ fn cells() -> io::Result<Vec<Cell>> {
             0, 1, 2, 3, 4, 8, 14, 15, 18, 19, 20, 34, 35, 36, 50, 51, 52, 128
         ))
     })
-}
-
-/// Says how far it is, once a second, where there are many.
-struct Progress {
-    of: u64,
-    last: Instant,
-}
-
-impl Progress {
-    fn new(of: u64) -> Self {
-        Self {
-            of,
-            last: Instant::now(),
-        }
-    }
-
-    fn at(&mut self, done: u64) {
-        if self.of >= MANY && self.last.elapsed() >= Duration::from_secs(1) {
-            self.last = Instant::now();
-            let _ = writeln!(
-                io::stderr(),
-                "million-tasks: {done} of {} tasks asleep",
-                self.of
-            );
-        }
-    }
 }

@@ -30,7 +30,7 @@ fn without_a_fault_none_is_seen() {
             !balance
                 .faults
                 .iter()
-                .any(|found| found.contains(fault.words()))
+                .any(|found| found.contains(fault.as_str()))
         );
     }
 }

@@ -1,9 +1,24 @@
-//! The judge's claims: each turns where the opposite of what it says is planted.
+//! The judge's library through its public API: what its children run, what it measures, and that each claim turns where
+//! the opposite of what it says is planted.
 
 mod cgo_buys_something;
 #[cfg(target_os = "linux")]
 mod drop_cancels;
+mod measure;
 mod million_tasks;
 mod right_sized;
+mod scenario;
 #[cfg(target_os = "linux")]
 mod switch_cost;
+
+/// Counts what this program allocates, as the judge does.
+#[global_allocator]
+static ALLOCATOR: claims::measure::allocations::Counting = claims::measure::allocations::Counting;
+
+/// This program as the child that its tests start.
+#[test]
+fn scenario() {
+    if let Some(ran) = claims::scenario::child::serve() {
+        ran.expect("it runs");
+    }
+}

@@ -7,16 +7,16 @@ use claims::claims::million_tasks::{Found, SPEC, can_be_had, cells, judge, sizes
 use claims::evaluation::Evaluation;
 use claims::image_under_test::ImageUnderTest;
 use claims::report::{Claim, Verdict};
-use claims::scenario::child::{self, Errand};
-use claims::scenario::idle_tasks::{Cell, Kind, Taken};
+use claims::scenario::idle_tasks::{Cell, Footprint, Idle, Sleeper};
+use claims::scenario::{Scenario, child};
 
 fn image() -> ImageUnderTest {
     ImageUnderTest::current().expect("the test's own image")
 }
 
 /// As a task of 256 bytes takes, each time.
-fn taken(count: u64) -> Taken {
-    Taken {
+fn taken(count: u64) -> Footprint {
+    Footprint {
         count,
         asleep: count,
         allocations: count,
@@ -143,10 +143,13 @@ fn what_is_not_counted_is_said() {
 #[test]
 fn without_threads_the_tasks_are_counted() {
     let mut found = Found::default();
-    let errand = Errand::Sleep(Kind::Threads, 10);
+    let scenario = Scenario::Idle(Idle {
+        what: Sleeper::Threads,
+        count: 10,
+    });
     threads(&mut found, 100, false, |_, _| {
         Err(child::Error::Start {
-            errand,
+            scenario,
             source: io::Error::from(io::ErrorKind::WouldBlock),
         })
     });

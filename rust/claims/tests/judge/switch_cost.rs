@@ -2,8 +2,8 @@
 
 use claims::claims::switch_cost::{COUNTED, SPEC, Timed, What, count, plainly};
 use claims::evaluation::Evaluation;
+use claims::measure::thread_ring::Case;
 use claims::report::Measured;
-use claims::scenario::thread_ring::Case;
 use zero_cost_ffi::thread_ring::{Variant, processor};
 
 /// What is switched out, planted in the place of what is not, and the other way about.

@@ -1,38 +1,32 @@
-//! What is walked: the judge starts itself once more, to perform one exhibit, twin or control a few times.
+//! The calls on show: an exhibit, a twin or a control, called a few times, so that one of them can be walked.
 
 use std::ffi::CStr;
 use std::hint::black_box;
+use std::str::FromStr;
 use std::{fmt, io};
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zero_cost_ffi::compilers::Twins;
 use zero_cost_ffi::{callback, calls, catalogue, ffi, task};
 
-/// How often an act is performed: the first times are the warm-up.
+use crate::report::Side;
+
+/// How often the call is made: the first times are the warm-up.
 const TIMES: usize = 3;
 
 /// How often an exhibit that is a loop goes round.
 const ROUNDS: usize = 2;
 
-/// One performance: whose, and of what.
+/// One call: who makes it, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Act {
+pub struct CallScenario {
     pub side: Side,
     /// The exhibit's or twin's name; the control's, for a control.
     pub name: &'static str,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The Rust exhibit.
-    Rust,
-    /// Its twin.
-    C,
-    /// The exhibit, polled as a task of one of the runtimes.
-    Task(Runtime),
-    /// What only a walk tells from a bare call.
-    Control,
-}
-
+/// One of tokio's runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Runtime {
     CurrentThread,
@@ -42,15 +36,20 @@ pub enum Runtime {
 impl Runtime {
     pub const BOTH: [Self; 2] = [Self::CurrentThread, Self::MultiThread];
 
-    pub const fn word(self) -> &'static str {
+    /// Who makes a call in a task of this runtime.
+    #[must_use]
+    pub const fn side(self) -> Side {
         match self {
-            Self::CurrentThread => "current_thread",
-            Self::MultiThread => "multi_thread",
+            Self::CurrentThread => Side::CurrentThread,
+            Self::MultiThread => Side::MultiThread,
         }
     }
 
     /// The address that a task spawned on it has C return to. The one place that spawns this task, so that what
     /// is asked is what is walked.
+    ///
+    /// # Errors
+    /// When there is no runtime.
     pub fn return_address(self) -> io::Result<usize> {
         match self {
             Self::CurrentThread => task::on_current_thread(task::return_address()),
@@ -60,19 +59,42 @@ impl Runtime {
 }
 
 /// `rust/say`, `c/say`, `multi_thread/say_ready`, `control/other_stack`
-impl fmt::Display for Act {
+impl fmt::Display for CallScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = match self.side {
-            Side::Rust => "rust",
-            Side::C => "c",
-            Side::Task(runtime) => runtime.word(),
-            Side::Control => "control",
-        };
-        write!(f, "{side}/{}", self.name)
+        write!(f, "{}/{}", self.side.as_str(), self.name)
     }
 }
 
-impl Act {
+/// There is no call of that name.
+#[derive(Debug, thiserror::Error)]
+#[error("no call {0}")]
+pub struct UnknownCall(String);
+
+impl FromStr for CallScenario {
+    type Err = UnknownCall;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCall> {
+        let mut all = Self::all().into_iter();
+        all.find(|call| call.to_string() == text)
+            .ok_or_else(|| UnknownCall(text.to_owned()))
+    }
+}
+
+impl Serialize for CallScenario {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CallScenario {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl CallScenario {
+    #[must_use]
     pub const fn new(side: Side, name: &'static str) -> Self {
         Self { side, name }
     }
@@ -83,17 +105,19 @@ impl Act {
     pub const OTHER_STACK: Self = Self::new(Side::Control, "other_stack");
     pub const VISIT_THROUGH_SHIM: Self = Self::new(Side::Control, "visit_through_shim");
 
-    /// Every act there is.
+    /// Every call there is.
+    #[must_use]
     pub fn all() -> Vec<Self> {
         let exhibits = catalogue::exhibits();
-        let plain = exhibits.iter().filter(|exhibit| !exhibit.poll);
-        let polled = exhibits.iter().filter(|exhibit| exhibit.poll);
-        let rust = plain.map(|exhibit| Self::new(Side::Rust, exhibit.name));
-        let c = catalogue::twins()
-            .into_iter()
-            .map(|twin| Self::new(Side::C, twin.name));
-        let tasks = polled.flat_map(|exhibit| {
-            Runtime::BOTH.map(|runtime| Self::new(Side::Task(runtime), exhibit.name))
+        let (polled, plain): (Vec<_>, Vec<_>) =
+            exhibits.into_iter().partition(|exhibit| exhibit.poll);
+        let rust = plain
+            .iter()
+            .map(|exhibit| Self::new(Side::Rust, exhibit.name));
+        let twins = catalogue::twins();
+        let c = twins.iter().map(|twin| Self::new(Side::C, twin.name));
+        let tasks = polled.iter().flat_map(|exhibit| {
+            Runtime::BOTH.map(|runtime| Self::new(runtime.side(), exhibit.name))
         });
         let others = [
             Self::VISIT,
@@ -104,58 +128,48 @@ impl Act {
         rust.chain(c).chain(tasks).chain(others).collect()
     }
 
-    /// The act of that text.
-    pub fn named(text: &str) -> Option<Self> {
-        Self::all().into_iter().find(|act| act.to_string() == text)
-    }
-
-    /// Performs it a few times.
-    ///
-    /// # Errors
-    /// When there is no such act, or no runtime for it.
-    pub fn perform(self) -> io::Result<()> {
+    pub(super) fn run(self) -> io::Result<()> {
         for _ in 0..TIMES {
             match self.side {
                 Side::Rust => rust(self.name, ROUNDS)?,
                 Side::C => c(&Twins::BY_CC, self.name, ROUNDS)?,
-                Side::Task(runtime) => poll(self.name, runtime)?,
+                Side::CurrentThread => poll(self.name, Runtime::CurrentThread)?,
+                Side::MultiThread => poll(self.name, Runtime::MultiThread)?,
                 Side::Control => control(self.name)?,
+                Side::Go => return Err(unknown(self.name)),
             }
         }
         Ok(())
     }
 
     /// How many arrivals at the caller go by before the one that is walked.
-    pub const fn warmup(self) -> u64 {
-        match self.name.as_bytes() {
+    #[must_use]
+    pub fn warmup(self) -> u64 {
+        match self.name {
             // Polled twice each time, and only the second poll calls.
-            b"say_after_yield" => 3,
+            "say_after_yield" => 3,
             _ => 2,
         }
     }
 }
 
-/// Performs every exhibit and every twin `times` times, a loop as one that goes round `times` times: for callgrind to
-/// count what each of them executes.
-///
-/// # Errors
-/// When there is no performing one.
-pub fn perform_all(times: usize) -> io::Result<()> {
-    type Perform<'a> = &'a dyn Fn(&str, usize) -> io::Result<()>;
+/// Calls every exhibit and every twin `times` times, a loop as one that goes round `times` times.
+pub(super) fn run_all(times: usize) -> io::Result<()> {
+    type Call<'a> = &'a dyn Fn(&str, usize) -> io::Result<()>;
     let by_cc = |name: &str, rounds| c(&Twins::BY_CC, name, rounds);
     let by_clang = |name: &str, rounds| match Twins::BY_CLANG {
         Some(twins) => c(&twins, name, rounds),
         None => Ok(()),
     };
-    let sides: [Perform<'_>; 3] = [&rust, &by_cc, &by_clang];
+    let sides: [Call<'_>; 3] = [&rust, &by_cc, &by_clang];
     for twin in catalogue::twins() {
-        for perform in sides {
+        for call in sides {
             if is_loop(twin.name) {
-                perform(twin.name, times)?;
+                call(twin.name, times)?;
                 continue;
             }
             for _ in 0..times {
-                perform(twin.name, ROUNDS)?;
+                call(twin.name, ROUNDS)?;
             }
         }
     }
@@ -172,7 +186,7 @@ const ITEMS: [i64; 3] = [20, 20, 2];
 const ORIGIN: ffi::greet_point = ffi::greet_point { x: 0.0, y: 0.0 };
 
 fn unknown(name: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("no act {name}"))
+    io::Error::new(io::ErrorKind::NotFound, format!("no call {name}"))
 }
 
 /// The exhibit of that name; a loop goes round `rounds` times.
@@ -267,34 +281,4 @@ fn for_each_through_shim() {
         );
     }
     black_box(total);
-}
-
-#[cfg(test)]
-pub mod tests {
-    use super::*;
-
-    /// Names the act that [`acted`] is to perform.
-    pub const ACT: &str = "CLAIMS_ACT";
-    /// The arguments that make the test program perform it.
-    pub const ARGUMENTS: [&str; 3] = ["scenario::act::tests::acted", "--exact", "--nocapture"];
-
-    /// The test program as the walked program.
-    #[test]
-    fn acted() {
-        if let Ok(act) = std::env::var(ACT) {
-            let act = Act::named(&act).expect("an act");
-            act.perform().expect("it is performed");
-        }
-    }
-
-    #[test]
-    fn every_act_can_be_performed() {
-        for act in Act::all() {
-            assert_eq!(Act::named(&act.to_string()), Some(act));
-            if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-                act.perform()
-                    .unwrap_or_else(|error| panic!("{act}: {error}"));
-            }
-        }
-    }
 }
