@@ -101,7 +101,8 @@ fn evidence(go: Result<&Program, &NoGo>, file: &Path) -> GoEvidence<Vec<Walked>>
 }
 
 /// In the image as well: no call from Go into C is bare, and a call from Go to Go is.
-fn at_rest(path: &Path) -> Vec<String> {
+#[must_use]
+pub fn at_rest(path: &Path) -> Vec<String> {
     let image = match Image::open(path) {
         Ok(image) => image,
         Err(error) => return vec![error.to_string()],
@@ -132,7 +133,9 @@ fn at_rest(path: &Path) -> Vec<String> {
     faults
 }
 
-fn judge(image: &ImageUnderTest, go: GoEvidence<Vec<Walked>>) -> Claim {
+/// The verdict on these walks, beside those of Rust taken now.
+#[must_use]
+pub fn judge(image: &ImageUnderTest, go: GoEvidence<Vec<Walked>>) -> Claim {
     let mut evaluation = Evaluation::new(&SPEC);
     let rust = ["add_one", "say_cstr", "visit"].map(|name| CallScenario::new(Side::Rust, name));
     evaluation.walk_bare(image, &rust);
@@ -278,103 +281,4 @@ fn conditions(evidence: Evidence) -> Vec<String> {
         );
     }
     conditions
-}
-
-#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
-mod tests {
-    use super::*;
-
-    fn subject() -> ImageUnderTest {
-        ImageUnderTest::current().expect("the test's own image")
-    }
-
-    fn on_file() -> GoEvidence<Vec<Walked>> {
-        GoEvidence::recorded(&recorded::walks(), "go", "not here", |facts| facts.walks)
-    }
-
-    #[test]
-    fn without_go_what_is_on_file_holds_and_says_so() {
-        let claim = judge(&subject(), on_file());
-        assert_eq!(
-            claim.verdict,
-            Verdict::HoldsWithConditions,
-            "{:?}",
-            claim.findings
-        );
-        assert_eq!(claim.evidence, Evidence::Recorded);
-        assert_eq!(claim.missing[0].what, "go");
-        assert!(claim.conditions[0].starts_with("by what is on file"));
-        assert!(claim.walks.iter().all(|walked| {
-            (walked.side == Side::Go) == (walked.evidence == Evidence::Recorded)
-        }));
-    }
-
-    #[test]
-    fn without_go_and_without_a_record_it_is_not_checked() {
-        let claim = judge(
-            &subject(),
-            GoEvidence::recorded(
-                Path::new("/nowhere/walks.json"),
-                "go",
-                "not here",
-                |facts| facts.walks,
-            ),
-        );
-        assert_eq!(claim.verdict, Verdict::NotChecked);
-        assert!(claim.missing[1].why.contains("/nowhere/walks.json"));
-    }
-
-    /// What is on file, with one walk in the place of another.
-    fn planted(name: &str, instead: &str, named: &str) {
-        let mut gone = on_file();
-        let walk = |name: &str| {
-            let found = gone.found.iter().find(|walked| walked.name == name);
-            found.expect("it is on file").walk.clone()
-        };
-        let other = walk(instead);
-        for walked in &mut gone.found {
-            if walked.name == name {
-                walked.walk = other.clone();
-            }
-        }
-        let claim = judge(&subject(), gone);
-        assert_eq!(claim.verdict, Verdict::DoesNotHold);
-        assert!(claim.findings[0].contains(named), "{:?}", claim.findings);
-    }
-
-    #[test]
-    fn a_bare_call_from_go_turns_it() {
-        planted(
-            "add_one",
-            "add_one_in_go",
-            "go/add_one: 0 stack switches out",
-        );
-    }
-
-    #[test]
-    fn a_control_that_is_seen_crossing_turns_it() {
-        planted("add_one_in_go", "add_one", "go/add_one_in_go: not bare");
-    }
-
-    #[test]
-    fn a_callback_that_goes_the_wrong_way_turns_it() {
-        planted("visit", "add_one", "go/visit: out: no ");
-    }
-
-    #[test]
-    fn a_walk_that_is_missing_turns_it() {
-        let mut gone = on_file();
-        gone.found.pop();
-        let claim = judge(&subject(), gone);
-        assert_eq!(claim.verdict, Verdict::DoesNotHold);
-        assert!(claim.findings[0].contains("11 of 12 walks"));
-    }
-
-    /// The judge's own image has Rust's bare calls under no such names: nothing of Go is found there.
-    #[test]
-    fn an_image_without_go_turns_it() {
-        let subject = subject();
-        let faults = at_rest(subject.image.path());
-        assert!(faults[0].contains("main.addOne"), "{faults:?}");
-    }
 }

@@ -2,10 +2,14 @@
 //! the opposite of what it says is planted.
 
 mod cgo_buys_something;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cgo_crosses_its_runtime;
 #[cfg(target_os = "linux")]
 mod drop_cancels;
 mod measure;
 mod million_tasks;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod reads_per_message;
 mod right_sized;
 mod scenario;
 #[cfg(target_os = "linux")]
