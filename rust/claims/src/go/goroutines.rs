@@ -94,13 +94,3 @@ fn build(go: &OsString, program: &Path) -> Result<(), Error> {
     );
     Ok(built.map(drop)?)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn none_asked_for_are_none() {
-        assert!(live(&[]).is_ok_and(|none| none.is_empty()) || Toolchain::find().is_err());
-    }
-}

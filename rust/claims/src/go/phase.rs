@@ -69,34 +69,3 @@ pub fn of_symbol(symbol: &str) -> Phase {
         _ => Phase::Scheduler,
     }
 }
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_function_of_the_chain_has_its_phase() {
-        for (symbol, phase) in [
-            ("main.addOne", Phase::Call),
-            ("zero_cost_ffi::calls::add_one", Phase::Call),
-            ("puts@plt", Phase::Stub),
-            ("main._Cfunc_greet_add_one.abi0", Phase::Packing),
-            ("runtime.cgoNoCallback", Phase::Packing),
-            ("runtime.cgocall", Phase::Scheduler),
-            ("runtime.reentersyscall", Phase::Scheduler),
-            ("runtime.asmcgocall.abi0", Phase::StackSwitch),
-            ("gosave_systemstack_switch", Phase::StackSwitch),
-            ("_cgo_f806a57e788a_Cfunc_greet_add_one", Phase::CSide),
-            ("_cgo_topofstack", Phase::CSide),
-        ] {
-            assert_eq!(of_symbol(symbol), phase, "{symbol}");
-        }
-    }
-
-    #[test]
-    fn a_phase_is_written_as_its_word() {
-        for phase in Phase::ALL {
-            let written = serde_json::to_value(phase).expect("it is written");
-            assert_eq!(written, phase.as_str());
-        }
-    }
-}

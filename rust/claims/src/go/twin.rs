@@ -11,14 +11,16 @@ use crate::render::explain;
 use crate::report::{Call, Line, Source};
 
 /// The twins, from the root of the repository.
-const FILE: &str = "cgo/calls.go";
+pub const FILE: &str = "cgo/calls.go";
 
 /// The source of the Go function that does what the exhibit of this name does, if there is one.
 pub fn source(exhibit: &str) -> Option<Source> {
     source_in(&root(), exhibit)
 }
 
-fn source_in(root: &Path, exhibit: &str) -> Option<Source> {
+/// The same, in another repository.
+#[must_use]
+pub fn source_in(root: &Path, exhibit: &str) -> Option<Source> {
     let source = fs::read_to_string(root.join(FILE)).ok()?;
     let begins = format!("func {}(", name(exhibit));
     let mut text = String::new();
@@ -40,7 +42,9 @@ pub fn lines(exhibit: &str) -> Vec<Line> {
     lines_in(&root(), exhibit)
 }
 
-fn lines_in(root: &Path, exhibit: &str) -> Vec<Line> {
+/// The same, in another repository.
+#[must_use]
+pub fn lines_in(root: &Path, exhibit: &str) -> Vec<Line> {
     let file = root
         .join(recorded::FOLDER)
         .join(format!("main.{}.snap", name(exhibit)));
@@ -101,57 +105,4 @@ fn line(line: &str) -> Option<Line> {
             instructions: None,
         }),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::go::recorded::FOLDER;
-
-    #[test]
-    fn source_and_listing_are_found_by_the_name_that_go_gives_them() {
-        let root = tempfile::tempdir().expect("a folder");
-        let put = |name: &str, text: &str| {
-            let file = root.path().join(name);
-            fs::create_dir_all(file.parent().expect("a folder")).expect("made");
-            fs::write(file, text).expect("written");
-        };
-        put(
-            FILE,
-            "// addOne\nfunc addOneMore() {}\nfunc addOne(v int) int { return v }\n\nfunc forEach() {\n\t\
-             if true {\n\t}\n}\nfunc x() {}\n",
-        );
-        put(
-            &format!("{FOLDER}/main.addOne.snap"),
-            "---\nsource: x\n---\n# function  main.addOne\n\n     0  push rbp\n    12  call \
-             main._Cfunc_f.abi0  ; thunk -> f, via main._Cfunc_f.abi0, runtime.cgocall\n    34  call \
-             runtime.morestack  ; direct\n",
-        );
-        let source = source_in(root.path(), "add_one").expect("a source");
-        assert_eq!(source.text, "func addOne(v int) int { return v }\n");
-        let source = source_in(root.path(), "for_each").expect("a source");
-        assert_eq!(source.text, "func forEach() {\n\tif true {\n\t}\n}\n");
-        assert!(source_in(root.path(), "say").is_none());
-        let lines = lines_in(root.path(), "add_one");
-        let calls: Vec<Option<String>> = lines
-            .iter()
-            .map(|line| {
-                let call = line.call.as_ref()?;
-                Some(format!("{call} to {}", call.to.as_ref()?))
-            })
-            .collect();
-        assert_eq!(
-            calls.iter().map(Option::as_deref).collect::<Vec<_>>(),
-            [
-                None,
-                Some("thunk, via main._Cfunc_f.abi0 and runtime.cgocall to f"),
-                Some("direct to runtime.morestack")
-            ]
-        );
-        assert_eq!(
-            (lines[1].at, lines[1].text.as_str()),
-            (0x12, "call main._Cfunc_f.abi0")
-        );
-        assert!(lines_in(root.path(), "say").is_empty());
-    }
 }
