@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use barecall::walk::Walk;
 use serde::Serialize;
 
-use crate::go::phase::Phases;
+use crate::report::Phases;
 use crate::scenario::call::CallScenario;
 
 /// What the check found.

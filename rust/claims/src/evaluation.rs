@@ -617,6 +617,7 @@ impl Evaluation {
         let mut conditions = outcome.conditions;
         if let Some(why) = &self.not_walked {
             self.missing.insert(0, Missing::new("ptrace", why));
+            self.missing.dedup();
             if outcome.rests == Rests::OnImage {
                 conditions.insert(0, format!("not walked, so by the image alone: {why}"));
             }

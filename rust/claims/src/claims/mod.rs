@@ -1,23 +1,39 @@
-//! The claims, one file each.
+//! The claims: one file each, with one line here.
+
+/// Declares the claims' modules, and lists their specifications in this order.
+///
+/// `cargo fmt` does not see these modules; `.ci/run` formats their files by name.
+macro_rules! claims {
+    ($($(#[$when:meta])* $name:ident,)*) => {
+        $($(#[$when])* pub mod $name;)*
+
+        /// The claims' specifications, in the order of the argument.
+        pub static SPECS: &[&crate::evaluation::Spec] = &[$($(#[$when])* &$name::SPEC),*];
+    };
+}
+
+claims! {
+    one_instruction,
+    #[cfg(target_os = "linux")]
+    drop_cancels,
+    right_sized,
+    million_tasks,
+    // A thread ring is Linux's: pipes that epoll and io_uring wait for.
+    #[cfg(target_os = "linux")]
+    reads_per_message,
+    #[cfg(target_os = "linux")]
+    switch_cost,
+    cgo_crosses_its_runtime,
+    cgo_buys_something,
+}
 
 pub mod below_zero;
 pub mod callbacks_too;
-pub mod cgo_buys_something;
-pub mod cgo_crosses_its_runtime;
-#[cfg(target_os = "linux")]
-pub mod drop_cancels;
 pub mod every_opt_level;
 pub mod from_a_task;
-pub mod million_tasks;
 pub mod no_more_than_c;
-pub mod one_instruction;
-#[cfg(target_os = "linux")]
-pub mod reads_per_message;
-pub mod right_sized;
 pub mod same_stack;
 pub mod state_machine;
-#[cfg(target_os = "linux")]
-pub mod switch_cost;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +42,6 @@ use barecall::walk::Walk;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
 use crate::claim::{Claim, Figure, Measured, Missing, Pictures, Verdict, Walked};
-use crate::evaluation::Spec;
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::missing::MissingTool as _;
 use crate::measure::walks::NotWalked;
@@ -39,9 +54,8 @@ pub struct Statement {
     pub check: fn(&ImageUnderTest) -> Claim,
 }
 
-/// Every claim, in the order of the argument.
+/// The claims that are not among [`SPECS`] yet.
 pub const ALL: &[Statement] = &[
-    one_instruction::STATEMENT,
     every_opt_level::STATEMENT,
     no_more_than_c::STATEMENT,
     from_a_task::STATEMENT,
@@ -49,21 +63,6 @@ pub const ALL: &[Statement] = &[
     callbacks_too::STATEMENT,
     below_zero::STATEMENT,
     state_machine::STATEMENT,
-    cgo_crosses_its_runtime::STATEMENT,
-    cgo_buys_something::STATEMENT,
-];
-
-/// Every claim that is written anew, in the order of the argument.
-pub const SPECS: &[&Spec] = &[
-    #[cfg(target_os = "linux")]
-    &drop_cancels::SPEC,
-    &right_sized::SPEC,
-    &million_tasks::SPEC,
-    // A thread ring is Linux's: pipes that epoll and io_uring wait for.
-    #[cfg(target_os = "linux")]
-    &reads_per_message::SPEC,
-    #[cfg(target_os = "linux")]
-    &switch_cost::SPEC,
 ];
 
 /// The claims' names, in that order.
@@ -114,18 +113,6 @@ impl Evaluation {
             .entry(name.into())
             .or_insert(Figure { value: 0, unit })
             .value += value;
-    }
-
-    /// A count that may differ from run to run.
-    fn measure(&mut self, name: impl Into<String>, value: u64, unit: &'static str) {
-        #[expect(clippy::cast_precision_loss, reason = "small counts")]
-        let value = value as f64;
-        let measured = Measured {
-            value,
-            spread: None,
-            unit,
-        };
-        self.measured.insert(name.into(), measured);
     }
 
     /// Asserts an exhibit's calls bare, and counts them by route.

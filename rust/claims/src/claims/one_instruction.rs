@@ -1,59 +1,56 @@
 //! `one-instruction`: a call from Rust into C executes one instruction.
 
-use super::{Evaluation, Rests, Statement, live, plain, reproduce};
-use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::image_under_test::ImageUnderTest;
-use crate::report::Side;
+use crate::evaluation::{
+    BARE, CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, plain,
+    provenance,
+};
+use crate::report::{Assessment, Claim, Evidence, Side, Verdict};
 use crate::scenario::call::CallScenario;
 
-pub const STATEMENT: Statement = Statement {
+/// The claim.
+pub static SPEC: Spec = Spec {
     id: "one-instruction",
-    says: "between a Rust function and the C function it calls, exactly one instruction executes: the call",
+    statement: "between a Rust function and the C function it calls, exactly one instruction executes: the call",
+    talk: Quote {
+        quote: "Rust favors abstractions at no _additional_ costs … including FFI",
+        assessment: Assessment::AsSaid,
+        because: None,
+    },
+    shows: Shows::Exhibits(|exhibit| !exhibit.poll),
+    figures: &[BARE, CONTROLS, WALKED],
     check,
+    ..Spec::DEFAULT
 };
 
-fn check(subject: &ImageUnderTest) -> Claim {
-    let mut evaluation = Evaluation::default();
+fn check(context: &Context) -> Claim {
+    let mut evaluation = Evaluation::new(&SPEC);
     for exhibit in plain() {
-        evaluation.bare(subject, &exhibit);
+        evaluation.bare(&context.image, &exhibit);
     }
-    evaluation.controls(subject);
-    let acts: Vec<CallScenario> = plain()
+    evaluation.controls(&context.image);
+    let calls: Vec<CallScenario> = plain()
         .iter()
         .map(|exhibit| CallScenario::new(Side::Rust, exhibit.name))
         .collect();
-    evaluation.walk_bare(subject, &acts);
-    let rests = Rests::OnImage;
-    Claim {
-        id: STATEMENT.id,
-        says: STATEMENT.says,
-        verdict: evaluation.verdict(Verdict::Holds, rests),
-        found: format!(
-            "{} of {} exhibits, {}; {}; {} controls told apart",
-            evaluation.value("exhibits"),
-            plain().len(),
-            evaluation.by_route(),
-            evaluation.walked(),
-            evaluation.value("controls")
-        ),
-        conditions: evaluation.conditions(rests, vec![
-            "for this image: this compiler, its flags and this link; another image is another verdict".into(),
-            "one instruction, not no cost: by `got` the call also loads the pointer that the loader bound".into(),
-            "what is counted is the call; arguments are set up as for any call".into(),
-        ]),
-        missing: evaluation.missing(),
-        findings: evaluation.findings,
-        talk: Talk {
-            quote: "Rust favors abstractions at no _additional_ costs … including FFI",
-            assessment: Assessment::AsSaid,
-            because: None,
-        },
+    evaluation.walk_bare(&context.image, &calls);
+    let found = format!(
+        "{} of {} exhibits, {}; {}; {} controls told apart",
+        evaluation.value("exhibits"),
+        plain().len(),
+        evaluation.by_route(),
+        evaluation.walked(),
+        evaluation.value("controls")
+    );
+    evaluation.finish(Outcome {
+        verdict: Verdict::Holds,
+        rests: Rests::OnImage,
+        found,
+        conditions: vec![
+            "for this image: this compiler, its flags and this link; another image may get another verdict".into(),
+            "one instruction is not no cost: by `got`, the call also loads the pointer that the loader bound".into(),
+            "only the call is counted; arguments are set up as for any call".into(),
+        ],
         evidence: Evidence::Live,
-        figures: evaluation.figures,
-        measured: evaluation.measured,
-        pictures: evaluation.pictures,
-        provenance: live(subject),
-        reproduce: reproduce(STATEMENT.id),
-        walks: evaluation.walks,
-    }
+        provenance: provenance(&context.image),
+    })
 }

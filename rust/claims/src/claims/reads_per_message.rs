@@ -135,7 +135,7 @@ fn expected(case: &Case) -> Expected {
 }
 
 /// What threads call to start, to end and to wait for each other. It varies by a few, and no message is moved by it.
-const OF_THREADS: [&str; 7] = [
+pub const OF_THREADS: [&str; 7] = [
     "futex",
     "mmap",
     "munmap",
@@ -178,10 +178,10 @@ pub fn faults(case: &Case, counts: &SyscallCounts) -> Vec<String> {
 
 /// What was counted, or why nothing was.
 #[derive(Default)]
-struct Counted {
-    counts: Vec<(Case, SyscallCounts)>,
-    missing: Vec<Missing>,
-    findings: Vec<String>,
+pub struct Counted {
+    pub counts: Vec<(Case, SyscallCounts)>,
+    pub missing: Vec<Missing>,
+    pub findings: Vec<String>,
 }
 
 /// Whether all that is counted can be run here, but for io_uring, which may be absent.
@@ -218,7 +218,9 @@ fn check(context: &Context) -> Claim {
     judge(&context.image, count(cases()))
 }
 
-fn judge(image: &ImageUnderTest, counted: Counted) -> Claim {
+/// The verdict on what was counted.
+#[must_use]
+pub fn judge(image: &ImageUnderTest, counted: Counted) -> Claim {
     let Counted {
         counts,
         missing,
@@ -376,91 +378,4 @@ fn charts(counts: &[(Case, SyscallCounts)]) -> Vec<Chart> {
         ),
         chart("reads-per-hop", "Calls of read(2) per hop", "reads", &reads),
     ]
-}
-
-#[cfg(all(test, target_arch = "x86_64"))]
-mod tests {
-    use super::*;
-
-    fn counted(variant: Variant) -> (Case, SyscallCounts) {
-        let case = Case {
-            variant,
-            in_flight: 1,
-            buffer: 1,
-        };
-        let mut counts = case.counts().expect("it is counted");
-        // Of the test harness, which has threads.
-        counts.retain(|name, _| !OF_THREADS.contains(&name.as_str()));
-        (case, counts)
-    }
-
-    fn judged(counts: Vec<(Case, SyscallCounts)>) -> Claim {
-        let subject = ImageUnderTest::current().expect("the test's own image");
-        judge(
-            &subject,
-            Counted {
-                counts,
-                ..Counted::default()
-            },
-        )
-    }
-
-    /// What reads once too often, planted in the place of what the claim says reads once: the claim turns.
-    #[test]
-    fn a_read_too_many_does_not_hold() {
-        let (_, counts) = counted(Variant::EpollLevelTwice);
-        for variant in [Variant::Threads, Variant::EpollLevel] {
-            let planted = Case {
-                variant,
-                in_flight: 1,
-                buffer: 1,
-            };
-            let claim = judged(vec![(planted, counts.clone())]);
-            assert_eq!(claim.verdict, Verdict::DoesNotHold);
-            let expected = format!(
-                "{planted}: 256 read in 128 hops, 128 of them EAGAIN; expected 128, 0 of them"
-            );
-            assert!(
-                claim
-                    .findings
-                    .iter()
-                    .any(|finding| finding.starts_with(&expected)),
-                "{:?}",
-                claim.findings
-            );
-        }
-    }
-
-    /// The other way about: what reads once does not pass for a task, nor for the control.
-    #[test]
-    fn a_read_too_few_does_not_hold() {
-        let (_, counts) = counted(Variant::EpollLevel);
-        for variant in [Variant::Tokio, Variant::EpollEdge, Variant::EpollLevelTwice] {
-            let planted = Case {
-                variant,
-                in_flight: 1,
-                buffer: 1,
-            };
-            let claim = judged(vec![(planted, counts.clone())]);
-            assert_eq!(claim.verdict, Verdict::DoesNotHold, "{variant}");
-        }
-    }
-
-    /// A call that nobody spoke of is no smaller a fault.
-    #[test]
-    fn an_unexpected_call_does_not_hold() {
-        for variant in [Variant::Threads, Variant::Tokio] {
-            let (case, mut counts) = counted(variant);
-            assert_eq!(faults(&case, &counts), Vec::<String>::new());
-            counts.insert("epoll_ctl".to_owned(), SyscallCount { made: 1, again: 0 });
-            assert_eq!(judged(vec![(case, counts)]).verdict, Verdict::DoesNotHold);
-        }
-    }
-
-    #[test]
-    fn without_counts_it_is_not_checked() {
-        let claim = judged(Vec::new());
-        assert_eq!(claim.verdict, Verdict::NotChecked);
-        assert!(claim.found.starts_with("not counted"), "{}", claim.found);
-    }
 }

@@ -125,7 +125,10 @@ impl Program {
 
 /// Puts a program where it is kept, in one step, unless another process was faster: that one may be walking it, and a
 /// walk finds no names in a file that was replaced.
-fn keep(built: &Path, path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// When it can be put there in neither way.
+pub fn keep(built: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(built, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // Not every file system has them.
@@ -216,20 +219,4 @@ fn compile(
                 said: error.to_string(),
             },
         })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_program_that_is_kept_already_is_not_replaced() {
-        use super::{fs, keep};
-        let folder = tempfile::tempdir().expect("a folder");
-        let [first, second, kept] =
-            ["first", "second", "kept"].map(|name| folder.path().join(name));
-        fs::write(&first, "1").expect("it can be written");
-        fs::write(&second, "2").expect("it can be written");
-        keep(&first, &kept).expect("it is kept");
-        keep(&second, &kept).expect("another is");
-        assert_eq!(fs::read(&kept).expect("it is there"), b"1");
-    }
 }

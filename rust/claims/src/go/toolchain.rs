@@ -64,18 +64,18 @@ pub enum NoGo {
 /// What `go env -json` is asked for.
 #[derive(Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-struct Env {
-    goversion: String,
-    cgo_enabled: String,
-    cc: String,
-    goos: String,
-    goarch: String,
-    gocache: String,
-    goamd64: String,
-    goexperiment: String,
-    goflags: String,
-    cgo_cflags: String,
-    cgo_ldflags: String,
+pub struct Env {
+    pub goversion: String,
+    pub cgo_enabled: String,
+    pub cc: String,
+    pub goos: String,
+    pub goarch: String,
+    pub gocache: String,
+    pub goamd64: String,
+    pub goexperiment: String,
+    pub goflags: String,
+    pub cgo_cflags: String,
+    pub cgo_ldflags: String,
 }
 
 const ASKED: [&str; 11] = [
@@ -129,7 +129,17 @@ impl Toolchain {
         Self::of(go, env)
     }
 
-    fn of(go: OsString, env: Env) -> Result<Self, NoGo> {
+    /// Go and its C compiler, as evidence names what it was made by.
+    #[must_use]
+    pub fn made_by(&self) -> Vec<String> {
+        vec![self.version.clone(), self.cc.clone()]
+    }
+
+    /// The toolchain of a `go` that says this of itself.
+    ///
+    /// # Errors
+    /// When it will not do.
+    pub fn of(go: OsString, env: Env) -> Result<Self, NoGo> {
         if minor(&env.goversion).is_none_or(|minor| minor < OLDEST) {
             return Err(NoGo::TooOld {
                 version: env.goversion,
@@ -178,7 +188,8 @@ pub fn command(go: &OsString) -> Command {
 }
 
 /// 27 of `go1.27.3`, `go1.27rc1`, `devel go1.27-0f1e2d3`.
-fn minor(version: &str) -> Option<u32> {
+#[must_use]
+pub fn minor(version: &str) -> Option<u32> {
     let (_, rest) = version.split_once("go1.")?;
     let end = rest
         .find(|c: char| !c.is_ascii_digit())
@@ -204,65 +215,4 @@ fn compiler(cc: &str) -> Option<String> {
 /// Whether files can be made in that folder, which need not exist yet.
 pub fn can_write(folder: &Path) -> bool {
     std::fs::create_dir_all(folder).is_ok() && tempfile::tempfile_in(folder).is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn env() -> Env {
-        Env {
-            goversion: "go1.27.3".into(),
-            cgo_enabled: "1".into(),
-            cc: "cc".into(),
-            goos: "linux".into(),
-            goarch: "amd64".into(),
-            gocache: "off".into(),
-            goamd64: "v1".into(),
-            goexperiment: String::new(),
-            goflags: String::new(),
-            cgo_cflags: String::new(),
-            cgo_ldflags: String::new(),
-        }
-    }
-
-    #[test]
-    fn what_is_missing_is_told_apart() {
-        let found = Toolchain::of("go".into(), env()).expect("this one will do");
-        assert!(found.cache.is_none() && !found.cc.is_empty());
-        let refused = |change: fn(&mut Env)| {
-            let mut env = env();
-            change(&mut env);
-            Toolchain::of("go".into(), env)
-                .expect_err("this one will not")
-                .to_string()
-        };
-        assert!(refused(|env| env.goversion = "go1.23.9".into()).contains("go1.23.9 is too old"));
-        assert!(refused(|env| env.goversion = "gccgo 12".into()).contains("too old"));
-        assert!(refused(|env| env.cgo_enabled = "0".into()).contains("CGO_ENABLED=0; unset it"));
-        assert!(refused(|env| env.goarch = "arm64".into()).contains("linux/arm64"));
-        // As Go has it where there is none.
-        let none = refused(|env| {
-            env.cc = "no-such-cc".into();
-            env.cgo_enabled = "0".into();
-        });
-        assert!(
-            none.contains("`no-such-cc`") && none.contains("apt-get"),
-            "{none}"
-        );
-    }
-
-    #[test]
-    fn versions_are_read() {
-        for (version, expected) in [
-            ("go1.27.3", Some(27)),
-            ("go1.24", Some(24)),
-            ("go1.28rc1", Some(28)),
-            ("devel go1.28-0f1e2d3 Tue Nov 24", Some(28)),
-            ("go2.0", None),
-            ("", None),
-        ] {
-            assert_eq!(minor(version), expected, "{version}");
-        }
-    }
 }

@@ -1,29 +1,27 @@
 //! An exhibit's twin in Go: its source, and its machine code as it is on file.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use barecall::Route;
 
+use crate::baseline::root;
+use crate::go::recorded;
 use crate::render::explain;
-use crate::render::show::{Code, Line};
+use crate::report::{Call, Line, Source};
 
 /// The twins, from the root of the repository.
-const SOURCE: &str = "cgo/calls.go";
-const LISTINGS: &str = "asm-snapshots/cgo/x86_64-unknown-linux-gnu";
-
-/// Where the repository is, on the machine that this was built on.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+pub const FILE: &str = "cgo/calls.go";
 
 /// The source of the Go function that does what the exhibit of this name does, if there is one.
-pub fn source(exhibit: &str) -> Option<Code> {
+pub fn source(exhibit: &str) -> Option<Source> {
     source_in(&root(), exhibit)
 }
 
-fn source_in(root: &Path, exhibit: &str) -> Option<Code> {
-    let source = fs::read_to_string(root.join(SOURCE)).ok()?;
+/// The same, in another repository.
+#[must_use]
+pub fn source_in(root: &Path, exhibit: &str) -> Option<Source> {
+    let source = fs::read_to_string(root.join(FILE)).ok()?;
     let begins = format!("func {}(", name(exhibit));
     let mut text = String::new();
     for line in source.lines().skip_while(|line| !line.starts_with(&begins)) {
@@ -33,7 +31,10 @@ fn source_in(root: &Path, exhibit: &str) -> Option<Code> {
             break;
         }
     }
-    (!text.is_empty()).then_some(Code { file: SOURCE, text })
+    (!text.is_empty()).then(|| Source {
+        file: FILE.to_owned(),
+        text,
+    })
 }
 
 /// Its machine code on file; nothing where there is none.
@@ -41,9 +42,11 @@ pub fn lines(exhibit: &str) -> Vec<Line> {
     lines_in(&root(), exhibit)
 }
 
-fn lines_in(root: &Path, exhibit: &str) -> Vec<Line> {
+/// The same, in another repository.
+#[must_use]
+pub fn lines_in(root: &Path, exhibit: &str) -> Vec<Line> {
     let file = root
-        .join(LISTINGS)
+        .join(recorded::FOLDER)
         .join(format!("main.{}.snap", name(exhibit)));
     fs::read_to_string(file)
         .unwrap_or_default()
@@ -83,63 +86,23 @@ fn line(line: &str) -> Option<Line> {
     let (call, via) = call.split_once(", via ").unwrap_or((call, ""));
     let operand = text.split_once(' ').map_or(text, |(_, operand)| operand);
     let (route, to) = call.split_once(" -> ").unwrap_or((call, operand));
-    let via = via.replace(", ", " and ");
-    let known: Option<Route> = route.parse().ok();
-    let words = if via.is_empty() {
-        String::new()
-    } else {
-        format!(", via {via}")
-    };
+    let route: Route = route.parse().ok()?;
+    let via: Vec<String> = via
+        .split(", ")
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
     Some(Line {
         at,
         text: text.to_owned(),
-        call: Some(format!("{route}{words} to {to}")),
-        does: known.map(|route| explain::by_route(route, false, to, &via)),
+        does: Some(explain::by_route(route, false, to, &via.join(" and "))),
+        call: Some(Call {
+            to: Some(to.to_owned()),
+            route,
+            tail: false,
+            via,
+            // Not on file: only a walk has counted them.
+            instructions: None,
+        }),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn source_and_listing_are_found_by_the_name_that_go_gives_them() {
-        let root = tempfile::tempdir().expect("a folder");
-        let put = |name: &str, text: &str| {
-            let file = root.path().join(name);
-            fs::create_dir_all(file.parent().expect("a folder")).expect("made");
-            fs::write(file, text).expect("written");
-        };
-        put(
-            SOURCE,
-            "// addOne\nfunc addOneMore() {}\nfunc addOne(v int) int { return v }\n\nfunc forEach() {\n\t\
-             if true {\n\t}\n}\nfunc x() {}\n",
-        );
-        put(
-            &format!("{LISTINGS}/main.addOne.snap"),
-            "---\nsource: x\n---\n# function  main.addOne\n\n     0  push rbp\n    12  call \
-             main._Cfunc_f.abi0  ; thunk -> f, via main._Cfunc_f.abi0, runtime.cgocall\n    34  call \
-             runtime.morestack  ; direct\n",
-        );
-        let source = source_in(root.path(), "add_one").expect("a source");
-        assert_eq!(source.text, "func addOne(v int) int { return v }\n");
-        let source = source_in(root.path(), "for_each").expect("a source");
-        assert_eq!(source.text, "func forEach() {\n\tif true {\n\t}\n}\n");
-        assert!(source_in(root.path(), "say").is_none());
-        let lines = lines_in(root.path(), "add_one");
-        let calls: Vec<Option<&str>> = lines.iter().map(|line| line.call.as_deref()).collect();
-        assert_eq!(
-            calls,
-            [
-                None,
-                Some("thunk, via main._Cfunc_f.abi0 and runtime.cgocall to f"),
-                Some("direct to runtime.morestack")
-            ]
-        );
-        assert_eq!(
-            (lines[1].at, lines[1].text.as_str()),
-            (0x12, "call main._Cfunc_f.abi0")
-        );
-        assert!(lines_in(root.path(), "say").is_empty());
-    }
 }

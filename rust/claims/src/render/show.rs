@@ -135,11 +135,25 @@ pub fn exhibits(subject: &ImageUnderTest, id: &str) -> Vec<Shown> {
                     .and_then(|twin| subject.twin(twin))
                     .map(|function| lines(&function))
                     .unwrap_or_default(),
-                go_source: twin::source(exhibit.name),
-                go: twin::lines(exhibit.name),
+                go_source: twin::source(exhibit.name).map(|source| Code {
+                    file: "cgo/calls.go",
+                    text: source.text,
+                }),
+                go: twin::lines(exhibit.name).into_iter().map(flat).collect(),
             }
         })
         .collect()
+}
+
+fn flat(line: crate::report::Line) -> Line {
+    Line {
+        at: line.at,
+        text: line.text,
+        call: line
+            .call
+            .map(|call| format!("{call} to {}", call.to.as_deref().unwrap_or("?"))),
+        does: line.does,
+    }
 }
 
 /// Each machine's source, and what its `poll` was compiled to.

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use barecall::walk::{Leg, Step};
 
 use crate::claim::{Evidence, Walked};
-use crate::go::phase::Phase;
+use crate::report::Phase;
 
 const BOLD: Style = Style::new().bold();
 
@@ -134,7 +134,7 @@ fn leg(way: &str, leg: &Leg, phases: Option<&[Phase]>) -> Vec<Line> {
 fn text(step: &Step, phase: Option<Phase>, width: usize) -> String {
     let mut notes = Vec::new();
     if let Some(phase) = phase.filter(|phase| *phase != Phase::Call) {
-        notes.push(phase.word().to_owned());
+        notes.push(phase.as_str().to_owned());
     }
     if step.stack_switches > 0 {
         notes.push("switches stacks".to_owned());
@@ -157,17 +157,18 @@ fn text(step: &Step, phase: Option<Phase>, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::phase::Phases;
-    use crate::go::record::{self, Record};
+    use crate::baseline::Record;
+    use crate::go::recorded::{GoFacts, WALKS};
 
     fn walked(act: &str, name: &str) -> Walked {
-        let record = Record::read(&record::folder()).expect("it is on file");
-        let found = record.walks.into_iter().find(|walked| walked.act == name);
+        let record = Record::<GoFacts>::read(&WALKS).expect("it is on file");
+        let mut walks = record.facts.walks.into_iter();
+        let found = walks.find(|walked| walked.name == name);
         let walk = found.expect("it is on file").walk;
         Walked {
             act: act.to_owned(),
             evidence: Evidence::Recorded,
-            phases: act.starts_with("go/").then(|| Phases::of(&walk)),
+            phases: act.starts_with("go/").then(|| crate::go::phase::of(&walk)),
             walk,
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use barecall::walk::{Walk, WalkError, Walker};
 
 use crate::support;
-use claims::go::acts::walk_undisturbed;
+use claims::go::calls::walk_undisturbed;
 
 /// With an argument it waits, by that system call, for what never comes.
 const WAITING: &str = r#"

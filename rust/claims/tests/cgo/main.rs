@@ -24,13 +24,15 @@ use std::sync::OnceLock;
 use barecall::Image;
 use barecall::walk::Walk;
 
-use claims::go::acts::{self, ACTS, GoAct, Kind};
-use claims::go::phase::Phases;
+use claims::baseline::{self, Record};
+use claims::go::calls::{self, CALLS, GoCall, GoCallKind};
+use claims::go::phase;
 use claims::go::program::{self, Program};
-use claims::go::record::{self, Record, Recorded};
+use claims::go::recorded::{self, FOLDER, GoFacts, WALKS};
 use claims::go::toolchain::Toolchain;
+use claims::report::{Evidence, Side, Walked};
 use listing::{hashless, listing, without_hash};
-use versions::{Counts, Version, Versions};
+use versions::{Counts, VERSIONS, Version, Versions};
 
 const ACCEPT: &str = "to accept: `INSTA_UPDATE=always cargo test -p claims --test cgo`";
 
@@ -56,35 +58,32 @@ fn today() -> String {
 }
 
 /// Whether the record is of another toolchain than this one, and whose it is.
-fn another(program: &Program, go: &str, cc: &str) -> Option<String> {
-    let (here, there) = (
-        format!("{}, {}", program.toolchain.version, program.toolchain.cc),
-        format!("{go}, {cc}"),
-    );
+fn another(program: &Program, made_by: &[String]) -> Option<String> {
+    let (here, there) = (program.toolchain.made_by().join(", "), made_by.join(", "));
     (here != there).then(|| format!("recorded with {there}, this is {here}"))
 }
 
 /// Each walk three times over; none as it must not be. With the Go on record all three are the same. An older one
 /// takes the time of one change of state in eight: of each call, the walk with the fewest instructions.
-fn walks(program: &Program) -> Vec<(&'static GoAct, Walk)> {
-    let mut least: Vec<(&GoAct, Walk)> = Vec::new();
+fn walks(program: &Program) -> Vec<(&'static GoCall, Walk)> {
+    let mut least: Vec<(&GoCall, Walk)> = Vec::new();
     let mut same = true;
     let mut rounds = 3;
     let mut round = 0;
     while round < rounds {
-        let taken: Vec<(&GoAct, Walk)> = ACTS
+        let taken: Vec<(&GoCall, Walk)> = CALLS
             .iter()
-            .zip(acts::walk(program, &ACTS))
-            .map(|(act, walk)| {
+            .zip(calls::walk(program, &CALLS))
+            .map(|(call, walk)| {
                 (
-                    act,
-                    walk.unwrap_or_else(|why| panic!("{}: {why}", act.name)),
+                    call,
+                    walk.unwrap_or_else(|why| panic!("{}: {why}", call.name)),
                 )
             })
             .collect();
-        for (index, (act, walk)) in taken.iter().enumerate() {
-            let faults = act.faults(walk);
-            assert_eq!(faults, Vec::<String>::new(), "{}:\n{walk}", act.name);
+        for (index, (call, walk)) in taken.iter().enumerate() {
+            let faults = call.faults(walk);
+            assert_eq!(faults, Vec::<String>::new(), "{}:\n{walk}", call.name);
             if let Some((_, first)) = least.get_mut(index) {
                 same &= walk == first;
                 if Counts::of(walk).total() < Counts::of(first).total() {
@@ -106,15 +105,14 @@ fn walks(program: &Program) -> Vec<(&'static GoAct, Walk)> {
 
 /// Whether the evidence on file is this toolchain's.
 fn is_on_record(program: &Program) -> bool {
-    Record::read(&record::folder())
-        .is_ok_and(|record| another(program, &record.go, &record.cc).is_none())
+    Record::<GoFacts>::read(&WALKS).is_ok_and(|record| another(program, &record.made_by).is_none())
 }
 
 #[test]
 fn the_evidence_is_what_is_on_file() {
     let Some(program) = program() else { return };
     let walks = walks(program);
-    let blocked = record::blocked(program, 8).expect("it says what it found");
+    let blocked = recorded::blocked(program, 8).expect("it says what it found");
     assert_eq!(
         (
             blocked.processors,
@@ -131,42 +129,44 @@ fn the_evidence_is_what_is_on_file() {
         go: program.toolchain.version.clone(),
         cc: program.toolchain.cc.clone(),
         recorded: today(),
-        acts: walks
+        calls: walks
             .iter()
-            .map(|(act, walk)| (act.name.to_owned(), Counts::of(walk)))
+            .map(|(call, walk)| (call.name.to_owned(), Counts::of(walk)))
             .collect(),
     });
-    let mut record = Record {
-        schema: 1,
-        go: program.toolchain.version.clone(),
-        cc: program.toolchain.cc.clone(),
-        target: record::TARGET.to_owned(),
-        recorded: today(),
+    let facts = GoFacts {
         blocked,
         walks: walks
             .iter()
-            .map(|(act, walk)| Recorded {
-                act: act.name.to_owned(),
-                phases: Phases::of(walk),
+            .map(|(call, walk)| Walked {
+                side: Side::Go,
+                name: call.name.to_owned(),
+                evidence: Evidence::Recorded,
+                phases: Some(phase::of(walk)),
                 walk: hashless(walk),
             })
             .collect(),
     };
-    let known = Record::read(&record::folder());
+    let mut record = Record::new(&WALKS, program.toolchain.made_by(), facts);
+    let known = Record::<GoFacts>::read(&WALKS);
     if let Ok(known) = &known
-        && another(program, &known.go, &known.cc).is_none()
+        && another(program, &known.made_by).is_none()
     {
         // Of what is not the same in every run, what is on file stays.
         record.recorded.clone_from(&known.recorded);
-        record.blocked.threads = known.blocked.threads;
-        record.blocked.threads_before = known.blocked.threads_before;
+        let (found, known) = (&mut record.facts.blocked, &known.facts.blocked);
+        found.threads = known.threads;
+        found.threads_before = known.threads_before;
     }
     let newest = versions.versions.first().map(|version| version.go.as_str());
     if updates() {
-        write("versions.json", &versions);
+        if versions != on_file() {
+            let record = Record::new(&VERSIONS, versions.made_by(), versions.clone());
+            record.write(&VERSIONS).expect("written");
+        }
         std::fs::write(readme(), with_tables(&versions)).expect("written");
         if newest == Some(&program.toolchain.version) {
-            write(Record::FILE, &record);
+            record.write(&WALKS).expect("written");
             texts(program, &walks);
         }
         return;
@@ -176,7 +176,7 @@ fn the_evidence_is_what_is_on_file() {
     let version = counted
         .versions
         .iter()
-        .find(|version| another(program, &version.go, &version.cc).is_none());
+        .find(|version| another(program, &[version.go.clone(), version.cc.clone()]).is_none());
     match version {
         Some(_) => assert_eq!(
             versions.versions, counted.versions,
@@ -190,7 +190,7 @@ fn the_evidence_is_what_is_on_file() {
             ),
         ),
     }
-    match another(program, &known.go, &known.cc) {
+    match another(program, &known.made_by) {
         None => {
             assert_eq!(record, known, "the walks are not those on file; {ACCEPT}");
             texts(program, &walks);
@@ -202,43 +202,40 @@ fn the_evidence_is_what_is_on_file() {
 }
 
 fn on_file() -> Versions {
-    let path = record::folder().join("versions.json");
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
-}
-
-fn write(name: &str, document: &impl serde::Serialize) {
-    let mut text = serde_json::to_string_pretty(document).expect("it has string keys");
-    text.push('\n');
-    let folder = record::folder();
-    std::fs::create_dir_all(&folder).expect("a folder");
-    std::fs::write(folder.join(name), text).expect("written");
+    match Record::read(&VERSIONS) {
+        Ok(record) => record.facts,
+        Err(why) if updates() => {
+            eprintln!("{why}");
+            Versions::default()
+        }
+        Err(why) => panic!("{why}"),
+    }
 }
 
 /// The ladders and the listings, as text: every one of them, and no other.
-fn texts(program: &Program, walks: &[(&GoAct, Walk)]) {
+fn texts(program: &Program, walks: &[(&GoCall, Walk)]) {
     let head = |what: String| {
         format!(
             "# {what}\n# compiler  {}, {}\n# target    {}\n# flags     -trimpath -buildvcs=false; C: -std=c11 -O3\n\n",
             program.toolchain.version,
             program.toolchain.cc,
-            record::TARGET
+            baseline::TARGET
         )
     };
     let mut texts = Vec::new();
     let mut functions = BTreeSet::new();
-    for (act, walk) in walks {
-        let mut text = head(format!("walk      {}: {}", act.name, act.says));
+    for (call, walk) in walks {
+        let mut text = head(format!("walk      {}: {}", call.name, call.says));
         text.push_str(&hashless(walk).to_text());
-        if matches!(act.kind, Kind::Out | Kind::Callback) {
+        if matches!(call.kind, GoCallKind::Out | GoCallKind::Callback) {
             text.push_str("\nby phase, out and back together\n");
             for (phase, count) in &Counts::of(walk).phases {
                 text.push_str(&format!("{count:6}  {phase}\n"));
             }
         }
-        texts.push((format!("{}.walk", act.name), text));
+        texts.push((format!("{}.walk", call.name), text));
         // These three go through every function that any of them does, but for C's own names.
-        if ["add_one", "add_one_nocallback", "visit"].contains(&act.name) {
+        if ["add_one", "add_one_nocallback", "visit"].contains(&call.name) {
             functions.insert(walk.from.clone());
             let steps = walk.out.steps.iter().chain(&walk.back.steps);
             functions.extend(steps.map(|step| step.symbol.clone()));
@@ -288,7 +285,8 @@ fn texts(program: &Program, walks: &[(&GoAct, Walk)]) {
 
 fn folder() -> PathBuf {
     // Without `..`, which insta takes for a path from the test's own folder.
-    record::folder()
+    baseline::root()
+        .join(FOLDER)
         .canonicalize()
         .expect("the folder is there")
 }
@@ -422,7 +420,7 @@ fn the_program_says_what_it_is_asked_wrongly() {
         .output()
         .expect("it runs");
     let list = String::from_utf8_lossy(&list.stdout);
-    let names: Vec<&str> = ACTS.iter().map(|act| act.name).collect();
+    let names: Vec<&str> = CALLS.iter().map(|call| call.name).collect();
     assert_eq!(list.lines().collect::<Vec<_>>(), names);
     for name in names {
         let output = Command::new(&program.path)

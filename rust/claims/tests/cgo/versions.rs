@@ -6,13 +6,22 @@ use std::fmt::Write as _;
 use barecall::walk::Walk;
 use serde::{Deserialize, Serialize};
 
-use claims::go::acts::{ACTS, Kind};
-use claims::go::phase::{self, Phase};
+use claims::baseline::File;
+use claims::go::calls::{CALLS, GoCallKind};
+use claims::go::phase;
+use claims::report::Phase;
 
-/// `asm-snapshots/cgo/TARGET/versions.json`
+/// The file.
+pub const VERSIONS: File = File {
+    path: "asm-snapshots/cgo/x86_64-unknown-linux-gnu/versions.json",
+    schema: 2,
+    command: "INSTA_UPDATE=always cargo test -p claims --test cgo",
+};
+
+/// What is on file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Versions {
-    pub schema: u32,
     /// The newest first.
     pub versions: Vec<Version>,
 }
@@ -24,7 +33,7 @@ pub struct Version {
     pub cc: String,
     /// The day.
     pub recorded: String,
-    pub acts: BTreeMap<String, Counts>,
+    pub calls: BTreeMap<String, Counts>,
 }
 
 /// What was counted of a walk.
@@ -51,7 +60,7 @@ impl Counts {
             syscalls: walk.out.syscalls + walk.back.syscalls,
             phases: Phase::ALL
                 .into_iter()
-                .map(|phase| (phase.word().to_owned(), phase::instructions(walk, phase)))
+                .map(|phase| (phase.as_str().to_owned(), phase::instructions(walk, phase)))
                 .filter(|(_, count)| *count > 0)
                 .collect(),
         }
@@ -63,12 +72,26 @@ impl Counts {
 }
 
 impl Versions {
+    /// Every Go, then every C compiler.
+    pub fn made_by(&self) -> Vec<String> {
+        let versions = || self.versions.iter();
+        let all = versions()
+            .map(|version| &version.go)
+            .chain(versions().map(|version| &version.cc));
+        let mut made_by: Vec<String> = Vec::new();
+        for name in all {
+            if !made_by.contains(name) {
+                made_by.push(name.clone());
+            }
+        }
+        made_by
+    }
+
     /// Puts a version in its place, or leaves it as it is if nothing but the day is new.
     pub fn put(&mut self, version: Version) {
-        self.schema = 1;
         let same = |known: &&mut Version| known.go == version.go;
         match self.versions.iter_mut().find(same) {
-            Some(known) if known.cc == version.cc && known.acts == version.acts => {}
+            Some(known) if known.cc == version.cc && known.calls == version.calls => {}
             Some(known) => *known = version,
             None => self.versions.push(version),
         }
@@ -94,10 +117,10 @@ impl Versions {
             let _ = write!(table, " all, {} |", version.go);
         }
         let _ = writeln!(table, "\n|:--|{}", "--:|".repeat(5 + self.versions.len()));
-        for act in ACTS {
-            let counts = &newest.acts[act.name];
-            let _ = write!(table, "| `{}`: {} |", act.name, act.says);
-            if act.kind == Kind::Whole {
+        for call in CALLS {
+            let counts = &newest.calls[call.name];
+            let _ = write!(table, "| `{}`: {} |", call.name, call.says);
+            if call.kind == GoCallKind::Whole {
                 let _ = write!(table, " | {} | | | |", counts.callee);
             } else {
                 let _ = write!(
@@ -107,7 +130,7 @@ impl Versions {
                 );
             }
             for version in &self.versions {
-                let total = version.acts.get(act.name).map(Counts::total);
+                let total = version.calls.get(call.name).map(Counts::total);
                 let total = total.map_or_else(|| "–".to_owned(), |total| total.to_string());
                 let _ = write!(table, " {total} |");
             }
@@ -125,14 +148,14 @@ impl Versions {
         let _ = writeln!(table, "\n|:--|{}", "--:|".repeat(self.versions.len()));
         for phase in Phase::ALL {
             let of = |version: &Version| {
-                let counts = version.acts.get(name)?;
-                let share = counts.phases.get(phase.word())?;
+                let counts = version.calls.get(name)?;
+                let share = counts.phases.get(phase.as_str())?;
                 Some((*share, counts.out + counts.back))
             };
             if self.versions.iter().all(|version| of(version).is_none()) {
                 continue;
             }
-            let _ = write!(table, "| {} |", phase.word());
+            let _ = write!(table, "| {} |", phase.as_str());
             for version in &self.versions {
                 let _ = match of(version) {
                     Some((share, all)) => {

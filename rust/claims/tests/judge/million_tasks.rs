@@ -4,7 +4,7 @@ use std::io;
 
 use claims::baseline::layouts::OnFile;
 use claims::claims::million_tasks::{Found, SPEC, can_be_had, cells, judge, sizes, threads};
-use claims::evaluation::Evaluation;
+use claims::evaluation::{Context, Evaluation, Request};
 use claims::image_under_test::ImageUnderTest;
 use claims::report::{Claim, Verdict};
 use claims::scenario::idle_tasks::{Cell, Footprint, Idle, Sleeper};
@@ -155,4 +155,47 @@ fn without_threads_the_tasks_are_counted() {
     });
     assert_eq!(found.missing[0].what, "threads");
     assert!(found.threads.is_empty());
+}
+
+#[test]
+fn it_holds_and_is_the_same_in_every_run() {
+    let context = Context {
+        image: ImageUnderTest::current().expect("the test's own image"),
+        request: Request::default(),
+    };
+    let claim = (SPEC.check)(&context);
+    assert_eq!(
+        claim.verdict,
+        Verdict::Holds,
+        "{} {:?}",
+        claim.found,
+        claim.findings
+    );
+    let again = (SPEC.check)(&context);
+    assert_eq!(
+        (&claim.figures, &claim.matrices),
+        (&again.figures, &again.matrices)
+    );
+    for count in [1000, 10_000] {
+        let row = count.to_string();
+        let cell = claim.cell("tasks asleep at once", &row, "allocations");
+        assert_eq!(cell, Some(count), "allocations for {count} tasks");
+    }
+    for (figure, value) in [
+        ("bytes a task", 256),
+        ("bytes beside a task's future", 104),
+        ("a cell is a multiple of", 128),
+        ("sizes of futures tried", 18),
+    ] {
+        assert_eq!(claim.figures[figure].value, value, "{figure}");
+    }
+    let names: Vec<&str> = claim.charts[0]
+        .series
+        .iter()
+        .map(|series| series.name.as_str())
+        .collect();
+    assert!(
+        names.contains(&"task, allocated") && names.contains(&"goroutine, stack"),
+        "{names:?}"
+    );
 }

@@ -9,8 +9,8 @@ use crate::claim::{
     Assessment, Axis, Chart, Claim, Evidence, Figure, Layout, Measured, Missing, Part, Pictures,
     Point, Series, Talk, Verdict, Walked,
 };
-use crate::go::phase::Phase;
 use crate::render::show::{Code, Line, Shown};
+use crate::report::Phase;
 
 const HOSTILE: &str = "<script>alert(\"1\")</script>&amp;";
 
@@ -48,7 +48,7 @@ pub fn walks() -> Vec<Walked> {
         ],
         &[("runtime.exitsyscall", 5, 1)],
     );
-    go.phases = Some(crate::go::phase::Phases {
+    go.phases = Some(crate::report::Phases {
         out: vec![Phase::Call, Phase::Scheduler, Phase::StackSwitch],
         back: vec![Phase::Scheduler],
     });

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::number::exact;
 use crate::claim::{Claim, Walked};
-use crate::go::phase::Phase;
+use crate::report::Phase;
 
 /// A language, by its name and by what its acts begin with.
 const LANGUAGES: [(&str, &str); 3] = [("Rust", "rust/"), ("C", "c/"), ("Go", "go/")];
@@ -100,7 +100,7 @@ fn legs<'a>(leg: &'a Leg, known: Option<&[Phase]>) -> Rungs<'a> {
 
 const fn word(phase: Option<Phase>) -> &'static str {
     match phase {
-        Some(phase) => phase.word(),
+        Some(phase) => phase.as_str(),
         None => BETWEEN,
     }
 }

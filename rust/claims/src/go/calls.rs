@@ -5,24 +5,25 @@ use std::time::Duration;
 use barecall::walk::{Walk, WalkError, Walker};
 
 use super::program::Program;
-use crate::go::phase::{Phase, Phases};
+use crate::go::phase;
 use crate::measure::parallel;
+use crate::report::Phase;
 
 /// One call of the program in Go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GoAct {
+pub struct GoCall {
     /// As the program names it; an exhibit's name, where it has a twin.
     pub name: &'static str,
     pub from: &'static str,
     pub to: &'static str,
     /// What it is, for the table.
     pub says: &'static str,
-    pub kind: Kind,
+    pub kind: GoCallKind,
 }
 
 /// What such a call has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum GoCallKind {
     /// From Go into C.
     Out,
     /// From C back into Go.
@@ -33,14 +34,14 @@ pub enum Kind {
     Control,
 }
 
-const fn act(
+const fn call(
     name: &'static str,
     from: &'static str,
     to: &'static str,
-    kind: Kind,
+    kind: GoCallKind,
     says: &'static str,
-) -> GoAct {
-    GoAct {
+) -> GoCall {
+    GoCall {
         name,
         from,
         to,
@@ -50,99 +51,96 @@ const fn act(
 }
 
 /// Every one of them, as the table has them.
-pub const ACTS: [GoAct; 12] = [
-    act(
-        "add_one",
-        "main.addOne",
-        "greet_add_one",
-        Kind::Out,
-        "plain",
-    ),
-    act(
-        "add_one_noescape",
-        "main.addOneNoescape",
-        "greet_add_one",
-        Kind::Out,
-        "`#cgo noescape`",
-    ),
-    act(
-        "add_one_nocallback",
-        "main.addOneNocallback",
-        "greet_add_one",
-        Kind::Out,
-        "`#cgo nocallback`",
-    ),
-    act(
-        "add_one_annotated",
-        "main.addOneAnnotated",
-        "greet_add_one",
-        Kind::Out,
-        "both",
-    ),
-    act(
-        "sum_local",
-        "main.callSumLocal",
-        "main.sumLocal",
-        Kind::Whole,
-        "`&local` argument, which escapes",
-    ),
-    act(
-        "sum_local_annotated",
-        "main.callSumLocalAnnotated",
-        "main.sumLocalAnnotated",
-        Kind::Whole,
-        "`&local` argument, both annotations",
-    ),
-    act(
-        "say_cstr",
-        "main.sayCstr",
-        "puts",
-        Kind::Out,
-        "`puts`, C string made before",
-    ),
-    act(
-        "say_string",
-        "main.callSayString",
-        "main.sayString",
-        Kind::Whole,
-        "`puts`, with `C.CString` and `C.free`",
-    ),
-    act(
-        "add_one_thousand",
-        "main.addOneThousand",
-        "add_one_times",
-        Kind::Out,
-        "1,000 calls in C in one crossing",
-    ),
-    act(
-        "visit",
-        "greet_for_each",
-        "main.goVisit",
-        Kind::Callback,
-        "C calls back into Go",
-    ),
-    act(
-        "add_one_in_go",
-        "main.addOneInGo",
-        "main.goAddOne",
-        Kind::Control,
-        "Go calls Go",
-    ),
-    act(
-        "c_add_one",
-        "add_one",
-        "greet_add_one",
-        Kind::Control,
-        "C calls C",
-    ),
-];
+pub const CALLS: [GoCall; 12] = {
+    use GoCallKind::{Callback, Control, Out, Whole};
+    [
+        call("add_one", "main.addOne", "greet_add_one", Out, "plain"),
+        call(
+            "add_one_noescape",
+            "main.addOneNoescape",
+            "greet_add_one",
+            Out,
+            "`#cgo noescape`",
+        ),
+        call(
+            "add_one_nocallback",
+            "main.addOneNocallback",
+            "greet_add_one",
+            Out,
+            "`#cgo nocallback`",
+        ),
+        call(
+            "add_one_annotated",
+            "main.addOneAnnotated",
+            "greet_add_one",
+            Out,
+            "both",
+        ),
+        call(
+            "sum_local",
+            "main.callSumLocal",
+            "main.sumLocal",
+            Whole,
+            "`&local` argument, which escapes",
+        ),
+        call(
+            "sum_local_annotated",
+            "main.callSumLocalAnnotated",
+            "main.sumLocalAnnotated",
+            Whole,
+            "`&local` argument, both annotations",
+        ),
+        call(
+            "say_cstr",
+            "main.sayCstr",
+            "puts",
+            Out,
+            "`puts`, C string made before",
+        ),
+        call(
+            "say_string",
+            "main.callSayString",
+            "main.sayString",
+            Whole,
+            "`puts`, with `C.CString` and `C.free`",
+        ),
+        call(
+            "add_one_thousand",
+            "main.addOneThousand",
+            "add_one_times",
+            Out,
+            "1,000 calls in C in one crossing",
+        ),
+        call(
+            "visit",
+            "greet_for_each",
+            "main.goVisit",
+            Callback,
+            "C calls back into Go",
+        ),
+        call(
+            "add_one_in_go",
+            "main.addOneInGo",
+            "main.goAddOne",
+            Control,
+            "Go calls Go",
+        ),
+        call(
+            "c_add_one",
+            "add_one",
+            "greet_add_one",
+            Control,
+            "C calls C",
+        ),
+    ]
+};
 
-/// The act of that name.
-pub fn named(name: &str) -> Option<&'static GoAct> {
-    ACTS.iter().find(|act| act.name == name)
+/// The call of that name.
+pub fn named(name: &str) -> Option<&'static GoCall> {
+    CALLS.iter().find(|act| act.name == name)
 }
 
-impl GoAct {
+impl GoCall {
     /// A walk of it, not taken yet.
     pub fn walker(&self, program: &Program) -> Walker {
         Walk::of(program.command(self.name))
@@ -156,7 +154,7 @@ impl GoAct {
     pub fn faults(&self, walk: &Walk) -> Vec<String> {
         let mut faults = Vec::new();
         match self.kind {
-            Kind::Out | Kind::Callback => {
+            GoCallKind::Out | GoCallKind::Callback => {
                 let switches = (walk.out.stack_switches, walk.back.stack_switches);
                 if switches != (1, 1) {
                     faults.push(format!(
@@ -168,7 +166,7 @@ impl GoAct {
                 if syscalls > 0 {
                     faults.push(format!("{syscalls} system calls on the way"));
                 }
-                let phases = Phases::of(walk);
+                let phases = phase::of(walk);
                 for (steps, way) in [(&phases.out, "out"), (&phases.back, "back")] {
                     let mut wanted = [
                         Phase::Packing,
@@ -176,15 +174,15 @@ impl GoAct {
                         Phase::StackSwitch,
                         Phase::CSide,
                     ];
-                    if (self.kind == Kind::Callback) != (way == "back") {
+                    if (self.kind == GoCallKind::Callback) != (way == "back") {
                         wanted.reverse();
                     }
                     if let Some(phase) = out_of_order(steps, &wanted) {
-                        faults.push(format!("{way}: no {} where it belongs", phase.word()));
+                        faults.push(format!("{way}: no {} where it belongs", phase.as_str()));
                     }
                 }
                 // Out of the scheduler's reach before C, and back in it afterwards; the other way about for a callback.
-                let [first, second] = if self.kind == Kind::Out {
+                let [first, second] = if self.kind == GoCallKind::Out {
                     ["entersyscall", "exitsyscall"]
                 } else {
                     ["exitsyscall", "entersyscall"]
@@ -196,7 +194,7 @@ impl GoAct {
                     }
                 }
             }
-            Kind::Whole | Kind::Control => {
+            GoCallKind::Whole | GoCallKind::Control => {
                 if !walk.is_bare() || !walk.is_same_stack() {
                     faults.push(
                         "not bare, and it must be: the instrument sees what is not there".into(),
@@ -269,6 +267,6 @@ pub fn walk_undisturbed(walker: impl Fn() -> Walker) -> Result<Walk, WalkError> 
 }
 
 /// Takes the walk of each, as many at a time as there are processors.
-pub fn walk(program: &Program, acts: &[GoAct]) -> Vec<Result<Walk, WalkError>> {
-    parallel::map(acts, |act| walk_undisturbed(|| act.walker(program)))
+pub fn walk(program: &Program, calls: &[GoCall]) -> Vec<Result<Walk, WalkError>> {
+    parallel::map(calls, |call| walk_undisturbed(|| call.walker(program)))
 }
