@@ -7,6 +7,7 @@ use barecall::Route;
 use barecall::walk::Walk;
 use zero_cost_ffi::catalogue::{self, Exhibit, Machine};
 
+use crate::baseline;
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::walks::NotWalked;
 use crate::report::{
@@ -412,8 +413,13 @@ impl Evaluation {
 
     /// The value of a cell, if it was set.
     #[must_use]
-    pub fn value_of_cell(&mut self, matrix: &str, row: &str, column: &str) -> Option<u64> {
-        *self.cell(matrix, row, column)
+    pub fn value_of_cell(&self, matrix: &str, row: &str, column: &str) -> Option<u64> {
+        let matrix = self.matrices.iter().find(|known| known.name == matrix);
+        let matrix = matrix.unwrap_or_else(|| panic!("{} declares no such matrix", self.spec.id));
+        let column = matrix.columns.iter().position(|known| known == column);
+        let column = column.unwrap_or_else(|| panic!("{} has no such column", matrix.name));
+        let row = matrix.rows.iter().find(|known| known.name == row);
+        row.and_then(|row| row.values[column])
     }
 
     /// Notes a measured value.
@@ -429,6 +435,14 @@ impl Evaluation {
     /// Adds something that speaks against the claim.
     pub fn fault(&mut self, finding: impl fmt::Display) {
         self.findings.push(finding.to_string());
+    }
+
+    /// Says that a file of evidence cannot be used: where it is damaged or of another version, against the claim.
+    pub fn unusable(&mut self, error: &baseline::Error) {
+        match error {
+            baseline::Error::Read { .. } => self.missing.push(Missing::new("record", error)),
+            error => self.fault(error),
+        }
     }
 
     /// Asserts an exhibit's calls bare, and counts them by route.

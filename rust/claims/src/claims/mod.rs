@@ -14,23 +14,23 @@ macro_rules! claims {
 
 claims! {
     one_instruction,
+    every_opt_level,
+    no_more_than_c,
+    from_a_task,
+    same_stack,
+    callbacks_too,
+    below_zero,
+    state_machine,
 }
 
-mod below_zero;
-mod callbacks_too;
 mod cgo_buys_something;
 mod cgo_crosses_its_runtime;
 #[cfg(target_os = "linux")]
 mod drop_cancels;
-mod every_opt_level;
-mod from_a_task;
 pub mod million_tasks;
-mod no_more_than_c;
 #[cfg(target_os = "linux")]
 pub mod reads_per_message;
 mod right_sized;
-mod same_stack;
-mod state_machine;
 #[cfg(target_os = "linux")]
 pub mod switch_cost;
 
@@ -54,15 +54,8 @@ pub struct Statement {
 
 /// The claims that are not among [`SPECS`] yet.
 pub const ALL: &[Statement] = &[
-    every_opt_level::STATEMENT,
-    no_more_than_c::STATEMENT,
-    from_a_task::STATEMENT,
-    same_stack::STATEMENT,
-    callbacks_too::STATEMENT,
-    below_zero::STATEMENT,
     #[cfg(target_os = "linux")]
     drop_cancels::STATEMENT,
-    state_machine::STATEMENT,
     right_sized::STATEMENT,
     million_tasks::STATEMENT,
     // A thread ring is Linux's: pipes that epoll and io_uring wait for.
@@ -84,14 +77,6 @@ fn plain() -> Vec<Exhibit> {
     catalogue::exhibits()
         .into_iter()
         .filter(|exhibit| !exhibit.poll)
-        .collect()
-}
-
-/// The exhibits that are calls from a future's `poll`.
-fn polled() -> Vec<Exhibit> {
-    catalogue::exhibits()
-        .into_iter()
-        .filter(|exhibit| exhibit.poll)
         .collect()
 }
 
@@ -154,35 +139,9 @@ impl Evaluation {
         }
     }
 
-    /// Each control must be reported as what it is, or the instrument is broken and nothing holds.
-    fn controls(&mut self, subject: &ImageUnderTest) {
-        for control in catalogue::controls() {
-            let calls = subject
-                .control(&control)
-                .map(|function| function.calls())
-                .unwrap_or_default();
-            let found = calls.iter().rev().find(|call| !call.route().is_bare());
-            let named = |via| found.is_some_and(|call| call.via().iter().any(|name| name == via));
-            match found {
-                Some(call) if call.route().word() == control.route && control.via.is_none_or(named) => {
-                    self.add("controls", 1, "functions");
-                }
-                _ => self.findings.push(format!(
-                    "control {}: expected {}, found {calls:?}: the instrument does not tell them apart",
-                    control.name, control.route
-                )),
-            }
-        }
-    }
-
     /// Walks these acts, and asserts each bare and on one stack.
     fn walk_bare(&mut self, subject: &ImageUnderTest, acts: &[Act]) {
         self.walk(subject, acts, |walk| walk.is_bare() && walk.is_same_stack());
-    }
-
-    /// Walks these acts, and asserts that none moves to another stack.
-    fn walk_on_one_stack(&mut self, subject: &ImageUnderTest, acts: &[Act]) {
-        self.walk(subject, acts, Walk::is_same_stack);
     }
 
     fn walk(&mut self, subject: &ImageUnderTest, acts: &[Act], as_claimed: fn(&Walk) -> bool) {
@@ -200,84 +159,6 @@ impl Evaluation {
                     self.walks.push(Walked::new(act, walk));
                 }
                 Err(error) => self.failed(act, error),
-            }
-        }
-    }
-
-    /// Walks the same call in Rust and in C, and finds fault where Rust executes more. What C's took: `2 out, 0 back`.
-    fn walk_pair(
-        &mut self,
-        subject: &ImageUnderTest,
-        ours: Act,
-        theirs: Act,
-        callee: &str,
-    ) -> String {
-        let mut pair = Vec::new();
-        for ((act, taken), language) in subject
-            .walks(&[ours, theirs])
-            .into_iter()
-            .zip(["Rust", "C"])
-        {
-            match &*taken {
-                Ok(walk) => {
-                    self.most(
-                        format!("walked to {callee} from {language}"),
-                        walk.out.instructions,
-                        "instructions",
-                    );
-                    self.most(
-                        format!("walked back from {callee} to {language}"),
-                        walk.back.instructions,
-                        "instructions",
-                    );
-                    pair.push(Walked::new(act, walk));
-                }
-                Err(error) => self.failed(act, error),
-            }
-        }
-        let [rust, c] = &pair[..] else {
-            return "not walked".to_owned();
-        };
-        let took = |walk: &Walk| (walk.out.instructions, walk.back.instructions);
-        let (ours, theirs) = (took(&rust.walk), took(&c.walk));
-        if ours.0 > theirs.0 || ours.1 > theirs.1 {
-            self.findings.push(format!(
-                "walked {}:\n{}\nwalked {}:\n{}",
-                rust.act, rust.walk, c.act, c.walk
-            ));
-        } else {
-            self.add("walked pairs", 1, "functions");
-        }
-        self.walks.extend(pair);
-        format!("{} out, {} back", theirs.0, theirs.1)
-    }
-
-    /// A control must be seen as what it is, or the walks show nothing.
-    fn walk_control(
-        &mut self,
-        subject: &ImageUnderTest,
-        act: Act,
-        seen: fn(&Walk) -> bool,
-    ) -> String {
-        match &*subject.walks(&[act])[0].1 {
-            Ok(walk) => {
-                self.add("controls", 1, "functions");
-                if !seen(walk) {
-                    self.findings.push(format!(
-                        "{act}: the walk does not tell it from the exhibits:\n{walk}"
-                    ));
-                }
-                self.walks.push(Walked::new(act, walk));
-                format!(
-                    "{} out, {} back, {} stack switches",
-                    walk.out.instructions,
-                    walk.back.instructions,
-                    walk.out.stack_switches + walk.back.stack_switches
-                )
-            }
-            Err(error) => {
-                self.failed(act, error);
-                "not walked".to_owned()
             }
         }
     }
@@ -316,14 +197,6 @@ impl Evaluation {
         )
     }
 
-    /// The line of evidence, or why there is none.
-    fn found(&self, found: String) -> String {
-        match &self.not_walked {
-            Some(why) => format!("not walked: {why}"),
-            None => found,
-        }
-    }
-
     /// The conditions of a claim, and what it lacks where nothing was walked.
     fn conditions(&self, rests: Rests, mut conditions: Vec<String>) -> Vec<String> {
         if let Some(why) = self.not_walked.as_ref().filter(|_| rests == Rests::OnImage) {
@@ -343,24 +216,6 @@ impl Evaluation {
     /// A figure's value, 0 if nothing was counted.
     fn value(&self, name: &str) -> u64 {
         self.figures.get(name).map_or(0, |figure| figure.value)
-    }
-
-    /// `11 calls: 7 got, 4 register`
-    fn by_route(&self) -> String {
-        let routes: Vec<(u64, Route)> = Route::ALL
-            .into_iter()
-            .map(|route| (self.value(&format!("calls by {route}")), route))
-            .filter(|(count, _)| *count > 0)
-            .collect();
-        let shares: Vec<String> = routes
-            .iter()
-            .map(|(count, route)| format!("{count} {route}"))
-            .collect();
-        format!(
-            "{} calls: {}",
-            routes.iter().map(|(count, _)| count).sum::<u64>(),
-            shares.join(", ")
-        )
     }
 
     fn verdict(&self, otherwise: Verdict, rests: Rests) -> Verdict {
@@ -395,6 +250,99 @@ fn reproduce(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluation::{
+        BARE, CONTROLS, Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Shows, Spec, WALKED,
+    };
+    use crate::report::{Assessment, Claim, Evidence, TALK, Verdict};
+
+    static DUMMY: Spec = Spec {
+        id: "dummy",
+        statement: "a dummy is a claim like any other",
+        talk: Quote {
+            quote: "so it is said",
+            assessment: Assessment::Simplified,
+            because: Some("not by everybody"),
+        },
+        shows: Shows::Nothing,
+        figures: &[
+            BARE,
+            CONTROLS,
+            WALKED,
+            no_more_than_c::WALKED_PAIRS,
+            &[FigureSpec {
+                name: "dummies",
+                unit: "dummies",
+                counts: "dummies that were counted",
+            }],
+        ],
+        matrices: &[no_more_than_c::WALKED_OUT, no_more_than_c::WALKED_BACK],
+        check: dummy,
+        ..Spec::DEFAULT
+    };
+
+    fn dummy(_: &Context) -> Claim {
+        let mut evaluation = Evaluation::new(&DUMMY);
+        evaluation.add("dummies", 2);
+        evaluation.most_in_cell("walked to the callee", "puts", "C", 2);
+        evaluation.most_in_cell("walked to the callee", "puts", "C", 1);
+        evaluation.finish(Outcome {
+            verdict: Verdict::Holds,
+            rests: Rests::OnImage,
+            found: "2 dummies".to_owned(),
+            conditions: vec!["for dummies only".to_owned()],
+            evidence: Evidence::Live,
+            provenance: [("date".to_owned(), "today".to_owned())].into(),
+        })
+    }
+
+    #[test]
+    fn a_dummy_claim_comes_out_whole() {
+        let context = Context {
+            image: ImageUnderTest::current().expect("the test's own image"),
+            request: crate::evaluation::Request::default(),
+        };
+        let specs: &[&Spec] = &[SPECS[0], &DUMMY];
+        let claim = (specs[1].check)(&context);
+        assert_eq!((&*claim.id, &*claim.statement), (DUMMY.id, DUMMY.statement));
+        assert_eq!(claim.verdict, Verdict::Holds);
+        assert_eq!(claim.found, "2 dummies");
+        assert_eq!(claim.conditions, ["for dummies only"]);
+        assert_eq!(
+            (&*claim.talk.quote, &*claim.talk.from),
+            ("so it is said", TALK)
+        );
+        assert_eq!(claim.talk.because.as_deref(), Some("not by everybody"));
+        assert_eq!(claim.provenance["date"], "today");
+        assert_eq!(claim.reproduce, "cargo run --release -- prove dummy");
+        let dummies = &claim.figures["dummies"];
+        assert_eq!((dummies.value, &*dummies.unit), (2, "dummies"));
+        assert_eq!(dummies.counts, "dummies that were counted");
+        // A matrix that nothing was put in is left out.
+        assert_eq!(claim.matrices.len(), 1);
+        assert_eq!(claim.matrices[0].rows[0].values, [None, Some(2)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "dummy declares no figure \"dumies\"")]
+    fn an_unknown_figure_is_a_panic() {
+        let _ = Evaluation::new(&DUMMY).value("dumies");
+    }
+
+    #[test]
+    #[should_panic(expected = "dummy declares no matrix \"walked\"")]
+    fn an_unknown_matrix_is_a_panic() {
+        Evaluation::new(&DUMMY).set_cell("walked", "puts", "C", 1);
+    }
+
+    /// Every claim is declared once, and whole.
+    #[test]
+    fn every_spec_is_whole() {
+        for spec in SPECS {
+            assert!(!spec.id.is_empty() && !spec.statement.is_empty());
+            assert!(!spec.talk.quote.is_empty(), "{}", spec.id);
+            assert_eq!(SPECS.iter().filter(|other| other.id == spec.id).count(), 1);
+        }
+    }
 
     /// An exhibit rewritten to call through a control: the claim must turn, and name the trampoline.
     #[test]
@@ -413,7 +361,7 @@ mod tests {
                 entry: control.entry,
                 ..catalogue::exhibits()[0]
             };
-            let mut evaluation = Evaluation::default();
+            let mut evaluation = Evaluation::new(&DUMMY);
             evaluation.bare(&subject, &exhibit);
             assert_eq!(
                 evaluation.verdict(Verdict::Holds, Rests::OnImage),
@@ -434,7 +382,7 @@ mod tests {
     #[test]
     fn the_controls_are_checked() {
         let subject = ImageUnderTest::current().expect("the test's own image");
-        let mut evaluation = Evaluation::default();
+        let mut evaluation = Evaluation::new(&DUMMY);
         evaluation.controls(&subject);
         assert_eq!(evaluation.findings, Vec::<String>::new());
         assert_eq!(
@@ -451,7 +399,7 @@ mod tests {
 
         fn turned(planted: impl FnOnce(&mut Evaluation, &ImageUnderTest), named: &str) {
             let subject = ImageUnderTest::current().expect("the test's own image");
-            let mut evaluation = Evaluation::default();
+            let mut evaluation = Evaluation::new(&DUMMY);
             planted(&mut evaluation, &subject);
             for rests in [Rests::OnImage, Rests::OnWalks] {
                 assert_eq!(
@@ -499,7 +447,11 @@ mod tests {
         fn more_than_c_is_seen() {
             let [rust, c] = [Side::Rust, Side::C].map(|side| Act::new(side, "say"));
             turned(
-                |evaluation, subject| drop(evaluation.walk_pair(subject, c, rust, "puts")),
+                |evaluation, subject| {
+                    drop(no_more_than_c::walk_pair(
+                        evaluation, subject, c, rust, "puts",
+                    ))
+                },
                 "2 instructions",
             );
         }
@@ -511,7 +463,7 @@ mod tests {
                 |evaluation, subject| {
                     drop(evaluation.walk_control(subject, Act::VISIT_THROUGH_SHIM, unseen))
                 },
-                "does not tell it",
+                "cannot tell it",
             );
         }
 

@@ -10,9 +10,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use zero_cost_ffi::catalogue;
 use zero_cost_ffi::compilers::Twins;
 
+use crate::baseline;
 use crate::image_under_test::ImageUnderTest;
 
 const SHORT: u64 = 10;
@@ -22,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Instructions of one exhibit and its twin, each in one performance: its own, those of a stub that it calls through,
 /// and those of the function that it has C call back. A loop's, once round.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     pub name: String,
     pub rust: u64,
@@ -254,86 +256,15 @@ impl Slope {
     }
 }
 
-/// Counts on file, and what they were made by.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    pub counts: Vec<Count>,
-    /// The compilers and linker of the counted image, as it names them, and clang.
-    pub made_by: Vec<String>,
-    pub date: String,
-}
+/// The counts on file.
+pub const FILE: baseline::File = baseline::File {
+    path: "asm-snapshots/x86_64-unknown-linux-gnu/counts.json",
+    schema: 1,
+    command: "cargo run --release -- prove --record no-more-than-c",
+};
 
-const HEAD: &str = "\
-# Instructions that an exhibit and its twin execute in one performance, beyond the C function they call: their own, those
-# of a PLT stub they call through, and those of the function that they have C call back. A loop's, once round.
-# Counted by callgrind, as the slope between 10 and 110 performances. Made by: cargo run --release -- prove --record
-";
-
-impl Record {
-    /// What was counted of this image, now.
-    pub fn of(subject: &ImageUnderTest, counts: Vec<Count>) -> Self {
-        Self {
-            counts,
-            made_by: made_by(subject),
-            date: crate::today(),
-        }
-    }
-
-    /// Reads a file's text. A line that it does not understand is `Err`.
-    ///
-    /// # Errors
-    /// The line.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut record = Self::default();
-        for line in text.lines() {
-            if let Some(maker) = line.strip_prefix("# made by  ") {
-                record.made_by.push(maker.to_owned());
-            } else if let Some(date) = line.strip_prefix("# recorded ") {
-                record.date = date.trim().to_owned();
-            } else if !line.starts_with('#') {
-                record
-                    .counts
-                    .push(count(line).ok_or_else(|| line.to_owned())?);
-            }
-        }
-        Ok(record)
-    }
-
-    /// The text of the file.
-    pub fn to_text(&self) -> String {
-        let mut text = format!("{HEAD}# recorded  {}\n", self.date);
-        for maker in &self.made_by {
-            text += &format!("# made by  {maker}\n");
-        }
-        text += &format!("# {:<16}{:>6}{:>6}{:>7}\n", "exhibit", "Rust", "C", "clang");
-        for Count {
-            name,
-            rust,
-            c,
-            clang,
-        } in &self.counts
-        {
-            let clang = clang.map_or("-".to_owned(), |clang| clang.to_string());
-            text += &format!("{name:<18}{rust:>6}{c:>6}{clang:>7}\n");
-        }
-        text
-    }
-}
-
-fn count(line: &str) -> Option<Count> {
-    let mut words = line.split_whitespace();
-    let (name, rust, c, clang) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    Some(Count {
-        name: name.to_owned(),
-        rust: rust.parse().ok()?,
-        c: c.parse().ok()?,
-        clang: if clang == "-" {
-            None
-        } else {
-            Some(clang.parse().ok()?)
-        },
-    })
-}
+/// What is in [`FILE`].
+pub type Record = baseline::Record<Vec<Count>>;
 
 /// The makers of the counted image.
 pub fn made_by(subject: &ImageUnderTest) -> Vec<String> {
@@ -388,22 +319,5 @@ events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n
             slope(25, 225).of("sum"),
             Err(NotCounted::Unseen(_))
         ));
-    }
-
-    #[test]
-    fn a_record_is_read_as_it_was_written() {
-        let count = |name: &str, clang| Count {
-            name: name.to_owned(),
-            rust: 2,
-            c: 13,
-            clang,
-        };
-        let record = Record {
-            counts: vec![count("say", Some(3)), count("add_one", None)],
-            made_by: vec!["rustc version 1.95.0".to_owned(), "GCC: 12".to_owned()],
-            date: "2026-11-24".to_owned(),
-        };
-        assert_eq!(Record::parse(&record.to_text()), Ok(record));
-        assert_eq!(Record::parse("say 1 2"), Err("say 1 2".to_owned()));
     }
 }
