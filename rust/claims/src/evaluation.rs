@@ -7,6 +7,7 @@ use barecall::Route;
 use barecall::walk::Walk;
 use zero_cost_ffi::catalogue::{self, Exhibit, Machine};
 
+use crate::baseline;
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::missing::MissingTool as _;
 use crate::measure::walks::NotWalked;
@@ -422,8 +423,15 @@ impl Evaluation {
     /// The value of a cell, if it was set.
     #[must_use]
     pub fn value_of_cell(&self, matrix: &str, row: &str, column: &str) -> Option<u64> {
-        let matrix = self.matrices.iter().find(|known| known.name == matrix)?;
-        matrix.value(row, column)
+        let known = self.matrices.iter().find(|known| known.name == matrix);
+        let known =
+            known.unwrap_or_else(|| panic!("{} declares no matrix {matrix:?}", self.spec.id));
+        assert!(
+            known.columns.iter().any(|known| known == column),
+            "{}: {matrix} has no column {column:?}",
+            self.spec.id
+        );
+        known.value(row, column)
     }
 
     /// Notes a measured value.
@@ -435,6 +443,14 @@ impl Evaluation {
     /// Adds something that speaks against the claim.
     pub fn fault(&mut self, finding: impl fmt::Display) {
         self.findings.push(finding.to_string());
+    }
+
+    /// Says that a file of evidence cannot be used: where it is damaged or of another version, against the claim.
+    pub fn unusable(&mut self, error: &baseline::Error) {
+        match error {
+            baseline::Error::Read { .. } => self.missing.push(Missing::new("record", error)),
+            error => self.fault(error),
+        }
     }
 
     /// Asserts an exhibit's calls bare, and counts them by route.

@@ -1,182 +1,144 @@
 //! `below-zero`: with linker-plugin LTO there is no call left to cost anything.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use zero_cost_ffi::compilers::Twins;
 
-use super::{Evaluation, Rests, Statement, live};
-use crate::claim::{
-    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
+use crate::baseline;
+use crate::evaluation::{
+    Context, Evaluation, FigureSpec, MatrixSpec, OnFile, Outcome, Quote, Rests, Spec, provenance,
 };
-use crate::image_under_test::{ImageUnderTest, OnFile};
-use crate::measure::lto::{self, Compared, NotCompared, Row};
 use crate::measure::missing::MissingTool as _;
+use crate::measure::lto::{self, FILE, NotCompared, Record, Row};
+use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
 
-pub const STATEMENT: Statement = Statement {
+/// The claim.
+pub static SPEC: Spec = Spec {
     id: "below-zero",
-    says: "built with linker-plugin LTO, the C function is inlined into Rust: the call is gone, and so is its cost",
+    statement: "built with linker-plugin LTO, the C function is inlined into Rust: the call is gone, and so is its cost",
+    talk: Quote {
+        quote: "Rust favors abstractions at no _additional_ costs",
+        assessment: Assessment::AsSaid,
+        because: None,
+    },
+    figures: &[&[
+        FigureSpec {
+            name: "exhibits",
+            unit: "functions",
+            counts: "exhibits that were built with linker-plugin LTO, and without it",
+        },
+        FigureSpec {
+            name: "calls left",
+            unit: "calls",
+            counts: "calls of the C function in these exhibits with LTO",
+        },
+        FigureSpec {
+            name: "calls gone",
+            unit: "functions",
+            counts: "exhibits that with LTO make no call, execute less, and whose C function is not in the image",
+        },
+    ]],
+    matrices: &[MatrixSpec {
+        name: "executed",
+        unit: "instructions",
+        counts: "instructions of one call of the exhibit, all that it calls included, the C function too; of a loop's, \
+                 once round",
+        columns: &[WITH, WITHOUT],
+    }],
+    // By `prove --live`.
     check,
+    ..Spec::DEFAULT
 };
 
 const COMMAND: &str = "cargo run --release -- prove --live below-zero";
+const WITH: &str = "with LTO";
+const WITHOUT: &str = "without LTO";
 
 /// A struct by value: rustc declares such a function to LLVM with another type than clang defines it, and LLVM does not
 /// inline across that (rust-lang/rust#102174). The call stays, and may cost no more than before.
 const BY_VALUE: [&str; 1] = ["midpoint"];
 
-fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../asm-snapshots/x86_64-unknown-linux-gnu/below-zero.txt")
-}
-
-fn check(subject: &ImageUnderTest) -> Claim {
-    if subject.on_file == OnFile::Read {
-        let missing = Twins::BY_CLANG
-            .is_none()
-            .then(|| NotCompared::NoClang.to_string());
-        return recorded(&file(), missing.map(|why| Missing { what: "clang", why }));
-    }
-    match lto::compare(subject) {
-        Ok(compared) => {
-            if subject.on_file == OnFile::Record
-                && let Err(why) = std::fs::write(file(), to_text(&compared))
-            {
-                let mut claim = recorded(&file(), None);
-                claim.verdict = Verdict::DoesNotHold;
-                claim.findings.push(format!("{}: {why}", file().display()));
-                return claim;
-            }
-            let mut provenance = live(subject);
-            provenance.insert("made by", compared.made_by.join("; "));
-            let mut claim = claim(&compared.rows, Evidence::Live, provenance, &compared.faults);
-            claim
-                .conditions
-                .push(format!("a walk to greet_add_one: {}", compared.walked));
-            claim
+fn check(context: &Context) -> Claim {
+    let mut evaluation = Evaluation::new(&SPEC);
+    if context.request.on_file == OnFile::Read {
+        if Twins::BY_CLANG.is_none() {
+            let missing = Missing::new("clang", NotCompared::NoClang);
+            evaluation.missing.push(missing);
         }
-        Err(error) => match error.missing_tool() {
-            Some(what) => recorded(
-                &file(),
-                Some(Missing {
-                    what,
-                    why: error.to_string(),
-                }),
-            ),
-            None => claim(&[], Evidence::Live, live(subject), &[error.to_string()]),
-        },
+        return recorded(evaluation, &FILE);
     }
-}
-
-/// What is on file, and what was missing to make it anew.
-fn recorded(file: &Path, missing: Option<Missing>) -> Claim {
-    let text = std::fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()));
-    let Ok(text) = text else {
-        let mut claim = claim(
-            &[],
-            Evidence::Recorded,
-            BTreeMap::new(),
-            &[text.unwrap_err()],
-        );
-        claim.verdict = Verdict::NotChecked;
-        return claim;
+    let compared = match lto::compare(&context.image) {
+        Ok(compared) => compared,
+        Err(error) => {
+            let Some(what) = error.missing_tool() else {
+                evaluation.fault(error);
+                return claim(evaluation, &[], Evidence::Live, provenance(&context.image));
+            };
+            evaluation.missing.push(Missing::new(what, error));
+            return recorded(evaluation, &FILE);
+        }
     };
-    let field = |name: &str| {
-        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
-        lines.map(str::trim).collect::<Vec<_>>().join("; ")
-    };
-    let makers = field("# made by");
-    let compilers = makers
-        .split("; ")
-        .filter(|maker| maker.contains("rustc") || maker.contains("clang"));
-    let compilers = compilers.collect::<Vec<_>>().join(", ");
-    let provenance = BTreeMap::from([
-        ("made by", makers.clone()),
-        (
-            "file",
-            "asm-snapshots/x86_64-unknown-linux-gnu/below-zero.txt".to_owned(),
-        ),
-        ("compiler", compilers),
-        ("date", field("# recorded")),
-    ]);
-    let rows: Result<Vec<Row>, String> = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(row)
-        .collect();
-    let mut claim = match rows {
-        Ok(rows) => claim(&rows, Evidence::Recorded, provenance, &[]),
-        Err(line) => claim(
-            &[],
-            Evidence::Recorded,
-            provenance,
-            &[format!("not understood: {line}")],
-        ),
-    };
-    claim.missing.extend(missing);
+    let (made_by, facts) = (compared.made_by, compared.facts);
+    if context.request.on_file == OnFile::Record
+        && let Err(why) = Record::new(&FILE, made_by.clone(), facts.clone()).write(&FILE)
+    {
+        evaluation.fault(why);
+        return recorded(evaluation, &FILE);
+    }
+    let mut provenance = provenance(&context.image);
+    provenance.insert("made by".to_owned(), made_by.join("; "));
+    evaluation.findings.extend(compared.faults);
+    let mut claim = claim(evaluation, &facts.rows, Evidence::Live, provenance);
+    let walked = format!("a walk to greet_add_one: {}", facts.walked);
+    claim.conditions.push(walked);
     claim
 }
 
-fn row(line: &str) -> Result<Row, String> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let number = |index: usize| {
-        fields
-            .get(index)
-            .and_then(|field| field.parse().ok())
-            .ok_or_else(|| line.to_owned())
+/// Judges what is on file.
+fn recorded(mut evaluation: Evaluation, file: &baseline::File) -> Claim {
+    let record = match Record::read(file) {
+        Ok(record) => record,
+        Err(why) => {
+            evaluation.unusable(&why);
+            return claim(evaluation, &[], Evidence::Recorded, BTreeMap::new());
+        }
     };
-    Ok(Row {
-        name: (*fields.first().ok_or_else(|| line.to_owned())?).to_owned(),
-        calls: number(1)?,
-        callee_is_there: match fields.get(2) {
-            Some(&"gone") => false,
-            Some(&"there") => true,
-            _ => return Err(line.to_owned()),
-        },
-        with: number(3)?,
-        without: number(4)?,
-    })
-}
-
-fn to_text(compared: &Compared) -> String {
-    let mut text = format!(
-        "# Exhibits built with linker-plugin LTO and C by clang: their calls of the C function, whether that is still in \
-         the\n# image, and the instructions they execute (all they call included; a loop's, once round), with LTO and \
-         without.\n# Made by: cargo run --release -- prove --record below-zero\n# recorded  {}\n",
-        crate::today()
-    );
-    for maker in &compared.made_by {
-        text += &format!("# made by  {maker}\n");
-    }
-    text += &format!(
-        "# {:<16}{:>6}{:>8}{:>6}{:>9}\n",
-        "exhibit", "calls", "callee", "with", "without"
-    );
-    for Row {
-        name,
-        calls,
-        callee_is_there,
-        with,
-        without,
-    } in &compared.rows
-    {
-        let callee = if *callee_is_there { "there" } else { "gone" };
-        text += &format!("{name:<18}{calls:>6}{callee:>8}{with:>6}{without:>9}\n");
-    }
-    text + "#\n# a walk to greet_add_one: "
-        + &compared.walked.replace('\n', " ")
-        + "\n"
-        + &compared.listings
+    let compilers = record.made_by.iter();
+    let compilers = compilers.filter(|maker| maker.contains("rustc") || maker.contains("clang"));
+    let compilers: Vec<&str> = compilers.map(String::as_str).collect();
+    let provenance = [
+        ("made by", record.made_by.join("; ")),
+        ("file", file.path.to_owned()),
+        ("compiler", compilers.join(", ")),
+        ("date", record.recorded),
+    ];
+    let provenance = provenance.map(|(name, value)| (name.to_owned(), value));
+    claim(
+        evaluation,
+        &record.facts.rows,
+        Evidence::Recorded,
+        provenance.into(),
+    )
 }
 
 fn claim(
+    mut evaluation: Evaluation,
     rows: &[Row],
     evidence: Evidence,
-    provenance: BTreeMap<&'static str, String>,
-    faults: &[String],
+    provenance: BTreeMap<String, String>,
 ) -> Claim {
-    let mut evaluation = Evaluation::default();
-    evaluation.findings.extend_from_slice(faults);
+    // None at all is no proof. Where something else is wrong, that is what is said.
+    let is_there = evaluation
+        .missing
+        .iter()
+        .all(|missing| missing.what != "record");
+    if evaluation.findings.is_empty() && is_there {
+        for exhibit in lto::exhibits() {
+            if !rows.iter().any(|row| row.name == exhibit.name) {
+                evaluation.fault(format_args!("nothing is known of {}", exhibit.name));
+            }
+        }
+    }
     for Row {
         name,
         calls,
@@ -185,45 +147,49 @@ fn claim(
         without,
     } in rows
     {
-        evaluation.add("exhibits", 1, "functions");
-        evaluation.add("calls left", *calls, "calls");
-        evaluation.most(format!("{name} with LTO"), *with, "instructions");
-        evaluation.most(format!("{name} without LTO"), *without, "instructions");
+        evaluation.add("exhibits", 1);
+        evaluation.add("calls left", *calls);
+        evaluation.set_cell("executed", name, WITH, *with);
+        evaluation.set_cell("executed", name, WITHOUT, *without);
         let is_gone = *calls == 0 && !callee_is_there && with < without;
         if is_gone {
-            evaluation.add("calls gone", 1, "functions");
+            evaluation.add("calls gone", 1);
         } else if !BY_VALUE.contains(&name.as_str()) || with > without {
             let callee = if *callee_is_there {
                 "still is"
             } else {
                 "is not"
             };
-            evaluation.findings.push(format!(
+            evaluation.fault(format_args!(
                 "{name}: {calls} calls left, the callee {callee} in the image, {with} instructions with LTO and \
                  {without} without"
             ));
         }
     }
-    evaluation.pictures.charts.push(chart(rows, evidence));
-    // None at all would be no proof.
-    for exhibit in lto::exhibits() {
-        if faults.is_empty() && !rows.iter().any(|row| row.name == exhibit.name) {
-            evaluation
-                .findings
-                .push(format!("nothing is known of {}", exhibit.name));
-        }
-    }
-    Claim {
-        id: STATEMENT.id,
-        says: STATEMENT.says,
-        verdict: evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage),
-        found: format!(
-            "the call is gone from {} of {} exhibits; add_one_times executes {} instructions once round, {} without LTO",
-            evaluation.value("calls gone"),
-            lto::exhibits().len(),
-            evaluation.value("add_one_times with LTO"),
-            evaluation.value("add_one_times without LTO"),
-        ),
+    evaluation.charts.push(chart(rows, evidence));
+    let executed = |column| {
+        let value = evaluation.value_of_cell("executed", "add_one_times", column);
+        value.unwrap_or_default()
+    };
+    let found = format!(
+        "the call is gone from {} of {} exhibits; add_one_times executes {} instructions once round, {} without LTO",
+        evaluation.value("calls gone"),
+        lto::exhibits().len(),
+        executed(WITH),
+        executed(WITHOUT),
+    );
+    evaluation.finish(Outcome {
+        verdict: if is_there {
+            Verdict::HoldsWithConditions
+        } else {
+            Verdict::NotChecked
+        },
+        rests: Rests::OnImage,
+        found: if is_there {
+            found
+        } else {
+            "nothing is on file".to_owned()
+        },
         conditions: vec![
             "a struct by value stays a call (midpoint): rustc declares the function to LLVM with another type than clang \
              defines it, and LLVM does not inline across that (rust-lang/rust#102174)"
@@ -234,21 +200,9 @@ fn claim(
             "a shared library's function, such as puts, cannot be inlined: it is called as before".into(),
             format!("built and walked by: {COMMAND}"),
         ],
-        missing: Vec::new(),
-        findings: evaluation.findings,
-        talk: Talk {
-            quote: "Rust favors abstractions at no _additional_ costs",
-            assessment: Assessment::AsSaid,
-            because: None,
-        },
         evidence,
-        figures: evaluation.figures,
-        measured: evaluation.measured,
-        pictures: evaluation.pictures,
         provenance,
-        reproduce: COMMAND.to_owned(),
-        walks: Vec::new(),
-    }
+    })
 }
 
 fn chart(rows: &[Row], evidence: Evidence) -> Chart {
@@ -267,12 +221,12 @@ fn chart(rows: &[Row], evidence: Evidence) -> Chart {
             .collect(),
     };
     Chart {
-        id: "instructions-with-and-without-lto",
-        title: "What an exhibit executes, the C function included; a loop's, once round",
+        id: "instructions-with-and-without-lto".to_owned(),
+        title: "What an exhibit executes, the C function included; a loop's, once round".to_owned(),
         x: None,
         y: Axis {
-            name: "executed",
-            unit: "instructions",
+            name: "executed".to_owned(),
+            unit: "instructions".to_owned(),
             log: false,
         },
         series: vec![
@@ -286,17 +240,18 @@ fn chart(rows: &[Row], evidence: Evidence) -> Chart {
 mod tests {
     use super::*;
 
-    fn planted(from: &str, to: &str) -> Claim {
-        let text = std::fs::read_to_string(file()).expect("it is on file");
-        assert!(text.contains(from), "{from} is not in:\n{text}");
-        let copy = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(copy.path(), text.replacen(from, to, 1)).expect("written");
-        recorded(copy.path(), None)
+    fn on_file() -> Record {
+        Record::read(&FILE).expect("it is on file")
+    }
+
+    fn judged(rows: &[Row]) -> Claim {
+        let evaluation = Evaluation::new(&SPEC);
+        claim(evaluation, rows, Evidence::Recorded, BTreeMap::new())
     }
 
     #[test]
     fn what_is_on_file_holds() {
-        let claim = recorded(&file(), None);
+        let claim = recorded(Evaluation::new(&SPEC), &FILE);
         assert_eq!(
             claim.verdict,
             Verdict::HoldsWithConditions,
@@ -304,32 +259,49 @@ mod tests {
             claim.findings
         );
         assert_eq!(claim.figures["calls gone"].value, 4);
-        assert_eq!(claim.figures["add_one_times with LTO"].value, 0);
+        let mut rows = claim.matrices[0].rows.iter();
+        let times = rows.find(|row| row.name == "add_one_times");
+        assert_eq!(times.expect("the row").values, [Some(0), Some(6)]);
+        assert_eq!(claim.reproduce, COMMAND);
     }
 
     /// The build without LTO, on file as if it were the one with it.
     #[test]
     fn a_call_that_is_left_does_not() {
-        for (from, to) in [
-            ("sum                    0", "sum                    1"),
-            ("    gone", "   there"),
-            (
-                "add_one_times          0    gone     0",
-                "add_one_times          0    gone     6",
-            ),
-            ("midpoint ", "midpoimt "),
-            ("there    11", "there    12"),
-        ] {
-            let claim = planted(from, to);
-            assert_eq!(claim.verdict, Verdict::DoesNotHold, "{from} -> {to}");
+        let plants: [(&str, fn(&mut Row)); 5] = [
+            ("sum", |row| row.calls = 1),
+            ("add_one", |row| row.callee_is_there = true),
+            ("add_one_times", |row| row.with = 6),
+            ("midpoint", |row| row.name = "midpoimt".to_owned()),
+            ("midpoint", |row| row.with = 12),
+        ];
+        for (name, plant) in plants {
+            let mut rows = on_file().facts.rows;
+            let row = rows.iter_mut().find(|row| row.name == name);
+            plant(row.expect("the row"));
+            assert_eq!(judged(&rows).verdict, Verdict::DoesNotHold, "{name}");
         }
     }
 
+    /// Nor does a file that is damaged or newer; without one, nothing is checked. Each names file and command.
     #[test]
     fn without_the_file_it_is_not_checked() {
-        assert_eq!(
-            recorded(Path::new("/nowhere"), None).verdict,
-            Verdict::NotChecked
-        );
+        for (text, verdict) in [
+            (None, Verdict::NotChecked),
+            (Some("{ \"schema\": 1,"), Verdict::DoesNotHold),
+            (Some("{ \"schema\": 99 }"), Verdict::DoesNotHold),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("below-zero.json");
+            if let Some(text) = text {
+                std::fs::write(&path, text).expect("written");
+            }
+            let path: &'static str = path.to_string_lossy().into_owned().leak();
+            let claim = recorded(Evaluation::new(&SPEC), &baseline::File { path, ..FILE });
+            assert_eq!(claim.verdict, verdict);
+            let why = claim.missing.iter().map(|missing| missing.why.clone());
+            let said = claim.findings.into_iter().chain(why).collect::<String>();
+            assert!(said.contains(path) && said.contains(FILE.command), "{said}");
+        }
     }
 }

@@ -6,31 +6,55 @@ use std::path::Path;
 use barecall::Route;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
-use super::{Evaluation, Rests, Statement, reproduce};
-use crate::claim::{Assessment, Claim, Evidence, Talk, Verdict};
-use crate::image_under_test::ImageUnderTest;
+use crate::baseline::{self, TARGET};
+use crate::evaluation::{
+    Context, Evaluation, FigureSpec, Live, Outcome, Quote, Rests, Shows, Spec,
+};
+use crate::report::{Assessment, Claim, Evidence, Missing, Verdict};
 
-pub const STATEMENT: Statement = Statement {
+/// The claim.
+pub static SPEC: Spec = Spec {
     id: "every-opt-level",
-    says: "the call is bare at opt-level 0, 1, 2, 3, s and z alike",
+    statement: "the call is bare at opt-level 0, 1, 2, 3, s and z alike",
+    talk: Quote {
+        quote: r#"unsafe { libc::puts("Hello\0".as_ptr() as *const i8) };"#,
+        assessment: Assessment::Simplified,
+        because: Some(
+            "`char` is unsigned on some targets, where `*const i8` does not compile; `.cast()` does",
+        ),
+    },
+    shows: Shows::Exhibits(|_| true),
+    figures: &[&[
+        FigureSpec {
+            name: "listings",
+            unit: "files",
+            counts: "recorded listings of an exhibit in Rust, one for each opt-level",
+        },
+        FigureSpec {
+            name: "calls",
+            unit: "calls",
+            counts: "calls of C functions that these listings' heads name, as found in the linked image",
+        },
+    ]],
+    live: Live::Command(RECORDS),
     check,
+    ..Spec::DEFAULT
 };
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Builds every level again, and compares.
+const RECORDS: &str = "cargo test --test listings";
+const FOLDER: &str = "asm-snapshots/x86_64-unknown-linux-gnu";
 const LEVELS: [&str; 6] = ["0", "1", "2", "3", "s", "z"];
 
-fn check(_: &ImageUnderTest) -> Claim {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../asm-snapshots")
-        .join(TARGET);
-    judge(&folder)
+fn check(_: &Context) -> Claim {
+    judge(&baseline::root().join(FOLDER))
 }
 
 fn judge(folder: &Path) -> Claim {
-    let mut evaluation = Evaluation::default();
+    let mut evaluation = Evaluation::new(&SPEC);
     let mut provenance = BTreeMap::from([
-        ("file", format!("asm-snapshots/{TARGET}")),
-        ("target", TARGET.to_owned()),
+        ("file".to_owned(), FOLDER.to_owned()),
+        ("target".to_owned(), TARGET.to_owned()),
     ]);
     let on_file = folder.is_dir();
     if on_file {
@@ -39,50 +63,52 @@ fn judge(folder: &Path) -> Claim {
                 let name = format!("{}.rust.O{level}.snap", exhibit.name);
                 match std::fs::read_to_string(folder.join(&name)) {
                     Ok(text) => snapshot(&mut evaluation, &mut provenance, &exhibit, &name, &text),
-                    Err(error) => evaluation.findings.push(format!("{name}: {error}")),
+                    Err(error) => {
+                        evaluation
+                            .fault(format_args!("{name}: {error}; to record it: `{RECORDS}`"));
+                    }
                 }
             }
         }
     } else {
-        evaluation.findings.push(format!(
-            "the listings are not at {}: run from the workspace",
-            folder.display()
+        evaluation.missing.push(Missing::new(
+            "record",
+            format_args!(
+                "the listings are not at {}: run from the workspace, or record them: `{RECORDS}`",
+                folder.display()
+            ),
         ));
     }
-    Claim {
-        id: STATEMENT.id,
-        says: STATEMENT.says,
-        verdict: if on_file { evaluation.verdict(Verdict::HoldsWithConditions, Rests::OnImage) } else { Verdict::NotChecked },
-        found: format!("{} calls in {} listings", evaluation.value("calls"), evaluation.value("listings")),
+    let found = format!(
+        "{} calls in {} listings",
+        evaluation.value("calls"),
+        evaluation.value("listings")
+    );
+    evaluation.finish(Outcome {
+        verdict: if on_file {
+            Verdict::HoldsWithConditions
+        } else {
+            Verdict::NotChecked
+        },
+        rests: Rests::OnImage,
+        found,
         conditions: vec![
             "recorded for the compiler and target named here; `cargo test` builds every level again and compares".into(),
             "on AArch64 it is not bare where libc is shared: rustc emits `bl puts` and the linker puts a PLT stub behind it \
              (asm-snapshots/aarch64-unknown-linux-gnu); `-C target-feature=+crt-static` removes it"
                 .into(),
-            "at opt-level 0 the exhibit also calls Rust functions that are inlined above it".into(),
+            "at opt-level 0 the exhibit also calls Rust functions that are inlined at higher levels".into(),
         ],
-        missing: Vec::new(),
-        findings: evaluation.findings,
-        talk: Talk {
-            quote: r#"unsafe { libc::puts("Hello\0".as_ptr() as *const i8) };"#,
-            assessment: Assessment::Simplified,
-            because: Some("`char` is unsigned on some targets, where `*const i8` does not compile; `.cast()` does"),
-        },
         evidence: Evidence::Recorded,
-        figures: evaluation.figures,
-        measured: evaluation.measured,
-        pictures: evaluation.pictures,
         provenance,
-        reproduce: format!("{}, and `cargo test --test listings`", reproduce(STATEMENT.id)),
-        walks: Vec::new(),
-    }
+    })
 }
 
 /// The facts in the listing's head, found in the linked image when it was recorded, and its text, which must not
 /// say otherwise.
 fn snapshot(
     evaluation: &mut Evaluation,
-    provenance: &mut BTreeMap<&'static str, String>,
+    provenance: &mut BTreeMap<String, String>,
     exhibit: &Exhibit,
     name: &str,
     text: &str,
@@ -92,14 +118,14 @@ fn snapshot(
             .filter_map(move |line| line.strip_prefix(field).map(str::trim))
     };
     if let Some(compiler) = field("# compiler").next() {
-        provenance.insert("compiler", compiler.to_owned());
+        provenance.insert("compiler".to_owned(), compiler.to_owned());
     }
     if let Some(date) = text
         .lines()
         .find_map(|line| line.strip_prefix("description: recorded "))
     {
         // The latest: a listing keeps its date until it changes.
-        let latest = provenance.entry("date").or_default();
+        let latest = provenance.entry("date".to_owned()).or_default();
         *latest = std::mem::take(latest).max(date.trim().to_owned());
     }
     let calls: Vec<(String, Option<Route>)> = field("# call")
@@ -116,7 +142,7 @@ fn snapshot(
         .collect();
     for (to, route) in &calls {
         if !route.is_some_and(Route::is_bare) {
-            evaluation.findings.push(format!(
+            evaluation.fault(format_args!(
                 "{name}: {to} by {}",
                 route.map_or("an unknown route", Route::word)
             ));
@@ -130,21 +156,21 @@ fn snapshot(
             .count();
         let found = calls.iter().filter(|call| call.0 == *symbol).count();
         if found < wanted {
-            evaluation
-                .findings
-                .push(format!("{name}: {found} of {wanted} calls to {symbol}"));
+            evaluation.fault(format_args!(
+                "{name}: {found} of {wanted} calls to {symbol}"
+            ));
         }
         let code = || text.lines().filter(|line| line.starts_with('\t'));
         if !code().any(|line| line.contains(&format!("{symbol}@GOTPCREL")))
             || code().any(|line| line.contains(&format!("{symbol}@PLT")))
         {
-            evaluation.findings.push(format!(
+            evaluation.fault(format_args!(
                 "{name}: the listing does not reach {symbol} through the GOT"
             ));
         }
     }
-    evaluation.add("listings", 1, "files");
-    evaluation.add("calls", calls.len() as u64, "calls");
+    evaluation.add("listings", 1);
+    evaluation.add("calls", calls.len() as u64);
 }
 
 #[cfg(test)]
@@ -154,9 +180,7 @@ mod tests {
     /// The folder on file, and copies of it with something planted.
     fn planted(plant: impl Fn(&Path)) -> Claim {
         let folder = tempfile::tempdir().expect("a folder");
-        let from = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../asm-snapshots")
-            .join(TARGET);
+        let from = baseline::root().join(FOLDER);
         for entry in std::fs::read_dir(from).expect("the listings") {
             let entry = entry.expect("an entry");
             std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("a copy");
@@ -217,6 +241,10 @@ mod tests {
 
     #[test]
     fn without_the_folder_it_is_not_checked() {
-        assert_eq!(judge(Path::new("/nowhere")).verdict, Verdict::NotChecked);
+        let claim = judge(Path::new("/nowhere"));
+        assert_eq!(claim.verdict, Verdict::NotChecked);
+        assert_eq!(claim.missing[0].what, "record");
+        assert!(claim.missing[0].why.contains("/nowhere"));
+        assert!(claim.missing[0].why.contains(RECORDS));
     }
 }

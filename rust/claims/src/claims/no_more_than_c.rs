@@ -1,74 +1,177 @@
 //! `no-more-than-c`: the same call written in C executes no less, nor does the whole function that makes it.
 
-use std::path::{Path, PathBuf};
-
+use barecall::Call;
 use zero_cost_ffi::catalogue;
 
-use super::{Evaluation, Rests, Statement, live, plain, reproduce};
-use crate::claim::{
-    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Talk, Verdict,
+use crate::baseline;
+use crate::evaluation::{
+    Context, Evaluation, FigureSpec, MatrixSpec, OnFile, Outcome, Quote, Rests, Shows, Spec, plain,
+    provenance, walked,
 };
-use crate::image_under_test::{ImageUnderTest, OnFile, on_show, words};
-use crate::measure::callgrind::{Counting, Error, InstructionCounts, Record, made_by};
+use crate::image_under_test::{ImageUnderTest, on_show, words};
+use crate::measure::callgrind::{InstructionCounts as Count, Counting, FILE, NotCounted, Record, made_by};
+use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
 use crate::report::Side;
 use crate::scenario::call::CallScenario;
 
-pub const STATEMENT: Statement = Statement {
+/// The claim.
+pub static SPEC: Spec = Spec {
     id: "no-more-than-c",
-    says: "Rust executes no more instructions than C: from its call to the C function's first, and in the whole function \
-           beside the same in C built by clang",
+    statement: "Rust executes no more instructions than C: from its call to the C function's first, and in the whole \
+                function beside the same in C built by clang",
+    talk: Quote {
+        quote: "zero-cost abstractions: FFI-friendly + state machines",
+        assessment: Assessment::AsSaid,
+        because: None,
+    },
+    shows: Shows::Exhibits(|exhibit| !exhibit.poll),
+    figures: &[
+        &[FigureSpec {
+            name: "pairs",
+            unit: "functions",
+            counts: "exhibits whose call executes no more instructions in the image than their twin's in C",
+        }],
+        WALKED_PAIRS,
+    ],
+    matrices: &[
+        MatrixSpec {
+            name: "to the callee",
+            unit: "instructions",
+            counts: "most instructions from a call to the callee's first in the image, the call included",
+            columns: &["Rust", "C"],
+        },
+        WALKED_OUT,
+        WALKED_BACK,
+        MatrixSpec {
+            name: "whole function",
+            unit: "instructions",
+            counts: "instructions of one call of the function, those of a PLT stub and of a function that C calls back \
+                     included, the C callee's excluded; of a loop's, once round",
+            columns: &["Rust", "C", "C by clang"],
+        },
+    ],
     check,
+    ..Spec::DEFAULT
 };
 
-fn check(subject: &ImageUnderTest) -> Claim {
-    let mut evaluation = Evaluation::default();
+/// The figures of [`walk_pair`].
+pub const WALKED_PAIRS: &[FigureSpec] = &[FigureSpec {
+    name: "walked pairs",
+    unit: "functions",
+    counts: "pairs of a call in Rust and the same in C, single-stepped, in which Rust executes no more out and back",
+}];
+
+/// The matrix of [`walk_pair`]s, out.
+pub const WALKED_OUT: MatrixSpec = MatrixSpec {
+    name: "walked to the callee",
+    unit: "instructions",
+    counts: "most instructions executed from a call to the callee's first, the call included",
+    columns: &["Rust", "C"],
+};
+
+/// The matrix of [`walk_pair`]s, back.
+pub const WALKED_BACK: MatrixSpec = MatrixSpec {
+    name: "walked back from the callee",
+    unit: "instructions",
+    counts: "most instructions executed from behind the callee's return to the caller's next",
+    columns: &["Rust", "C"],
+};
+
+fn check(context: &Context) -> Claim {
+    let image = &context.image;
+    let mut evaluation = Evaluation::new(&SPEC);
     // Callgrind counts while the calls are read and walked.
-    let counting = is_optimised().then(Counting::start);
-    let twins = catalogue::twins();
+    let counting = is_optimised().then(|| Counting::start(image));
     // All at once, which is faster than a pair at a time.
     let acts: Vec<CallScenario> = plain()
         .iter()
         .flat_map(|exhibit| [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name)))
         .collect();
-    subject.walks(&acts);
+    image.walks(&acts);
+    at_rest(image, &mut evaluation);
     for exhibit in plain() {
-        let rust = subject
+        let [ours, theirs] = [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name));
+        walk_pair(&mut evaluation, image, ours, theirs, exhibit.calls[0]);
+    }
+    let counted = match counting {
+        Some(started) => {
+            let counts = started.and_then(|counting| counting.finish(image));
+            counted(context, counts, &mut evaluation)
+        }
+        None => on_file(&mut evaluation, &FILE),
+    };
+    let cell = |matrix, callee, side| {
+        let value = evaluation.value_of_cell(matrix, callee, side);
+        value.unwrap_or_default()
+    };
+    let walked = match evaluation.value("walked pairs") {
+        0 => "not walked".to_owned(),
+        pairs => format!(
+            "{pairs} walked: to puts {} and {} out, {} and {} back",
+            cell(WALKED_OUT.name, "puts", "Rust"),
+            cell(WALKED_OUT.name, "puts", "C"),
+            cell(WALKED_BACK.name, "puts", "Rust"),
+            cell(WALKED_BACK.name, "puts", "C"),
+        ),
+    };
+    let found = format!(
+        "{} pairs; to puts {} instruction(s) in Rust and {} in C, to a static library's function {} and {}; {walked}; {}",
+        evaluation.value("pairs"),
+        cell("to the callee", "puts", "Rust"),
+        cell("to the callee", "puts", "C"),
+        cell("to the callee", "greet_add_one", "Rust"),
+        cell("to the callee", "greet_add_one", "C"),
+        counted.found,
+    );
+    let mut conditions = vec![
+        "C as this C compiler builds it by default: it calls a shared library's function through a PLT stub; with \
+         -fno-plt it calls as Rust does"
+            .into(),
+        "C calls a static library's function directly where Rust loads the address from the GOT: one instruction \
+         each, but not the same one"
+            .into(),
+    ];
+    conditions.extend(counted.conditions);
+    evaluation.finish(Outcome {
+        verdict: Verdict::Holds,
+        rests: Rests::OnImage,
+        found,
+        conditions,
+        evidence: Evidence::Live,
+        provenance: provenance(image),
+    })
+}
+
+/// Compares the calls of each exhibit with those of its twin, as they are in the image.
+fn at_rest(image: &ImageUnderTest, evaluation: &mut Evaluation) {
+    let twins = catalogue::twins();
+    for exhibit in plain() {
+        let rust = image
             .exhibit(&exhibit)
             .map(|function| on_show(&function, exhibit.calls))
             .unwrap_or_default();
         let twin = twins.iter().find(|twin| Some(twin.name) == exhibit.twin);
         let c = twin
-            .and_then(|twin| subject.twin(twin))
+            .and_then(|twin| image.twin(twin))
             .map(|function| on_show(&function, exhibit.calls))
             .unwrap_or_default();
-        // The dearest call counts. Where a resolver may run on the way, the count is at least that of a stub.
-        let most = |calls: &[barecall::Call<'_>], unknown| {
-            calls
-                .iter()
-                .map(|call| call.instructions().unwrap_or(unknown))
-                .max()
-        };
-        match (most(&rust, u32::MAX), most(&c, 2)) {
-            (Some(ours), Some(theirs)) if ours <= theirs => {
-                evaluation.add("pairs", 1, "functions");
-                let callee = exhibit.calls[0];
-                evaluation.most(
-                    format!("to {callee} from Rust"),
-                    ours.into(),
-                    "instructions",
-                );
-                evaluation.most(format!("to {callee} from C"), theirs.into(), "instructions");
+        match (longest(&rust, None), longest(&c, Some(2))) {
+            (Some(Some(ours)), Some(Some(theirs))) if ours <= theirs => {
+                evaluation.add("pairs", 1);
+                for (side, count) in [("Rust", ours), ("C", theirs)] {
+                    let callee = exhibit.calls[0];
+                    evaluation.most_in_cell("to the callee", callee, side, count.into());
+                }
             }
             (ours, theirs) => {
-                let shown = |calls: &[barecall::Call<'_>]| {
-                    calls.iter().map(words).collect::<Vec<_>>().join("; ")
-                };
-                let count = |count: Option<u32>| match count {
+                let shown =
+                    |calls: &[Call<'_>]| calls.iter().map(words).collect::<Vec<_>>().join("; ");
+                let count = |count: Option<Option<u32>>| match count {
                     None => "makes no such call".to_owned(),
-                    Some(u32::MAX) => "executes it is not known how many instructions".to_owned(),
-                    Some(count) => format!("executes {count}"),
+                    Some(None) => "executes an unknown number of instructions".to_owned(),
+                    Some(Some(count)) => format!("executes {count}"),
                 };
-                evaluation.findings.push(format!(
+                evaluation.fault(format_args!(
                     "{}: Rust {} ({}), C {} ({})",
                     exhibit.name,
                     count(ours),
@@ -79,77 +182,64 @@ fn check(subject: &ImageUnderTest) -> Claim {
             }
         }
     }
-    for exhibit in plain() {
-        let [ours, theirs] =
-            [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name));
-        evaluation.walk_pair(subject, ours, theirs, exhibit.calls[0]);
-    }
-    let counted = match counting {
-        Some(started) => counted(subject, started.finish(subject), &mut evaluation),
-        None => on_file(&mut evaluation),
-    };
-    let rests = Rests::OnImage;
-    let mut missing = evaluation.missing();
-    missing.extend(counted.missing);
-    Claim {
-        id: STATEMENT.id,
-        says: STATEMENT.says,
-        verdict: evaluation.verdict(Verdict::Holds, rests),
-        found: format!(
-            "{} pairs; to puts {} instruction(s) in Rust and {} in C, to a static library's function {} and {}; {}; {}",
-            evaluation.value("pairs"),
-            evaluation.value("to puts from Rust"),
-            evaluation.value("to puts from C"),
-            evaluation.value("to greet_add_one from Rust"),
-            evaluation.value("to greet_add_one from C"),
-            walked(&evaluation),
-            counted.found,
-        ),
-        conditions: evaluation.conditions(rests, vec![
-            "C as this C compiler makes it by default: it calls a shared library's function through a PLT stub; with \
-             -fno-plt it calls as Rust does"
-                .into(),
-            "to a static library's function C calls directly where Rust loads the address from the GOT: one \
-             instruction each, but not the same one"
-                .into(),
-        ].into_iter().chain(counted.conditions).collect()),
-        missing,
-        findings: evaluation.findings,
-        talk: Talk {
-            quote: "zero-cost abstractions: FFI-friendly + state machines",
-            assessment: Assessment::AsSaid,
-            because: None,
-        },
-        evidence: Evidence::Live,
-        figures: evaluation.figures,
-        measured: evaluation.measured,
-        pictures: evaluation.pictures,
-        provenance: live(subject),
-        reproduce: reproduce(STATEMENT.id),
-        walks: evaluation.walks,
-    }
 }
 
-/// `walked: to puts 1 and 2 out, 0 and 0 back`
-fn walked(evaluation: &Evaluation) -> String {
-    if evaluation.value("walked pairs") == 0 {
+/// Instructions of the longest of these calls: none if there is no call, or if one's are not known. Where a resolver
+/// may run on the way, there are at least those of a stub: `at_least`.
+fn longest(calls: &[Call<'_>], at_least: Option<u32>) -> Option<Option<u32>> {
+    calls
+        .iter()
+        .map(|call| call.instructions().or(at_least))
+        .reduce(|one, other| Some(one?.max(other?)))
+}
+
+/// Walks the same call in Rust and in C, and finds fault where Rust executes more. What C's took: `2 out, 0 back`.
+pub fn walk_pair(
+    evaluation: &mut Evaluation,
+    image: &ImageUnderTest,
+    ours: CallScenario,
+    theirs: CallScenario,
+    callee: &str,
+) -> String {
+    let mut pair = Vec::new();
+    for ((act, taken), side) in image.walks(&[ours, theirs]).into_iter().zip(["Rust", "C"]) {
+        match &*taken {
+            Ok(walk) => {
+                let (out, back) = (walk.out.instructions, walk.back.instructions);
+                evaluation.most_in_cell(WALKED_OUT.name, callee, side, out);
+                evaluation.most_in_cell(WALKED_BACK.name, callee, side, back);
+                pair.push(walked(act, walk));
+            }
+            Err(error) => evaluation.failed(act, error),
+        }
+    }
+    let [rust, c] = &pair[..] else {
         return "not walked".to_owned();
+    };
+    let (out, back) = (c.walk.out.instructions, c.walk.back.instructions);
+    if rust.walk.out.instructions > out || rust.walk.back.instructions > back {
+        evaluation.fault(format_args!(
+            "walked {}:\n{}\nwalked {}:\n{}",
+            rust.label(),
+            rust.walk,
+            c.label(),
+            c.walk
+        ));
+    } else {
+        evaluation.add("walked pairs", 1);
     }
-    format!(
-        "{} walked: to puts {} and {} out, {} and {} back",
-        evaluation.value("walked pairs"),
-        evaluation.value("walked to puts from Rust"),
-        evaluation.value("walked to puts from C"),
-        evaluation.value("walked back from puts to Rust"),
-        evaluation.value("walked back from puts to C"),
-    )
+    for walked in pair {
+        if !evaluation.walks.contains(&walked) {
+            evaluation.walks.push(walked);
+        }
+    }
+    format!("{out} out, {back} back")
 }
 
-/// What came of the counts.
+/// What was found by counting.
 struct Counted {
     found: String,
     conditions: Vec<String>,
-    missing: Vec<Missing>,
 }
 
 /// At opt-level 0 a function executes what its author's compiler wrote down, in either language.
@@ -157,129 +247,112 @@ fn is_optimised() -> bool {
     catalogue::OPT_LEVEL != "0"
 }
 
-fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../asm-snapshots/x86_64-unknown-linux-gnu/counts.txt")
-}
-
-fn read() -> Result<Record, String> {
-    let text =
-        std::fs::read_to_string(file()).map_err(|why| format!("{}: {why}", file().display()))?;
-    Record::parse(&text).map_err(|line| format!("{}: not understood: {line}", file().display()))
-}
-
 /// Judges what was counted now; if nothing could be, what is on file.
 fn counted(
-    subject: &ImageUnderTest,
-    counts: Result<Vec<InstructionCounts>, Error>,
+    context: &Context,
+    counts: Result<Vec<Count>, NotCounted>,
     evaluation: &mut Evaluation,
 ) -> Counted {
-    let counts = match counts {
+    let mut counts = match counts {
         Ok(counts) => counts,
-        Err(error @ Error::NoValgrind(_)) => {
-            let mut counted = on_file(evaluation);
-            counted.missing.push(Missing {
-                what: "valgrind",
-                why: error.to_string(),
-            });
-            return counted;
-        }
         Err(error) => {
-            evaluation.findings.push(format!("not counted: {error}"));
-            return on_file(evaluation);
+            match error {
+                NotCounted::NoValgrind(_) => {
+                    evaluation.missing.push(Missing::new("valgrind", error));
+                }
+                error => evaluation.fault(format_args!("not counted: {error}")),
+            }
+            return on_file(evaluation, &FILE);
         }
     };
-    if subject.on_file == OnFile::Record {
-        let text = Record::of(subject, counts.clone()).to_text();
-        if let Err(why) = std::fs::write(file(), text) {
-            evaluation
-                .findings
-                .push(format!("{}: {why}", file().display()));
-        }
-    }
-    let record = read();
-    // Made by the same compilers, the record must be what is counted now.
-    if let Ok(record) = &record
-        && record.made_by == made_by(subject)
-        && record.counts != counts
+    let made_by = made_by(&context.image);
+    if context.request.on_file == OnFile::Record
+        && let Err(why) = Record::new(&FILE, made_by.clone(), counts.clone()).write(&FILE)
     {
-        evaluation.findings.push(format!(
-            "counted otherwise than on file: {}; `cargo run --release -- prove --record no-more-than-c` puts it on file",
-            differing(&record.counts, &counts)
+        evaluation.fault(why);
+    }
+    let record = match Record::read(&FILE) {
+        Ok(record) => Some(record),
+        Err(why) => {
+            evaluation.unusable(&why);
+            None
+        }
+    };
+    // Made by the same compilers, the record must be what is counted now.
+    if let Some(record) = &record
+        && record.made_by == made_by
+        && record.facts != counts
+    {
+        evaluation.fault(format_args!(
+            "the counts differ from those on file: {}; to record them: `{}`",
+            differing(&record.facts, &counts),
+            FILE.command
         ));
     }
-    let mut missing = Vec::new();
     let mut by_clang = "live";
-    let mut judged = counts;
-    if judged.iter().any(|count| count.clang.is_none()) {
-        missing.push(Missing {
-            what: "clang",
-            why: "the build found none: `apt-get install clang-14`, then `touch build.rs`"
-                .to_owned(),
-        });
+    if counts.iter().any(|count| count.clang.is_none()) {
+        evaluation.missing.push(Missing::new(
+            "clang",
+            "the build found none: `apt-get install clang-14`, then `touch build.rs`",
+        ));
         by_clang = "recorded";
-        for count in &mut judged {
-            let on_file = record.as_ref().ok().and_then(|record| {
-                record
-                    .counts
-                    .iter()
-                    .find(|on_file| on_file.name == count.name)
-            });
-            count.clang = on_file.and_then(|on_file| on_file.clang);
+        let on_file = record.map(|record| record.facts).unwrap_or_default();
+        for count in &mut counts {
+            let same = on_file.iter().find(|on_file| on_file.name == count.name);
+            count.clang = same.and_then(|on_file| on_file.clang);
         }
     }
-    let mut counted = judge(evaluation, &judged, Evidence::Live);
-    counted.missing = missing;
-    counted
-        .conditions
-        .push(format!("counted by callgrind; C by clang: {by_clang}"));
+    let mut counted = judge(evaluation, &counts, Evidence::Live);
+    let how = format!("counted by callgrind; C by clang: {by_clang}");
+    counted.conditions.push(how);
     counted
 }
 
 /// Judges what is on file.
-fn on_file(evaluation: &mut Evaluation) -> Counted {
-    match read() {
+fn on_file(evaluation: &mut Evaluation, file: &baseline::File) -> Counted {
+    match Record::read(file) {
         Ok(record) => {
-            let mut counted = judge(evaluation, &record.counts, Evidence::Recorded);
+            let mut counted = judge(evaluation, &record.facts, Evidence::Recorded);
             counted.conditions.push(format!(
                 "whole functions are counted in an optimised image, by callgrind; these counts are on file: {}, {}",
                 record.made_by.join(", "),
-                record.date
+                record.recorded
             ));
             counted
         }
-        Err(why) => Counted {
-            found: "not counted".to_owned(),
-            conditions: vec![format!("whole functions are not counted: {why}")],
-            missing: Vec::new(),
-        },
+        Err(why) => {
+            evaluation.unusable(&why);
+            Counted {
+                found: "not counted".to_owned(),
+                conditions: vec![format!("whole functions are not counted: {why}")],
+            }
+        }
     }
 }
 
 /// Rust may execute no more than C by clang. By another C compiler it is told, and why, but not held against either:
 /// gcc may shape a loop better or worse than LLVM does, in whichever language.
-fn judge(evaluation: &mut Evaluation, counts: &[InstructionCounts], evidence: Evidence) -> Counted {
+fn judge(evaluation: &mut Evaluation, counts: &[Count], evidence: Evidence) -> Counted {
     let (mut of_clang, mut of_c, mut shapes) = (0, 0, Vec::new());
-    for InstructionCounts {
+    for Count {
         name,
         rust,
         c,
         clang,
     } in counts
     {
-        let figures = [
-            ("Rust", Some(*rust)),
-            ("C", Some(*c)),
-            ("C by clang", *clang),
-        ];
-        for (side, value) in figures {
+        for (side, value) in [
+            ("Rust", Some(rust)),
+            ("C", Some(c)),
+            ("C by clang", clang.as_ref()),
+        ] {
             if let Some(value) = value {
-                evaluation.most(format!("{name} in {side}"), value, "instructions");
+                evaluation.set_cell("whole function", name, side, *value);
             }
         }
         of_c += u64::from(rust <= c);
         match clang {
-            Some(clang) if rust > clang => evaluation.findings.push(format!(
+            Some(clang) if rust > clang => evaluation.fault(format_args!(
                 "{name} executes {rust} instructions in Rust, {clang} in C built by clang"
             )),
             Some(clang) => {
@@ -288,17 +361,15 @@ fn judge(evaluation: &mut Evaluation, counts: &[InstructionCounts], evidence: Ev
                     shapes.push(format!("{name} {c}, by clang {clang}, in Rust {rust}"));
                 }
             }
-            None => evaluation.findings.push(format!(
+            None => evaluation.fault(format_args!(
                 "{name}: there is no count of its twin built by clang"
             )),
         }
     }
     if counts.is_empty() {
-        evaluation
-            .findings
-            .push("there is no count of any exhibit".to_owned());
+        evaluation.fault("there is no count of any exhibit");
     }
-    evaluation.pictures.charts.push(chart(counts, evidence));
+    evaluation.charts.push(chart(counts, evidence));
     let counted = match evidence {
         Evidence::Live => "counted",
         Evidence::Recorded => "counted (on file)",
@@ -316,13 +387,12 @@ fn judge(evaluation: &mut Evaluation, counts: &[InstructionCounts], evidence: Ev
             counts.len()
         ),
         conditions,
-        missing: Vec::new(),
     }
 }
 
 /// `say_times: 4, 6, 5; now 4, 7, 5`
-fn differing(on_file: &[InstructionCounts], now: &[InstructionCounts]) -> String {
-    let shown = |count: &InstructionCounts| format!("{} {} {:?}", count.rust, count.c, count.clang);
+fn differing(on_file: &[Count], now: &[Count]) -> String {
+    let shown = |count: &Count| format!("{} {} {:?}", count.rust, count.c, count.clang);
     let changed = now.iter().filter_map(|count| {
         let before = on_file.iter().find(|before| before.name == count.name);
         (before != Some(count)).then(|| {
@@ -337,8 +407,8 @@ fn differing(on_file: &[InstructionCounts], now: &[InstructionCounts]) -> String
     changed.collect::<Vec<_>>().join("; ")
 }
 
-fn chart(counts: &[InstructionCounts], evidence: Evidence) -> Chart {
-    let series = |name: &str, value: fn(&InstructionCounts) -> Option<u64>| Series {
+fn chart(counts: &[Count], evidence: Evidence) -> Chart {
+    let series = |name: &str, value: fn(&Count) -> Option<u64>| Series {
         name: name.to_owned(),
         exact: true,
         evidence,
@@ -355,12 +425,12 @@ fn chart(counts: &[InstructionCounts], evidence: Evidence) -> Chart {
             .collect(),
     };
     Chart {
-        id: "instructions-beyond-the-callee",
-        title: "What an exhibit executes beyond the C function it calls",
+        id: "instructions-beyond-the-callee".to_owned(),
+        title: "What an exhibit executes beyond the C function it calls".to_owned(),
         x: None,
         y: Axis {
-            name: "a performance",
-            unit: "instructions",
+            name: "a performance".to_owned(),
+            unit: "instructions".to_owned(),
             log: false,
         },
         series: vec![
@@ -376,8 +446,8 @@ mod tests {
     use super::*;
 
     fn judged(rust: u64, c: u64, clang: Option<u64>) -> (Evaluation, Counted) {
-        let mut evaluation = Evaluation::default();
-        let count = InstructionCounts {
+        let mut evaluation = Evaluation::new(&SPEC);
+        let count = Count {
             name: "say".to_owned(),
             rust,
             c,
@@ -406,7 +476,7 @@ mod tests {
     #[test]
     fn what_was_not_counted_does_not_hold() {
         assert!(!judged(3, 3, None).0.findings.is_empty());
-        let mut none = Evaluation::default();
+        let mut none = Evaluation::new(&SPEC);
         judge(&mut none, &[], Evidence::Recorded);
         assert!(!none.findings.is_empty());
     }
@@ -426,10 +496,10 @@ mod tests {
 
     #[test]
     fn what_is_on_file_is_read() {
-        let mut evaluation = Evaluation::default();
-        let counted = on_file(&mut evaluation);
+        let mut evaluation = Evaluation::new(&SPEC);
+        let counted = on_file(&mut evaluation, &FILE);
         assert_eq!(evaluation.findings, Vec::<String>::new());
-        let all = super::super::plain().len();
+        let all = plain().len();
         assert!(
             counted
                 .found
@@ -437,5 +507,46 @@ mod tests {
             "{}",
             counted.found
         );
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let count = |name: &str, clang| Count {
+            name: name.to_owned(),
+            rust: 2,
+            c: 13,
+            clang,
+        };
+        let counts = vec![count("say", Some(3)), count("add_one", None)];
+        let makers = vec!["rustc version 1.95.0".to_owned(), "GCC: 12".to_owned()];
+        let record = Record::new(&FILE, makers, counts);
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        record.write_to(file.path()).expect("written");
+        let read = Record::read_from(file.path(), FILE.schema, FILE.command);
+        assert_eq!(read.expect("the record"), record);
+    }
+
+    /// Missing, it is missing; damaged or newer, it speaks against the claim. Each names the file and the command.
+    #[test]
+    fn a_file_that_cannot_be_used_is_named() {
+        for (text, against) in [
+            (None, false),
+            (Some("say 1 2"), true),
+            (Some(r#"{ "schema": 99 }"#), true),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("counts.json");
+            if let Some(text) = text {
+                std::fs::write(&path, text).expect("written");
+            }
+            let path: &'static str = path.to_string_lossy().into_owned().leak();
+            let mut evaluation = Evaluation::new(&SPEC);
+            on_file(&mut evaluation, &baseline::File { path, ..FILE });
+            let said = match against {
+                true => evaluation.findings.join(""),
+                false => evaluation.missing[0].why.clone(),
+            };
+            assert!(said.contains(path) && said.contains(FILE.command), "{said}");
+        }
     }
 }

@@ -9,11 +9,13 @@ use std::process::{Command, ExitStatus, Output};
 use std::thread::{self, JoinHandle};
 
 use barecall::Function;
+use serde::{Deserialize, Serialize};
 use zero_cost_ffi::catalogue::{self, Exhibit};
 use zero_cost_ffi::compilers::Twins;
 
 use super::missing::MissingTool;
 use super::process;
+use crate::baseline;
 use crate::image_under_test::ImageUnderTest;
 use crate::scenario::{Scenario, child};
 
@@ -22,7 +24,7 @@ const LONG: u64 = 110;
 
 /// Instructions of one exhibit and its twin, each called once: its own, those of a stub that it calls through, and
 /// those of the function that it has C call back. A loop's, once round.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstructionCounts {
     pub name: String,
     pub rust: u64,
@@ -247,86 +249,15 @@ impl Slope {
     }
 }
 
-/// Counts on file, and what they were made by.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    pub counts: Vec<InstructionCounts>,
-    /// The compilers and linker of the counted image, as it names them, and clang.
-    pub made_by: Vec<String>,
-    pub date: String,
-}
+/// The counts on file.
+pub const FILE: baseline::File = baseline::File {
+    path: "asm-snapshots/x86_64-unknown-linux-gnu/counts.json",
+    schema: 1,
+    command: "cargo run --release -- prove --record no-more-than-c",
+};
 
-const HEAD: &str = "\
-# Instructions that an exhibit and its twin execute in one performance, beyond the C function they call: their own, those
-# of a PLT stub they call through, and those of the function that they have C call back. A loop's, once round.
-# Counted by callgrind, as the slope between 10 and 110 performances. Made by: cargo run --release -- prove --record
-";
-
-impl Record {
-    /// What was counted of this image, now.
-    pub fn of(subject: &ImageUnderTest, counts: Vec<InstructionCounts>) -> Self {
-        Self {
-            counts,
-            made_by: made_by(subject),
-            date: crate::today(),
-        }
-    }
-
-    /// Reads a file's text. A line that it does not understand is `Err`.
-    ///
-    /// # Errors
-    /// The line.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut record = Self::default();
-        for line in text.lines() {
-            if let Some(maker) = line.strip_prefix("# made by  ") {
-                record.made_by.push(maker.to_owned());
-            } else if let Some(date) = line.strip_prefix("# recorded ") {
-                record.date = date.trim().to_owned();
-            } else if !line.starts_with('#') {
-                record
-                    .counts
-                    .push(count(line).ok_or_else(|| line.to_owned())?);
-            }
-        }
-        Ok(record)
-    }
-
-    /// The text of the file.
-    pub fn to_text(&self) -> String {
-        let mut text = format!("{HEAD}# recorded  {}\n", self.date);
-        for maker in &self.made_by {
-            text += &format!("# made by  {maker}\n");
-        }
-        text += &format!("# {:<16}{:>6}{:>6}{:>7}\n", "exhibit", "Rust", "C", "clang");
-        for InstructionCounts {
-            name,
-            rust,
-            c,
-            clang,
-        } in &self.counts
-        {
-            let clang = clang.map_or("-".to_owned(), |clang| clang.to_string());
-            text += &format!("{name:<18}{rust:>6}{c:>6}{clang:>7}\n");
-        }
-        text
-    }
-}
-
-fn count(line: &str) -> Option<InstructionCounts> {
-    let mut words = line.split_whitespace();
-    let (name, rust, c, clang) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    Some(InstructionCounts {
-        name: name.to_owned(),
-        rust: rust.parse().ok()?,
-        c: c.parse().ok()?,
-        clang: if clang == "-" {
-            None
-        } else {
-            Some(clang.parse().ok()?)
-        },
-    })
-}
+/// What is in [`FILE`].
+pub type Record = baseline::Record<Vec<InstructionCounts>>;
 
 /// The makers of the counted image.
 pub fn made_by(subject: &ImageUnderTest) -> Vec<String> {

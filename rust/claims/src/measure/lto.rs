@@ -1,17 +1,20 @@
 //! The exhibits once more, in a program of their own: built with linker-plugin LTO, and without it.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use barecall::walk::{Walk, WalkError};
-use barecall::{Function, Image};
+use barecall::{Function, Image, Instruction};
+use serde::{Deserialize, Serialize};
 use zero_cost_ffi::catalogue::{self, Exhibit};
 use zero_cost_ffi::compilers::Twins;
 
 use super::missing::MissingTool;
 use super::process;
+use crate::baseline;
 use crate::image_under_test::{ImageUnderTest, on_show, words};
 
 /// How often the loop goes round, in two walks whose difference is the rest.
@@ -19,7 +22,7 @@ const SHORT: u64 = 10;
 const LONG: u64 = 110;
 
 /// One exhibit in both builds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     pub name: String,
     /// Its calls of the C function, with LTO.
@@ -31,16 +34,32 @@ pub struct Row {
     pub without: u64,
 }
 
+/// What is to be known of both builds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    pub rows: Vec<Row>,
+    /// What the walk to `greet_add_one` says where there is none.
+    pub walked: String,
+    /// The machine code with LTO, by exhibit.
+    pub listings: BTreeMap<String, Vec<String>>,
+}
+
+/// The facts on file.
+pub const FILE: baseline::File = baseline::File {
+    path: "asm-snapshots/x86_64-unknown-linux-gnu/below-zero.json",
+    schema: 1,
+    command: "cargo run --release -- prove --record below-zero",
+};
+
+/// What is in [`FILE`].
+pub type Record = baseline::Record<Facts>;
+
 /// Both builds, compared.
 #[derive(Debug)]
 pub struct Compared {
-    pub rows: Vec<Row>,
+    pub facts: Facts,
     /// Faults of the control: what the build without LTO should have and has not.
     pub faults: Vec<String>,
-    /// What the walk to the C function says where there is none.
-    pub walked: String,
-    /// The machine code with LTO, and by what it was made.
-    pub listings: String,
     pub made_by: Vec<String>,
 }
 
@@ -88,10 +107,8 @@ pub fn compare(subject: &ImageUnderTest) -> Result<Compared, NotCompared> {
     let without = build(&folder.join("without"), &clang, false)?;
     let (image, control) = (Image::open(&with)?, Image::open(&without)?);
     let mut compared = Compared {
-        rows: Vec::new(),
+        facts: Facts::default(),
         faults: Vec::new(),
-        walked: String::new(),
-        listings: String::new(),
         made_by: image.producers().to_vec(),
     };
     for exhibit in exhibits() {
@@ -103,14 +120,15 @@ pub fn compare(subject: &ImageUnderTest) -> Result<Compared, NotCompared> {
         if let Err(fault) = control.function(callee) {
             compared.faults.push(format!("without LTO: {fault}"));
         }
-        compared.rows.push(Row {
+        compared.facts.rows.push(Row {
             name: exhibit.name.to_owned(),
             calls: on_show(&function, exhibit.calls).len() as u64,
             callee_is_there: image.function(callee).is_ok(),
             with: count(&with, &exhibit)?,
             without: count(&without, &exhibit)?,
         });
-        compared.listings += &listing(exhibit.name, &function);
+        let name = exhibit.name.to_owned();
+        compared.facts.listings.insert(name, listing(&function));
         if exhibit.name == "add_one_times" {
             let there = walker(&without, SHORT)
                 .from(exhibit.path)
@@ -119,7 +137,7 @@ pub fn compare(subject: &ImageUnderTest) -> Result<Compared, NotCompared> {
             if !there.is_bare() {
                 compared.faults.push(format!("without LTO:\n{there}"));
             }
-            compared.walked = match walker(&with, SHORT).from(exhibit.path).to(callee).run() {
+            compared.facts.walked = match walker(&with, SHORT).from(exhibit.path).to(callee).run() {
                 Ok(walk) => walk.to_string(),
                 Err(nowhere) => nowhere.to_string(),
             };
@@ -233,19 +251,20 @@ fn count(program: &Path, exhibit: &Exhibit) -> Result<u64, WalkError> {
     all(SHORT)
 }
 
-fn listing(name: &str, function: &Function<'_>) -> String {
-    let mut text = format!("#\n# {name}:\n");
+fn listing(function: &Function<'_>) -> Vec<String> {
     let calls = function.calls();
-    for instruction in function.listing().instructions() {
-        text += &format!("#     {}", instruction.text());
-        if let Some(call) = calls.iter().find(|call| call.at() == instruction.address()) {
-            text += &format!(
-                "  {}, to {}",
+    let listing = function.listing();
+    let line = |instruction: &Instruction<'_>| {
+        let at = instruction.address();
+        match calls.iter().find(|call| call.at() == at) {
+            Some(call) => format!(
+                "{}  {}, to {}",
+                instruction.text(),
                 words(call),
                 call.to().as_deref().unwrap_or("?")
-            );
+            ),
+            None => instruction.text(),
         }
-        text.push('\n');
-    }
-    text
+    };
+    listing.instructions().iter().map(line).collect()
 }

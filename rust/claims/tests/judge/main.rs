@@ -6,6 +6,7 @@ mod cgo_buys_something;
 mod cgo_crosses_its_runtime;
 #[cfg(target_os = "linux")]
 mod drop_cancels;
+mod evaluation;
 mod go;
 mod measure;
 mod million_tasks;
