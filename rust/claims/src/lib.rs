@@ -8,6 +8,7 @@
 )]
 
 pub mod baseline;
+pub mod bridge;
 pub mod claim;
 pub mod claims;
 pub mod evaluation;

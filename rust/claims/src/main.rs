@@ -10,17 +10,19 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use claims::baseline::{self, evidence};
+use claims::bridge;
 use claims::claim::{Claim, Verdict};
 use claims::claims::{self as all, Statement};
 use claims::image_under_test::{self, ImageUnderTest, OnFile};
 use claims::measure::limits;
-use claims::render::{cite, evidence, html as report, show, table};
+use claims::render::{self, citation, html, text};
 use claims::scenario::act::{self, Act};
 use claims::scenario::child::Errand;
 #[cfg(target_os = "linux")]
 use claims::scenario::thread_ring;
 use claims::scenario::{cross_thread_cost, polls};
-use claims::{Toolchain, today};
+use claims::today;
 
 /// Counts what this program allocates: some claims are about that.
 #[global_allocator]
@@ -224,9 +226,11 @@ enum Failure {
     #[error("nothing to judge: {0}")]
     ImageUnderTest(#[from] image_under_test::Error),
     #[error(transparent)]
-    Report(#[from] report::Error),
+    Report(#[from] html::Error),
+    #[error("the evidence on file is that of an optimised image: cargo run --release -- evidence")]
+    NotOptimised,
     #[error(transparent)]
-    Evidence(#[from] evidence::Error),
+    Evidence(#[from] baseline::Error),
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
     #[error("the output cannot be written: {0}")]
@@ -273,8 +277,8 @@ fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
         .collect();
     let mut out = anstream::stdout().lock();
     match prove.output.format {
-        Format::Text => table::print(&mut out, &subject, &checked)?,
-        Format::Json => json(&mut out, &subject, &checked)?,
+        Format::Text => text::table(&mut out, &bridge::report(&subject, &checked))?,
+        Format::Json => json(&mut out, &bridge::report(&subject, &checked))?,
     }
     let missing: BTreeSet<_> = checked
         .iter()
@@ -305,19 +309,8 @@ fn requires(what: &str) -> bool {
     })
 }
 
-fn json(
-    out: &mut impl io::Write,
-    subject: &ImageUnderTest,
-    claims: &[Claim],
-) -> Result<(), Failure> {
-    let document = serde_json::json!({
-        "schema": 1,
-        "version": env!("CARGO_PKG_VERSION"),
-        "date": today(),
-        "toolchain": Toolchain::of(subject),
-        "claims": claims,
-    });
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+fn json(out: &mut impl io::Write, document: &impl serde::Serialize) -> Result<(), Failure> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
     writeln!(out)?;
     Ok(())
 }
@@ -326,7 +319,7 @@ fn run_list(format: Format) -> Result<ExitCode, Failure> {
     let mut out = anstream::stdout().lock();
     match format {
         Format::Text => {
-            let width = table::widest(all::ALL.iter().map(|claim| claim.id));
+            let width = text::widest(all::ALL.iter().map(|claim| claim.id));
             for claim in all::ALL {
                 writeln!(out, "{:<width$}  {}", claim.id, claim.says)?;
             }
@@ -359,14 +352,11 @@ fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure
     subject.hops = sizes.hops;
     subject.alone = true;
     let claim = (statement.check)(&subject);
+    let report = bridge::report(&subject, std::slice::from_ref(&claim));
     let mut out = anstream::stdout().lock();
     match format {
-        Format::Text => show::print(&mut out, &subject, &claim)?,
-        Format::Json => {
-            let document = show::Full::of(&subject, &claim);
-            serde_json::to_writer_pretty(&mut out, &document)?;
-            writeln!(out)?;
-        }
+        Format::Text => text::show(&mut out, &report)?,
+        Format::Json => json(&mut out, &report)?,
     }
     Ok(ExitCode::from(u8::from(
         claim.verdict == Verdict::DoesNotHold,
@@ -389,52 +379,40 @@ fn as_claimed(claims: &[Claim]) -> ExitCode {
 
 fn run_report(folder: &Path) -> Result<ExitCode, Failure> {
     // Before anything is checked: what cannot be written need not be.
-    report::folder::writable(folder)?;
+    html::folder::writable(folder)?;
     let subject = ImageUnderTest::current()?;
     let checked = check_all(&subject);
-    let index = report::write(folder, &subject, &checked)?;
+    let index = html::write(folder, &bridge::report(&subject, &checked))?;
     writeln!(anstream::stdout().lock(), "{}", index.display())?;
     Ok(as_claimed(&checked))
 }
 
 fn run_cite(id: &str, format: Format) -> Result<ExitCode, Failure> {
     let statement = named(id)?;
-    let claim = (statement.check)(&ImageUnderTest::current()?);
-    let citation = cite::Citation::of(&claim);
+    let subject = ImageUnderTest::current()?;
+    let claim = (statement.check)(&subject);
+    let report = bridge::report(&subject, std::slice::from_ref(&claim));
+    let document = citation::Document::of(&report, &report.claims[0]);
     let mut out = anstream::stdout().lock();
     match format {
-        Format::Text => writeln!(
-            out,
-            "{}\n\n{}\n{}",
-            citation.plain,
-            citation.bibtex,
-            citation.markdown.trim_end()
-        )?,
-        Format::Json => {
-            let document = serde_json::json!({
-                "schema": 1,
-                "version": env!("CARGO_PKG_VERSION"),
-                "date": today(),
-                "id": claim.id,
-                "citation": citation,
-            });
-            serde_json::to_writer_pretty(&mut out, &document)?;
-            writeln!(out)?;
-        }
+        Format::Text => writeln!(out, "{}", document.citation)?,
+        Format::Json => json(&mut out, &document)?,
     }
     Ok(as_claimed(std::slice::from_ref(&claim)))
 }
 
 fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
-    // Before anything is checked, as below.
-    evidence::optimised()?;
+    // Before anything is checked.
+    if !evidence::optimised() {
+        return Err(Failure::NotOptimised);
+    }
     let subject = ImageUnderTest::current()?;
-    let checked = check_all(&subject);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let report = bridge::report(&subject, &check_all(&subject));
+    let root = baseline::root();
     let outcome = if accept {
-        evidence::accept(&root, &subject, &checked)?
+        evidence::accept(&root, &report, render::documents)?
     } else {
-        evidence::compare(&root, &subject, &checked)?
+        evidence::compare(&root, &report, render::documents)?
     };
     writeln!(anstream::stdout().lock(), "{}", outcome.text.trim_end())?;
     for missing in &outcome.not_checked {
@@ -448,7 +426,7 @@ fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
     let required = outcome
         .not_checked
         .iter()
-        .any(|missing| requires(missing.what));
+        .any(|missing| requires(&missing.what));
     Ok(ExitCode::from(u8::from(!outcome.same || required)))
 }
 

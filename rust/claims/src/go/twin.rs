@@ -1,28 +1,25 @@
 //! An exhibit's twin in Go: its source, and its machine code as it is on file.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use barecall::Route;
 
-use crate::render::explain;
-use crate::render::show::{Code, Line};
+use crate::baseline::root;
+use crate::baseline::snapshot::Snapshot;
+use crate::measure::explain;
+use crate::report::{Call, Line, Source};
 
 /// The twins, from the root of the repository.
 const SOURCE: &str = "cgo/calls.go";
 const LISTINGS: &str = "asm-snapshots/cgo/x86_64-unknown-linux-gnu";
 
-/// Where the repository is, on the machine that this was built on.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 /// The source of the Go function that does what the exhibit of this name does, if there is one.
-pub fn source(exhibit: &str) -> Option<Code> {
+pub fn source(exhibit: &str) -> Option<Source> {
     source_in(&root(), exhibit)
 }
 
-fn source_in(root: &Path, exhibit: &str) -> Option<Code> {
+fn source_in(root: &Path, exhibit: &str) -> Option<Source> {
     let source = fs::read_to_string(root.join(SOURCE)).ok()?;
     let begins = format!("func {}(", name(exhibit));
     let mut text = String::new();
@@ -33,7 +30,8 @@ fn source_in(root: &Path, exhibit: &str) -> Option<Code> {
             break;
         }
     }
-    (!text.is_empty()).then_some(Code { file: SOURCE, text })
+    let file = SOURCE.to_owned();
+    (!text.is_empty()).then_some(Source { file, text })
 }
 
 /// Its machine code on file; nothing where there is none.
@@ -45,11 +43,11 @@ fn lines_in(root: &Path, exhibit: &str) -> Vec<Line> {
     let file = root
         .join(LISTINGS)
         .join(format!("main.{}.snap", name(exhibit)));
-    fs::read_to_string(file)
-        .unwrap_or_default()
-        .lines()
-        .filter_map(line)
-        .collect()
+    let snapshot = Snapshot::read(&file);
+    snapshot.map_or_else(
+        |_| Vec::new(),
+        |snapshot| snapshot.body().lines().filter_map(line).collect(),
+    )
 }
 
 /// As Go names it: `add_one` is `addOne`.
@@ -72,30 +70,34 @@ fn name(exhibit: &str) -> String {
 fn line(line: &str) -> Option<Line> {
     let (at, rest) = line.strip_prefix(' ')?.trim_start().split_once("  ")?;
     let at = u64::from_str_radix(at, 16).ok()?;
-    let Some((text, call)) = rest.split_once("  ; ") else {
-        return Some(Line {
-            at,
-            text: rest.to_owned(),
-            call: None,
-            does: explain::instruction(rest, None),
-        });
-    };
-    let (call, via) = call.split_once(", via ").unwrap_or((call, ""));
-    let operand = text.split_once(' ').map_or(text, |(_, operand)| operand);
-    let (route, to) = call.split_once(" -> ").unwrap_or((call, operand));
-    let via = via.replace(", ", " and ");
-    let known: Option<Route> = route.parse().ok();
-    let words = if via.is_empty() {
-        String::new()
-    } else {
-        format!(", via {via}")
+    let (text, call) = match rest.split_once("  ; ") {
+        Some((text, call)) => (text, Some(self::call(text, call))),
+        None => (rest, None),
     };
     Some(Line {
         at,
         text: text.to_owned(),
-        call: Some(format!("{route}{words} to {to}")),
-        does: known.map(|route| explain::by_route(route, false, to, &via)),
+        does: explain::instruction(text, call.as_ref()),
+        call,
     })
+}
+
+/// `thunk -> g, via f`, or `direct` to what the instruction names.
+fn call(text: &str, call: &str) -> Call {
+    let (call, via) = call.split_once(", via ").unwrap_or((call, ""));
+    let operand = text.split_once(' ').map_or(text, |(_, operand)| operand);
+    let (route, to) = call.split_once(" -> ").unwrap_or((call, operand));
+    Call {
+        to: Some(to.to_owned()),
+        route: route.parse().unwrap_or(Route::Unresolved),
+        tail: false,
+        via: via
+            .split(", ")
+            .filter(|via| !via.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        instructions: None,
+    }
 }
 
 #[cfg(test)]
@@ -127,13 +129,20 @@ mod tests {
         assert_eq!(source.text, "func forEach() {\n\tif true {\n\t}\n}\n");
         assert!(source_in(root.path(), "say").is_none());
         let lines = lines_in(root.path(), "add_one");
-        let calls: Vec<Option<&str>> = lines.iter().map(|line| line.call.as_deref()).collect();
+        let calls: Vec<_> = lines
+            .iter()
+            .map(|line| line.call.as_ref())
+            .map(|call| call.map(|call| (call.to_string(), call.to.as_deref())))
+            .collect();
         assert_eq!(
             calls,
             [
                 None,
-                Some("thunk, via main._Cfunc_f.abi0 and runtime.cgocall to f"),
-                Some("direct to runtime.morestack")
+                Some((
+                    "thunk, via main._Cfunc_f.abi0 and runtime.cgocall".to_owned(),
+                    Some("f")
+                )),
+                Some(("direct".to_owned(), Some("runtime.morestack")))
             ]
         );
         assert_eq!(

@@ -6,6 +6,7 @@ pub mod blocked;
 #[cfg(target_os = "linux")]
 pub mod callback_audit;
 pub mod callgrind;
+pub mod explain;
 pub mod limits;
 pub mod lto;
 pub mod syscalls;

@@ -4,9 +4,8 @@
 
 use maud::{Markup, html};
 
-use super::number::{exact, measured, rounded};
-use crate::claim::{Axis, Chart, Point, Series};
-use crate::render::cite::kind;
+use super::inline::{exact, measured, rounded};
+use crate::report::{Axis, Chart, Point, Series};
 
 pub fn figure(claim: &str, chart: &Chart) -> Markup {
     let id = format!("{claim}-{}", chart.id);
@@ -52,7 +51,7 @@ fn has_unit(axis: &Axis) -> bool {
 
 fn nature(series: &Series) -> String {
     let exactness = if series.exact { "counted" } else { "measured" };
-    format!("{exactness}, {}", kind(series.evidence))
+    format!("{exactness}, {}", series.evidence.as_str())
 }
 
 /// The series' mark: a shape, so that colour is not all that tells them apart.
@@ -296,7 +295,7 @@ fn table(chart: &Chart) -> Markup {
                 tr {
                     th scope="col" { "series" }
                     th scope="col" { @match &chart.x { Some(x) => (x.name), None => "what" } }
-                    th.number scope="col" { (if has_unit(&chart.y) { chart.y.unit } else { chart.y.name }) }
+                    th.number scope="col" { (if has_unit(&chart.y) { &chart.y.unit } else { &chart.y.name }) }
                     th.number scope="col" { "least" }
                     th.number scope="col" { "most" }
                 }
@@ -320,47 +319,5 @@ fn table(chart: &Chart) -> Markup {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fixture;
-    use super::*;
-
-    #[test]
-    fn a_mark_for_each_point() {
-        for chart in fixture::charts() {
-            let text = figure("claim", &chart).into_string();
-            let count = points(&chart).count();
-            assert_eq!(text.matches("data-y=").count(), count, "{}", chart.id);
-            assert!(!text.contains("<script>"));
-            assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_scale_has_room_for_all_values() {
-        for (values, log) in [
-            (vec![0.0, 26.8, 31.0], false),
-            (vec![256.0, 26000.0], true),
-            (vec![0.0], true),
-            (vec![], false),
-            (vec![1.0], true),
-            (vec![1e-9, 1e9], true),
-        ] {
-            let scale = Scale::of(values.iter().copied(), log);
-            assert!(
-                (2..=8).contains(&scale.ticks.len()),
-                "{values:?}: {:?}",
-                scale.ticks
-            );
-            for value in values {
-                let at = scale.per_cent(value);
-                assert!((0.0..=100.0).contains(&at), "{value}");
-            }
-        }
-        let scale = Scale::of([1.0, 100.0].into_iter(), true);
-        assert!((scale.per_cent(10.0) - 50.0).abs() < 1e-9);
     }
 }

@@ -1,0 +1,79 @@
+//! Every command that an output prints is one that can be run.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use claims::baseline::root;
+
+use crate::{fixture, outputs};
+
+/// The commands in a text: from `cargo` up to where its line, its quotes or its markup end.
+pub fn commands(text: &str) -> BTreeSet<String> {
+    let text = text.replace("-{}-", "--").replace("&quot;", "\"");
+    let mut commands = BTreeSet::new();
+    for (at, _) in text.match_indices("cargo ") {
+        let rest = &text[at..];
+        let end = rest.find([
+            '`', '\n', '<', '"', '}', '\u{1b}', ';', ',', '(', '…', ':', '\'',
+        ]);
+        let command = rest[..end.unwrap_or(rest.len())].trim_end_matches(['.', ' ']);
+        commands.insert(command.to_owned());
+    }
+    commands
+}
+
+/// Whether it has one of the forms that there are.
+fn is_known(command: &str) -> bool {
+    let id = |word: &str| !word.is_empty() && !word.starts_with('-');
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let judge = match &words[..] {
+        ["cargo", "run", "--release"] => return true,
+        ["cargo", "run", "--release", "--", rest @ ..] => rest,
+        ["cargo", "test"] => return true,
+        ["cargo", "test", "--test", name] => {
+            let file = format!("tests/{name}.rs");
+            return root().join(&file).is_file() || root().join("rust/claims").join(file).is_file();
+        }
+        _ => return false,
+    };
+    match judge {
+        ["prove", rest @ ..] => {
+            let rest = rest.strip_prefix(&["--live"]).unwrap_or(rest);
+            match rest {
+                [claim] => id(claim),
+                [claim, "--tasks" | "--hops", count] => id(claim) && count.parse::<u64>().is_ok(),
+                _ => false,
+            }
+        }
+        ["show" | "cite", claim] => id(claim),
+        ["report"] | ["evidence"] | ["evidence", "--accept"] | ["list"] => true,
+        _ => false,
+    }
+}
+
+#[test]
+fn every_command_that_is_printed_can_be_run() {
+    for (name, text) in outputs(&fixture::report()) {
+        let commands = commands(&text);
+        assert!(name.ends_with(".svg") || !commands.is_empty(), "{name}");
+        for command in &commands {
+            assert!(is_known(command), "{name}: {command}");
+        }
+        let own = "cargo run --release -- prove --live hostile-claim";
+        let prints_it = !matches!(name, "table" | "docs/ladder.svg");
+        assert_eq!(commands.contains(own), prints_it, "{name}: {commands:?}");
+    }
+    let evidence = fs::read_to_string(root().join("EVIDENCE.md")).expect("EVIDENCE.md");
+    // Its paragraphs are wrapped.
+    let evidence = evidence.replace('\n', " ");
+    for command in commands(&evidence) {
+        assert!(is_known(&command), "EVIDENCE.md: {command}");
+    }
+    for planted in [
+        "cargo run --release -- proof x",
+        "cargo test --test no_such",
+        "cargo run --release -- prove --fast x",
+    ] {
+        assert!(!is_known(planted), "{planted}");
+    }
+}
