@@ -15,6 +15,8 @@ mod text;
 mod browser;
 #[path = "../support/limited.rs"]
 mod limited;
+#[path = "../support/schema.rs"]
+mod schema;
 
 use claims::baseline::Record;
 use claims::report::Report;
@@ -69,4 +71,13 @@ fn every_output_is_the_same_from_the_json() {
         let read: Record<Facts> = serde_json::from_str(&text).expect("a record");
         assert_eq!(read, record);
     }
+}
+
+/// Every field that a report can have is described.
+#[test]
+fn it_is_as_described() {
+    let report = fixture::report();
+    schema::assert_describes("report", &serde_json::to_value(&report).expect("JSON"));
+    let document = claims::render::citation::Document::of(&report, &report.claims[0]);
+    schema::assert_describes("cite", &serde_json::to_value(document).expect("JSON"));
 }

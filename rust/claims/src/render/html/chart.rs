@@ -321,3 +321,33 @@ fn table(chart: &Chart) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Scale;
+
+    #[test]
+    fn a_scale_has_room_for_all_values() {
+        for (values, log) in [
+            (vec![0.0, 26.8, 31.0], false),
+            (vec![256.0, 26000.0], true),
+            (vec![0.0], true),
+            (vec![], false),
+            (vec![1.0], true),
+            (vec![1e-9, 1e9], true),
+        ] {
+            let scale = Scale::of(values.iter().copied(), log);
+            assert!(
+                (2..=8).contains(&scale.ticks.len()),
+                "{values:?}: {:?}",
+                scale.ticks
+            );
+            for value in values {
+                let at = scale.per_cent(value);
+                assert!((0.0..=100.0).contains(&at), "{value}");
+            }
+        }
+        let scale = Scale::of([1.0, 100.0].into_iter(), true);
+        assert!((scale.per_cent(10.0) - 50.0).abs() < 1e-9);
+    }
+}

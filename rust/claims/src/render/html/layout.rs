@@ -94,3 +94,30 @@ fn lanes(parts: &[Part]) -> Vec<Vec<&Part>> {
     }
     lanes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_is_drawn_apart() {
+        let part = |name: &str, offset, bytes| Part {
+            name: name.to_owned(),
+            offset,
+            bytes,
+            alive: None,
+        };
+        let parts = [
+            part("sleep", 0, 112),
+            part("before", 0, 16),
+            part("tag", 112, 1),
+            part("padding", 113, 7),
+        ];
+        let lanes = lanes(&parts);
+        let named: Vec<Vec<&str>> = lanes
+            .iter()
+            .map(|lane| lane.iter().map(|part| part.name.as_str()).collect())
+            .collect();
+        assert_eq!(named, [vec!["sleep", "tag", "padding"], vec!["before"]]);
+    }
+}
