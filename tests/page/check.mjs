@@ -62,7 +62,7 @@ async function overflow(page) {
 
 async function permalinks(page) {
   const problems = [];
-  for (const { claim } of data.claims) {
+  for (const claim of data.claims) {
     const found = await page.evaluate(async (id) => {
       scrollTo({ top: 0, behavior: 'instant' });
       const link = document.querySelector(`a.permalink[href="#${id}"]`);
@@ -82,7 +82,8 @@ async function permalinks(page) {
 
 async function copying(page) {
   const problems = [];
-  for (const { claim, citation } of data.claims) {
+  for (const claim of data.claims) {
+    const { citation } = JSON.parse(readFileSync(join(report, 'claims', `${claim.id}.cite.json`), 'utf8'));
     for (const form of ['markdown', 'plain', 'bibtex']) {
       const button = page.locator(`section[id="${claim.id}"] button[data-copy=${form}]`);
       if ((await button.count()) !== 1) {
@@ -117,8 +118,8 @@ async function marks(page) {
     }
   };
   const order = (values) => [...values].sort((a, b) => a - b);
-  for (const { claim } of data.claims) {
-    for (const chart of claim.pictures.charts ?? []) {
+  for (const claim of data.claims) {
+    for (const chart of claim.charts ?? []) {
       const found = await page.$$eval(
         `section[id="${claim.id}"] [data-chart="${chart.id}"] .mark`,
         (drawn) => drawn.filter((mark) => mark.querySelector('path, rect')).map((mark) => Number(mark.dataset.y)),
@@ -126,7 +127,7 @@ async function marks(page) {
       const wanted = chart.series.flatMap((series) => series.points.map(({ y }) => y));
       same(`${claim.id}, ${chart.id}`, order(found), order(wanted));
     }
-    const parts = (claim.pictures.layouts ?? []).map((layout) => layout.parts.length);
+    const parts = (claim.layouts ?? []).map((layout) => layout.parts.length);
     const drawn = await page.$$eval(`section[id="${claim.id}"] .layout`, (all) =>
       all.map((layout) => layout.querySelectorAll('.part').length));
     same(`${claim.id}, layouts`, drawn, parts);
@@ -134,7 +135,7 @@ async function marks(page) {
   const filled = await page.$$eval('polyline', (lines) => lines.filter((line) => getComputedStyle(line).fill !== 'none'));
   if (filled.length > 0) problems.push(`marks: ${filled.length} lines are drawn as areas`);
   const squares = await page.$$eval('.language', (all) => all.map((one) => one.querySelectorAll('.cells i').length));
-  same('the ladder', squares, data.ladder.map(({ instructions }) => instructions));
+  same('the ladder', squares, data.headline.map(({ instructions }) => instructions));
   return problems;
 }
 

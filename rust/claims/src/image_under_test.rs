@@ -5,55 +5,16 @@
 use std::cell::OnceCell;
 
 use barecall::{Call, Function, Image};
-use serde::Serialize;
 use zero_cost_ffi::catalogue::{self, Control, Exhibit, Twin};
 
 use crate::go::program::Program;
 use crate::go::toolchain::NoGo;
 
-/// What the judged image was made by, and for what.
-#[derive(Debug, Serialize)]
-pub struct Toolchain {
-    /// Compilers and linkers, as the image names them.
-    pub made_by: Vec<String>,
-    /// Architecture and system: `x86_64-linux`.
-    pub target: String,
-}
-
-impl Toolchain {
-    pub fn of(subject: &ImageUnderTest) -> Self {
-        Self {
-            made_by: subject.image.producers().to_vec(),
-            target: target(),
-        }
-    }
-}
-
 /// The image, and how far the loader moved it.
 pub struct ImageUnderTest {
     pub image: Image,
     bias: u64,
-    /// How many tasks `million-tasks` has, where that was said.
-    pub tasks: Option<u64>,
-    /// Over how many hops `switch-cost` is timed, where that was said.
-    pub hops: Option<u64>,
-    /// Whether one claim alone was asked for, which then may take a second or two to measure.
-    pub alone: bool,
-    /// What is to become of evidence that is on file.
-    pub on_file: OnFile,
     go: OnceCell<Result<Program, NoGo>>,
-}
-
-/// What is to become of evidence that is on file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFile {
-    /// It is what counts where making it anew takes long, or a tool that is missing.
-    #[default]
-    Read,
-    /// It is made anew, whatever that takes.
-    Live,
-    /// It is made anew, and put in the place of what is on file.
-    Record,
 }
 
 /// Why there is nothing to judge.
@@ -77,10 +38,6 @@ impl ImageUnderTest {
         let subject = Self {
             image,
             bias,
-            tasks: None,
-            hops: None,
-            alone: false,
-            on_file: OnFile::default(),
             go: OnceCell::new(),
         };
         for (name, entry) in catalogue::exhibits()

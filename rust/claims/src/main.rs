@@ -5,163 +5,33 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser as _;
 
-use claims::claim::{Claim, Verdict};
-use claims::claims::{self as all, Statement};
-use claims::image_under_test::{self, ImageUnderTest, OnFile};
-use claims::measure::limits;
-use claims::render::{cite, evidence, html as report, show, table};
+use claims::baseline::{self, evidence};
+use claims::claims::SPECS;
+use claims::cli::{Cli, Command, Format, Prove, Sizes};
+use claims::evaluation::{CannotRun, Context, OnFile, Request, Size, Spec};
+use claims::image_under_test::{self, ImageUnderTest};
+use claims::render::{self, citation, html, text};
+use claims::report::{Missing, Report, Verdict};
 use claims::scenario::child::{self, ChildError};
-use claims::{Toolchain, today};
 
 /// Counts what this program allocates: some claims are about that.
 #[global_allocator]
 static ALLOCATOR: claims::measure::allocations::Counting = claims::measure::allocations::Counting;
 
-/// Checks every claim of this workspace by running code, and prints a verdict with the evidence.
-///
-/// Without a command, `prove`.
-#[derive(Parser)]
-#[command(name = "cargo run --release --", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    prove: Prove,
-}
-
-const EXAMPLES: &str = "Examples:
-  cargo run --release                                   prove every claim, print the table
-  cargo run --release -- prove one-instruction          one claim
-  cargo run --release -- prove million-tasks --tasks 1000000
-                                                        a million of them, not the few that there is always time for
-  cargo run --release -- --format json                  the same facts for a program
-  cargo run --release -- list                           the claims
-  cargo run --release -- show one-instruction           source, Rust and C side by side, calls marked
-  cargo run --release -- report                         a page of it all: target/report/index.html
-  cargo run --release -- cite one-instruction           how to cite it
-
-Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
-BARECALL_REQUIRE=all makes whatever could not be checked a failure; =ptrace,go,valgrind (any of them), what wants for that.";
-
-#[derive(Subcommand)]
-enum Command {
-    /// Check claims and print their verdicts
-    Prove(Prove),
-    /// List the claims
-    List(Output),
-    /// Show a claim's evidence: source, Rust listing and C listing side by side
-    Show {
-        /// The claim, as `list` names it
-        #[arg(value_name = "ID")]
-        id: String,
-        #[command(flatten)]
-        sizes: Sizes,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Write a page of all the evidence, to look at and to link to
-    Report {
-        /// The folder to write it to; an earlier report there is replaced
-        #[arg(long, value_name = "DIR", default_value = "target/report")]
-        out: PathBuf,
-    },
-    /// Print how to cite a claim: in a line, for BibTeX, and in Markdown
-    Cite {
-        /// The claim, as `list` names it
-        #[arg(value_name = "ID")]
-        id: String,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Compare EVIDENCE.md and the picture of the ladders with what is found now
-    Evidence {
-        /// Write them instead
-        #[arg(long)]
-        accept: bool,
-    },
-    /// Run what CLAIMS_SCENARIO says: how the judge starts itself again
-    #[command(hide = true)]
-    Scenario {
-        /// What a test program is told as well, and the judge ignores
-        #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
-        _harness: Vec<String>,
-    },
-}
-
-#[derive(Args)]
-struct Prove {
-    /// The claims to check; all, if none is named
-    #[arg(value_name = "ID")]
-    ids: Vec<String>,
-    /// Make all evidence now, also what otherwise is on file since it takes long (below-zero: clang, a minute)
-    #[arg(long)]
-    live: bool,
-    /// The same, and put it in the place of what is on file
-    #[arg(long)]
-    record: bool,
-    #[command(flatten)]
-    sizes: Sizes,
-    #[command(flatten)]
-    output: Output,
-}
-
-#[derive(Args)]
-struct Sizes {
-    /// How many tasks million-tasks has asleep at once [default: 10000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    tasks: Option<u64>,
-    /// Over how many hops switch-cost times each thread ring [default: 256]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    hops: Option<u64>,
-}
-
-impl Sizes {
-    /// Before anything starts: whether that many can be had, and whether a claim asks for them.
-    fn check(&self, ids: &[String]) -> Result<(), Failure> {
-        let asked = |flag, id: &'static str| {
-            let asked = ids.iter().any(|wanted| wanted == id);
-            asked
-                .then_some(())
-                .ok_or(Failure::NothingToSize { flag, id })
-        };
-        if self.hops.is_some() {
-            asked("hops", "switch-cost")?;
-        }
-        if let Some(tasks) = self.tasks {
-            asked("tasks", all::million_tasks::SPEC.id)?;
-            all::million_tasks::can_be_had(tasks)?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Args)]
-struct Output {
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command.unwrap_or(Command::Prove(cli.prove)) {
-        Command::Prove(prove) => run_prove(&prove),
-        Command::List(output) => run_list(output.format),
-        Command::Show { id, sizes, output } => run_show(&id, &sizes, output.format),
-        Command::Report { out } => run_report(&out),
-        Command::Cite { id, output } => run_cite(&id, output.format),
-        Command::Evidence { accept } => run_evidence(accept),
+        Command::Prove(asked) => prove(&asked),
+        Command::List(output) => list(output.format),
+        Command::Show { id, sizes, output } => show(&id, sizes, output.format),
+        Command::Report { out } => report(&out),
+        Command::Cite { id, output } => cite(&id, output.format),
+        Command::Evidence { accept } => compare(accept),
         Command::Scenario { .. } => child::serve()
             .unwrap_or(Err(ChildError::NotAsked))
             .map(|()| ExitCode::SUCCESS)
@@ -180,104 +50,109 @@ fn main() -> ExitCode {
 /// Why nothing was judged.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("no claim {wanted}; the claims are: {}", all::ids().join(", "))]
+    #[error("no claim {wanted}; the claims are: {}", ids(SPECS.iter()).join(", "))]
     NoSuchClaim { wanted: String },
-    #[error("--{flag} is for {id}, which is not among the claims to check")]
+    #[error("--{flag} is for {for_them}, which is not among the claims to check")]
     NothingToSize {
         flag: &'static str,
-        id: &'static str,
+        for_them: String,
     },
-    #[error(transparent)]
-    Limits(#[from] limits::Error),
-    #[error(transparent)]
-    Child(ChildError),
-    #[cfg(target_os = "linux")]
-    #[error(transparent)]
-    Ring(#[from] zero_cost_ffi::thread_ring::Error),
+    #[error("{0}")]
+    CannotRun(CannotRun),
     #[error("nothing to judge: {0}")]
     ImageUnderTest(#[from] image_under_test::Error),
     #[error(transparent)]
-    Report(#[from] report::Error),
+    Report(#[from] html::Error),
+    #[error("the evidence on file is that of an optimised image: cargo run --release -- evidence")]
+    NotOptimised,
     #[error(transparent)]
-    Evidence(#[from] evidence::Error),
+    Evidence(#[from] baseline::Error),
+    #[error(transparent)]
+    Child(#[from] ChildError),
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
-    #[error("the output cannot be written: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
-fn named(id: &str) -> Result<&'static Statement, Failure> {
-    all::ALL
-        .iter()
-        .find(|known| known.id == id)
-        .ok_or_else(|| Failure::NoSuchClaim {
-            wanted: id.to_owned(),
-        })
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Output(error.into())
+    }
 }
 
-fn run_prove(prove: &Prove) -> Result<ExitCode, Failure> {
-    let ids = if prove.ids.is_empty() {
-        all::ids().into_iter().map(str::to_owned).collect()
-    } else {
-        prove.ids.clone()
-    };
-    let statements = ids
-        .iter()
-        .map(|id| named(id))
-        .collect::<Result<Vec<_>, _>>()?;
-    prove.sizes.check(&ids)?;
-    // Before anything starts. Without names, what cannot be run is said beside what can.
-    #[cfg(target_os = "linux")]
-    for id in &prove.ids {
-        check_limits(id, prove.sizes.hops)?;
+fn ids<'a>(specs: impl Iterator<Item = &'a &'static Spec>) -> Vec<&'static str> {
+    specs.map(|spec| spec.id).collect()
+}
+
+fn named(id: &str) -> Result<&'static Spec, Failure> {
+    let found = SPECS.iter().find(|spec| spec.id == id);
+    found.copied().ok_or_else(|| Failure::NoSuchClaim {
+        wanted: id.to_owned(),
+    })
+}
+
+/// What the checks are given, once it is known that these claims can be run as asked. Of claims that nobody named it is
+/// not asked first: what cannot be run is said beside what can.
+fn context(specs: &[&'static Spec], named: bool, request: Request) -> Result<Context, Failure> {
+    for (flag, size, asked) in [
+        ("hops", Size::Hops, request.hops),
+        ("tasks", Size::Tasks, request.tasks),
+    ] {
+        let takes_it = |spec: &&&'static Spec| spec.sizes.contains(&size);
+        if asked.is_some() && !specs.iter().any(|spec| takes_it(&spec)) {
+            let for_them = ids(SPECS.iter().filter(takes_it)).join(", ");
+            return Err(Failure::NothingToSize { flag, for_them });
+        }
     }
-    let mut subject = ImageUnderTest::current()?;
-    subject.tasks = prove.sizes.tasks;
-    subject.hops = prove.sizes.hops;
-    subject.on_file = match (prove.live, prove.record) {
-        (_, true) => OnFile::Record,
-        (true, false) => OnFile::Live,
-        (false, false) => OnFile::Read,
-    };
-    subject.alone = statements.len() == 1;
-    let checked: Vec<Claim> = statements
-        .iter()
-        .map(|statement| (statement.check)(&subject))
-        .collect();
-    let mut out = anstream::stdout().lock();
-    match prove.output.format {
-        Format::Text => table::print(&mut out, &subject, &checked)?,
-        Format::Json => json(&mut out, &subject, &checked)?,
+    for spec in specs.iter().filter(|_| named) {
+        (spec.can_run)(&request).map_err(Failure::CannotRun)?;
     }
-    let missing: BTreeSet<_> = checked
+    Ok(Context {
+        image: ImageUnderTest::current()?,
+        request,
+    })
+}
+
+fn prove(asked: &Prove) -> Result<ExitCode, Failure> {
+    let specs = match &asked.ids[..] {
+        [] => SPECS.to_vec(),
+        ids => ids.iter().map(|id| named(id)).collect::<Result<_, _>>()?,
+    };
+    let request = Request {
+        tasks: asked.sizes.tasks,
+        hops: asked.sizes.hops,
+        alone: specs.len() == 1,
+        on_file: match (asked.live, asked.record) {
+            (_, true) => OnFile::Record,
+            (true, false) => OnFile::Live,
+            (false, false) => OnFile::Read,
+        },
+    };
+    let context = context(&specs, !asked.ids.is_empty(), request)?;
+    let report = claims::judge(&context, &specs, |_| ());
+    match asked.output.format {
+        Format::Text => text::table(&mut anstream::stdout().lock(), &report)?,
+        Format::Json => json(&report)?,
+    }
+    let missing = report.claims.iter().flat_map(|claim| &claim.missing);
+    let required = say_required(missing)?;
+    let not_checked = |verdict| verdict == Verdict::NotChecked && requires("all");
+    let failed = report
+        .claims
         .iter()
-        .flat_map(|claim| &claim.missing)
-        .filter(|missing| requires(missing.what))
-        .collect();
-    for missing in &missing {
+        .any(|claim| claim.verdict == Verdict::DoesNotHold || not_checked(claim.verdict));
+    Ok(ExitCode::from(u8::from(failed || required)))
+}
+
+/// Says which of these `BARECALL_REQUIRE` asks for, each once; whether it asks for any.
+fn say_required<'a>(missing: impl Iterator<Item = &'a Missing>) -> io::Result<bool> {
+    let required: BTreeSet<_> = missing.filter(|missing| requires(&missing.what)).collect();
+    for Missing { what, why } in &required {
         writeln!(
             io::stderr(),
-            "error: BARECALL_REQUIRE asks for {}: {}",
-            missing.what,
-            missing.why
+            "error: BARECALL_REQUIRE asks for {what}: {why}"
         )?;
     }
-    let failed = checked.iter().any(|claim| match claim.verdict {
-        Verdict::DoesNotHold => true,
-        Verdict::NotChecked => requires("all"),
-        Verdict::Holds | Verdict::HoldsWithConditions => false,
-    });
-    Ok(ExitCode::from(u8::from(failed || !missing.is_empty())))
-}
-
-/// Whether what a claim runs can be run here.
-#[cfg(target_os = "linux")]
-fn check_limits(claim: &str, hops: Option<u64>) -> Result<(), zero_cost_ffi::thread_ring::Error> {
-    match claim {
-        "reads-per-message" => all::reads_per_message::check_limits(),
-        "switch-cost" => all::switch_cost::check_limits(hops),
-        _ => Ok(()),
-    }
+    Ok(!required.is_empty())
 }
 
 /// Whether `BARECALL_REQUIRE` names it.
@@ -288,149 +163,104 @@ fn requires(what: &str) -> bool {
     })
 }
 
-fn json(
-    out: &mut impl io::Write,
-    subject: &ImageUnderTest,
-    claims: &[Claim],
-) -> Result<(), Failure> {
-    let document = serde_json::json!({
-        "schema": 1,
-        "version": env!("CARGO_PKG_VERSION"),
-        "date": today(),
-        "toolchain": Toolchain::of(subject),
-        "claims": claims,
-    });
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+fn json(document: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, document)?;
     writeln!(out)?;
     Ok(())
 }
 
-fn run_list(format: Format) -> Result<ExitCode, Failure> {
-    let mut out = anstream::stdout().lock();
+fn list(format: Format) -> Result<ExitCode, Failure> {
     match format {
         Format::Text => {
-            let width = table::widest(all::ALL.iter().map(|claim| claim.id));
-            for claim in all::ALL {
-                writeln!(out, "{:<width$}  {}", claim.id, claim.says)?;
+            let width = text::widest(SPECS.iter().map(|spec| spec.id));
+            let mut out = anstream::stdout().lock();
+            for spec in SPECS {
+                writeln!(out, "{:<width$}  {}", spec.id, spec.statement)?;
             }
         }
         Format::Json => {
-            let claims = all::ALL
-                .iter()
-                .map(|claim| serde_json::json!({ "id": claim.id, "says": claim.says }))
-                .collect::<Vec<_>>();
-            serde_json::to_writer_pretty(
-                &mut out,
-                &serde_json::json!({
-                    "schema": 1,
-                    "version": env!("CARGO_PKG_VERSION"),
-                    "date": today(),
-                    "claims": claims,
-                }),
-            )?;
-            writeln!(out)?;
+            let claim =
+                |spec: &&'static Spec| serde_json::json!({ "id": spec.id, "says": spec.statement });
+            json(&serde_json::json!({
+                "schema": 1,
+                "version": env!("CARGO_PKG_VERSION"),
+                "date": claims::today(),
+                "claims": SPECS.iter().map(claim).collect::<Vec<_>>(),
+            }))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_show(id: &str, sizes: &Sizes, format: Format) -> Result<ExitCode, Failure> {
-    let statement = named(id)?;
-    sizes.check(&[id.to_owned()])?;
-    let mut subject = ImageUnderTest::current()?;
-    subject.tasks = sizes.tasks;
-    subject.hops = sizes.hops;
-    subject.alone = true;
-    let claim = (statement.check)(&subject);
-    let mut out = anstream::stdout().lock();
-    match format {
-        Format::Text => show::print(&mut out, &subject, &claim)?,
-        Format::Json => {
-            let document = show::Full::of(&subject, &claim);
-            serde_json::to_writer_pretty(&mut out, &document)?;
-            writeln!(out)?;
-        }
-    }
-    Ok(ExitCode::from(u8::from(
-        claim.verdict == Verdict::DoesNotHold,
-    )))
+/// The report of one claim, which is asked for alone.
+fn only(id: &str, sizes: Sizes) -> Result<Report, Failure> {
+    let spec = named(id)?;
+    let request = Request {
+        tasks: sizes.tasks,
+        hops: sizes.hops,
+        alone: true,
+        ..Request::default()
+    };
+    let context = context(&[spec], true, request)?;
+    Ok(claims::judge(&context, &[spec], |_| ()))
 }
 
-fn check_all(subject: &ImageUnderTest) -> Vec<Claim> {
-    all::ALL
-        .iter()
-        .map(|statement| (statement.check)(subject))
-        .collect()
+fn all() -> Result<Report, Failure> {
+    let context = context(SPECS, false, Request::default())?;
+    Ok(claims::judge(&context, SPECS, |_| ()))
 }
 
-fn as_claimed(claims: &[Claim]) -> ExitCode {
-    let fails = claims
-        .iter()
-        .any(|claim| claim.verdict == Verdict::DoesNotHold);
+fn as_claimed(report: &Report) -> ExitCode {
+    let mut claims = report.claims.iter();
+    let fails = claims.any(|claim| claim.verdict == Verdict::DoesNotHold);
     ExitCode::from(u8::from(fails))
 }
 
-fn run_report(folder: &Path) -> Result<ExitCode, Failure> {
-    // Before anything is checked: what cannot be written need not be.
-    report::folder::writable(folder)?;
-    let subject = ImageUnderTest::current()?;
-    let checked = check_all(&subject);
-    let index = report::write(folder, &subject, &checked)?;
-    writeln!(anstream::stdout().lock(), "{}", index.display())?;
-    Ok(as_claimed(&checked))
-}
-
-fn run_cite(id: &str, format: Format) -> Result<ExitCode, Failure> {
-    let statement = named(id)?;
-    let claim = (statement.check)(&ImageUnderTest::current()?);
-    let citation = cite::Citation::of(&claim);
-    let mut out = anstream::stdout().lock();
+fn show(id: &str, sizes: Sizes, format: Format) -> Result<ExitCode, Failure> {
+    let report = only(id, sizes)?;
     match format {
-        Format::Text => writeln!(
-            out,
-            "{}\n\n{}\n{}",
-            citation.plain,
-            citation.bibtex,
-            citation.markdown.trim_end()
-        )?,
-        Format::Json => {
-            let document = serde_json::json!({
-                "schema": 1,
-                "version": env!("CARGO_PKG_VERSION"),
-                "date": today(),
-                "id": claim.id,
-                "citation": citation,
-            });
-            serde_json::to_writer_pretty(&mut out, &document)?;
-            writeln!(out)?;
-        }
+        Format::Text => text::show(&mut anstream::stdout().lock(), &report)?,
+        Format::Json => json(&report)?,
     }
-    Ok(as_claimed(std::slice::from_ref(&claim)))
+    Ok(as_claimed(&report))
 }
 
-fn run_evidence(accept: bool) -> Result<ExitCode, Failure> {
-    // Before anything is checked, as below.
-    evidence::optimised()?;
-    let subject = ImageUnderTest::current()?;
-    let checked = check_all(&subject);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+fn report(folder: &Path) -> Result<ExitCode, Failure> {
+    // Before anything is checked: what cannot be written need not be.
+    html::folder::writable(folder)?;
+    let report = all()?;
+    let index = html::write(folder, &report)?;
+    writeln!(anstream::stdout().lock(), "{}", index.display())?;
+    Ok(as_claimed(&report))
+}
+
+fn cite(id: &str, format: Format) -> Result<ExitCode, Failure> {
+    let report = only(id, Sizes::default())?;
+    let document = citation::Document::of(&report, &report.claims[0]);
+    match format {
+        Format::Text => writeln!(anstream::stdout().lock(), "{}", document.citation)?,
+        Format::Json => json(&document)?,
+    }
+    Ok(as_claimed(&report))
+}
+
+fn compare(accept: bool) -> Result<ExitCode, Failure> {
+    // Before anything is checked.
+    if !evidence::optimised() {
+        return Err(Failure::NotOptimised);
+    }
+    let (root, report) = (baseline::root(), all()?);
     let outcome = if accept {
-        evidence::accept(&root, &subject, &checked)?
+        evidence::accept(&root, &report, render::documents)?
     } else {
-        evidence::compare(&root, &subject, &checked)?
+        evidence::compare(&root, &report, render::documents)?
     };
     writeln!(anstream::stdout().lock(), "{}", outcome.text.trim_end())?;
-    for missing in &outcome.not_checked {
-        writeln!(
-            io::stderr(),
-            "not checked: {}: {}",
-            missing.what,
-            missing.why
-        )?;
+    for Missing { what, why } in &outcome.not_checked {
+        writeln!(io::stderr(), "not checked: {what}: {why}")?;
     }
-    let required = outcome
-        .not_checked
-        .iter()
-        .any(|missing| requires(missing.what));
+    let mut required = outcome.not_checked.iter();
+    let required = required.any(|missing| requires(&missing.what));
     Ok(ExitCode::from(u8::from(!outcome.same || required)))
 }

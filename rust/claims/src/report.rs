@@ -6,6 +6,9 @@
 
 #![warn(missing_docs)]
 
+pub mod facts;
+pub mod headline;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -69,13 +69,13 @@ fn every_claim_holds_here() {
 #[test]
 fn json_has_the_same_facts() {
     let document = &*PROVED;
-    assert_eq!(document["schema"], 1);
+    assert_eq!(document["schema"], 2);
     let claims = document["claims"].as_array().expect("claims");
     assert_eq!(claims.len(), stdout(&run(&["list"])).lines().count());
     for claim in claims {
         for field in [
             "id",
-            "says",
+            "statement",
             "verdict",
             "conditions",
             "talk",
@@ -117,8 +117,8 @@ fn json_has_the_same_facts() {
         let drops = &claim("drop-cancels")["figures"];
         for counted in ["callbacks", "releases"] {
             assert_eq!(
-                drops[counted],
-                serde_json::json!({ "value": 576, "unit": counted }),
+                (&drops[counted]["value"], &drops[counted]["unit"]),
+                (&576.into(), &counted.into()),
                 "{drops}"
             );
         }
@@ -172,14 +172,8 @@ fn one_claim_and_its_evidence() {
     let document: Value =
         serde_json::from_slice(&run(&["show", "from-a-task", "--format", "json"]).stdout)
             .expect("JSON");
-    let calls = document["exhibits"][0]["rust"]
-        .as_array()
-        .expect("a listing");
-    assert!(calls.iter().any(|line| {
-        line["call"]
-            .as_str()
-            .is_some_and(|call| call.contains("to puts"))
-    }));
+    let calls = document["code"][0]["rust"].as_array().expect("a listing");
+    assert!(calls.iter().any(|line| { line["call"]["to"] == "puts" }));
 }
 
 #[test]
@@ -196,8 +190,11 @@ fn the_ladders_are_shown() {
     let document: Value =
         serde_json::from_slice(&run(&["show", "callbacks-too", "--format", "json"]).stdout)
             .expect("JSON");
-    let walk = &document["walks"][0];
-    assert_eq!(walk["act"], "rust/visit");
+    let walk = &document["claims"][0]["walks"][0];
+    assert_eq!(
+        (&walk["side"], &walk["name"]),
+        (&"rust".into(), &"visit".into())
+    );
     assert_eq!(walk["out"]["instructions"], 1);
     assert_eq!(walk["out"]["steps"][0]["symbol"], "greet_for_each");
 }
@@ -430,7 +427,7 @@ fn the_growth_is_shown() {
         serde_json::from_slice(&run(&["prove", "million-tasks", "--format", "json"]).stdout)
             .expect("JSON");
     let claim = &document["claims"][0];
-    let chart = &claim["pictures"]["charts"][0];
+    let chart = &claim["charts"][0];
     assert_eq!(
         (chart["id"].as_str(), chart["x"]["log"].as_bool()),
         (Some("bytes-per-task"), Some(true))
@@ -442,7 +439,7 @@ fn the_growth_is_shown() {
     );
     assert_eq!(tasks["points"][1]["x"], 10_000.0);
     assert_eq!(tasks["points"][1]["y"], 256.0);
-    assert_eq!(claim["pictures"]["layouts"][0]["bytes"], 256);
+    assert_eq!(claim["layouts"][0]["bytes"], 256);
     assert_eq!(claim["talk"]["assessment"], "out of date");
 }
 

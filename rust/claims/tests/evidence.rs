@@ -73,7 +73,7 @@ fn every_number_in_evidence_is_in_the_json() {
     let data: Value = serde_json::from_str(&text).expect("JSON");
     let evidence = fs::read_to_string(Path::new(ROOT).join("EVIDENCE.md")).expect("EVIDENCE.md");
     let invented = |evidence: &str, claim: &Value| -> BTreeSet<String> {
-        let id = claim["claim"]["id"].as_str().expect("an id");
+        let id = claim["id"].as_str().expect("an id");
         let (_, section) = evidence
             .split_once(&format!("\n## {id}\n"))
             .expect("its section");
@@ -100,10 +100,10 @@ fn every_number_in_evidence_is_in_the_json() {
     };
     for claim in data["claims"].as_array().expect("claims") {
         // What was not checked here has no figures to compare with.
-        if claim["claim"]["missing"].is_array() {
+        if claim["missing"].is_array() {
             eprintln!(
                 "not checked: {} in EVIDENCE.md: {}",
-                claim["claim"]["id"], claim["claim"]["missing"]
+                claim["id"], claim["missing"]
             );
             continue;
         }
@@ -111,7 +111,7 @@ fn every_number_in_evidence_is_in_the_json() {
             invented(&evidence, claim),
             BTreeSet::new(),
             "{}",
-            claim["claim"]["id"]
+            claim["id"]
         );
     }
     let planted = evidence.replacen("| exhibits | 10 |", "| exhibits | 31337 |", 1);

@@ -1,8 +1,8 @@
 //! The layouts on file: where the compiler put what a future keeps, as `tests/layouts.rs` recorded it.
 
 use std::io;
-use std::path::Path;
 
+use super::snapshot::Snapshot;
 use crate::report::{Layout, Part};
 
 /// A layout, and the compiler that it is for.
@@ -23,12 +23,8 @@ impl OnFile {
     /// # Errors
     /// When there is none, or none that can be read.
     pub fn of(name: &str) -> io::Result<Self> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../..")
-            .join(FOLDER)
-            .join(format!("{name}.snap"));
-        let text = std::fs::read_to_string(&file)?;
-        Self::read(name, &text).ok_or_else(|| {
+        let file = super::root().join(FOLDER).join(format!("{name}.snap"));
+        Self::read(name, &Snapshot::read(&file)?).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("{} is no layout", file.display()),
@@ -36,22 +32,17 @@ impl OnFile {
         })
     }
 
-    fn read(name: &str, text: &str) -> Option<Self> {
-        let field = |field: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(field))
-                .map(str::trim)
-        };
-        let table = text
-            .lines()
+    fn read(name: &str, snapshot: &Snapshot) -> Option<Self> {
+        let table = snapshot.body().lines();
+        let table = table
             .skip_while(|line| !line.starts_with("offset  bytes  part"))
             .skip(1);
         Some(Self {
-            compiler: field("# compiler")?.to_owned(),
-            date: field("description: recorded")?.to_owned(),
+            compiler: snapshot.compiler()?.to_owned(),
+            date: snapshot.recorded()?.to_owned(),
             layout: Layout {
                 name: name.to_owned(),
-                bytes: field("# bytes")?.parse().ok()?,
+                bytes: snapshot.fact("bytes")?.parse().ok()?,
                 parts: table.map(part).collect::<Option<_>>()?,
             },
         })
@@ -115,7 +106,8 @@ mod tests {
             Some("across await 1")
         );
         assert!(OnFile::of("no_such_future").is_err());
-        assert!(OnFile::read("held", "# bytes 3\n").is_none());
+        let no_layout = Snapshot::parse("---\nsource: x\n---\n# bytes  3\n").expect("a snapshot");
+        assert!(OnFile::read("held", &no_layout).is_none());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Each file of facts is JSON with one head: the number of its shape, the day, the target, and what it was made by. A
 //! file that cannot be used is named, with the command that makes it anew.
 
+pub mod evidence;
 pub mod layouts;
+pub mod snapshot;
 
 use std::fs;
 use std::io;
@@ -167,13 +169,21 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
             if let Some(folder) = file.parent() {
                 fs::create_dir_all(folder)?;
             }
-            let mut text = serde_json::to_string_pretty(self)?;
-            text.push('\n');
-            fs::write(file, text)
+            fs::write(file, self.to_text()?)
         };
         write().map_err(|source| Error::Write {
             file: file.to_owned(),
             source,
         })
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// When the facts cannot be written as JSON.
+    pub fn to_text(&self) -> io::Result<String> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(text)
     }
 }

@@ -8,8 +8,8 @@ use crate::baseline;
 use crate::evaluation::{
     Context, Evaluation, FigureSpec, MatrixSpec, OnFile, Outcome, Quote, Rests, Spec, provenance,
 };
-use crate::measure::missing::MissingTool as _;
 use crate::measure::lto::{self, FILE, NotCompared, Record, Row};
+use crate::measure::missing::MissingTool as _;
 use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
 
 /// The claim.

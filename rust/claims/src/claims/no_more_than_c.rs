@@ -9,9 +9,9 @@ use crate::evaluation::{
     provenance, walked,
 };
 use crate::image_under_test::{ImageUnderTest, on_show, words};
-use crate::measure::callgrind::{InstructionCounts as Count, Counting, FILE, NotCounted, Record, made_by};
-use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
+use crate::measure::callgrind::{Counting, Error, FILE, InstructionCounts, Record, made_by};
 use crate::report::Side;
+use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
@@ -81,7 +81,7 @@ fn check(context: &Context) -> Claim {
     let image = &context.image;
     let mut evaluation = Evaluation::new(&SPEC);
     // Callgrind counts while the calls are read and walked.
-    let counting = is_optimised().then(|| Counting::start(image));
+    let counting = is_optimised().then(Counting::start);
     // All at once, which is faster than a pair at a time.
     let acts: Vec<CallScenario> = plain()
         .iter()
@@ -90,12 +90,13 @@ fn check(context: &Context) -> Claim {
     image.walks(&acts);
     at_rest(image, &mut evaluation);
     for exhibit in plain() {
-        let [ours, theirs] = [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name));
+        let [ours, theirs] =
+            [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name));
         walk_pair(&mut evaluation, image, ours, theirs, exhibit.calls[0]);
     }
     let counted = match counting {
         Some(started) => {
-            let counts = started.and_then(|counting| counting.finish(image));
+            let counts = started.finish(image);
             counted(context, counts, &mut evaluation)
         }
         None => on_file(&mut evaluation, &FILE),
@@ -250,14 +251,14 @@ fn is_optimised() -> bool {
 /// Judges what was counted now; if nothing could be, what is on file.
 fn counted(
     context: &Context,
-    counts: Result<Vec<Count>, NotCounted>,
+    counts: Result<Vec<InstructionCounts>, Error>,
     evaluation: &mut Evaluation,
 ) -> Counted {
     let mut counts = match counts {
         Ok(counts) => counts,
         Err(error) => {
             match error {
-                NotCounted::NoValgrind(_) => {
+                Error::NoValgrind(_) => {
                     evaluation.missing.push(Missing::new("valgrind", error));
                 }
                 error => evaluation.fault(format_args!("not counted: {error}")),
@@ -332,9 +333,9 @@ fn on_file(evaluation: &mut Evaluation, file: &baseline::File) -> Counted {
 
 /// Rust may execute no more than C by clang. By another C compiler it is told, and why, but not held against either:
 /// gcc may shape a loop better or worse than LLVM does, in whichever language.
-fn judge(evaluation: &mut Evaluation, counts: &[Count], evidence: Evidence) -> Counted {
+fn judge(evaluation: &mut Evaluation, counts: &[InstructionCounts], evidence: Evidence) -> Counted {
     let (mut of_clang, mut of_c, mut shapes) = (0, 0, Vec::new());
-    for Count {
+    for InstructionCounts {
         name,
         rust,
         c,
@@ -391,8 +392,8 @@ fn judge(evaluation: &mut Evaluation, counts: &[Count], evidence: Evidence) -> C
 }
 
 /// `say_times: 4, 6, 5; now 4, 7, 5`
-fn differing(on_file: &[Count], now: &[Count]) -> String {
-    let shown = |count: &Count| format!("{} {} {:?}", count.rust, count.c, count.clang);
+fn differing(on_file: &[InstructionCounts], now: &[InstructionCounts]) -> String {
+    let shown = |count: &InstructionCounts| format!("{} {} {:?}", count.rust, count.c, count.clang);
     let changed = now.iter().filter_map(|count| {
         let before = on_file.iter().find(|before| before.name == count.name);
         (before != Some(count)).then(|| {
@@ -407,8 +408,8 @@ fn differing(on_file: &[Count], now: &[Count]) -> String {
     changed.collect::<Vec<_>>().join("; ")
 }
 
-fn chart(counts: &[Count], evidence: Evidence) -> Chart {
-    let series = |name: &str, value: fn(&Count) -> Option<u64>| Series {
+fn chart(counts: &[InstructionCounts], evidence: Evidence) -> Chart {
+    let series = |name: &str, value: fn(&InstructionCounts) -> Option<u64>| Series {
         name: name.to_owned(),
         exact: true,
         evidence,
@@ -447,7 +448,7 @@ mod tests {
 
     fn judged(rust: u64, c: u64, clang: Option<u64>) -> (Evaluation, Counted) {
         let mut evaluation = Evaluation::new(&SPEC);
-        let count = Count {
+        let count = InstructionCounts {
             name: "say".to_owned(),
             rust,
             c,
@@ -511,7 +512,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let count = |name: &str, clang| Count {
+        let count = |name: &str, clang| InstructionCounts {
             name: name.to_owned(),
             rust: 2,
             c: 13,

@@ -3,8 +3,8 @@
 use crate::evaluation::{
     CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, provenance,
 };
-use crate::report::{Assessment, Claim, Evidence, Verdict};
 use crate::report::Side;
+use crate::report::{Assessment, Claim, Evidence, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.

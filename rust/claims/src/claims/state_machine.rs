@@ -51,7 +51,11 @@ pub static SPEC: Spec = Spec {
 };
 
 fn check(context: &Context) -> Claim {
-    judge(&context.image, TalkFuture::GreetByHand, TalkFuture::GreetOnSlide)
+    judge(
+        &context.image,
+        TalkFuture::GreetByHand,
+        TalkFuture::GreetOnSlide,
+    )
 }
 
 /// The `async fn` against the machine that must do the same, and the one that must not.
@@ -236,7 +240,7 @@ mod tests {
 
     #[test]
     fn one_wake_more_is_seen() {
-        let claim = found(TalkFuture::Planted, TalkFuture::GreetOnSlide);
+        let claim = found(TalkFuture::GreetWokenTwice, TalkFuture::GreetOnSlide);
         assert_eq!(claim.verdict, Verdict::DoesNotHold);
         assert!(
             claim.findings[0].contains("greet and planted differ: \"woken after"),

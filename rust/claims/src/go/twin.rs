@@ -6,8 +6,9 @@ use std::path::Path;
 use barecall::Route;
 
 use crate::baseline::root;
+use crate::baseline::snapshot::Snapshot;
 use crate::go::recorded;
-use crate::render::explain;
+use crate::measure::explain;
 use crate::report::{Call, Line, Source};
 
 /// The twins, from the root of the repository.
@@ -31,10 +32,8 @@ pub fn source_in(root: &Path, exhibit: &str) -> Option<Source> {
             break;
         }
     }
-    (!text.is_empty()).then(|| Source {
-        file: FILE.to_owned(),
-        text,
-    })
+    let file = FILE.to_owned();
+    (!text.is_empty()).then_some(Source { file, text })
 }
 
 /// Its machine code on file; nothing where there is none.
@@ -48,11 +47,11 @@ pub fn lines_in(root: &Path, exhibit: &str) -> Vec<Line> {
     let file = root
         .join(recorded::FOLDER)
         .join(format!("main.{}.snap", name(exhibit)));
-    fs::read_to_string(file)
-        .unwrap_or_default()
-        .lines()
-        .filter_map(line)
-        .collect()
+    let snapshot = Snapshot::read(&file);
+    snapshot.map_or_else(
+        |_| Vec::new(),
+        |snapshot| snapshot.body().lines().filter_map(line).collect(),
+    )
 }
 
 /// As Go names it: `add_one` is `addOne`.
@@ -75,34 +74,32 @@ fn name(exhibit: &str) -> String {
 fn line(line: &str) -> Option<Line> {
     let (at, rest) = line.strip_prefix(' ')?.trim_start().split_once("  ")?;
     let at = u64::from_str_radix(at, 16).ok()?;
-    let Some((text, call)) = rest.split_once("  ; ") else {
-        return Some(Line {
-            at,
-            text: rest.to_owned(),
-            call: None,
-            does: explain::instruction(rest, None),
-        });
+    let (text, call) = match rest.split_once("  ; ") {
+        Some((text, call)) => (text, Some(self::call(text, call))),
+        None => (rest, None),
     };
-    let (call, via) = call.split_once(", via ").unwrap_or((call, ""));
-    let operand = text.split_once(' ').map_or(text, |(_, operand)| operand);
-    let (route, to) = call.split_once(" -> ").unwrap_or((call, operand));
-    let route: Route = route.parse().ok()?;
-    let via: Vec<String> = via
-        .split(", ")
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
     Some(Line {
         at,
         text: text.to_owned(),
-        does: Some(explain::by_route(route, false, to, &via.join(" and "))),
-        call: Some(Call {
-            to: Some(to.to_owned()),
-            route,
-            tail: false,
-            via,
-            // Not on file: only a walk has counted them.
-            instructions: None,
-        }),
+        does: explain::instruction(text, call.as_ref()),
+        call,
     })
+}
+
+/// `thunk -> g, via f`, or `direct` to what the instruction names.
+fn call(text: &str, call: &str) -> Call {
+    let (call, via) = call.split_once(", via ").unwrap_or((call, ""));
+    let operand = text.split_once(' ').map_or(text, |(_, operand)| operand);
+    let (route, to) = call.split_once(" -> ").unwrap_or((call, operand));
+    Call {
+        to: Some(to.to_owned()),
+        route: route.parse().unwrap_or(Route::Unresolved),
+        tail: false,
+        via: via
+            .split(", ")
+            .filter(|via| !via.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        instructions: None,
+    }
 }

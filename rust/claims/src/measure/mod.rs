@@ -6,7 +6,9 @@ pub mod blocked;
 #[cfg(target_os = "linux")]
 pub mod callback_audit;
 pub mod callgrind;
+pub mod code;
 pub mod cross_thread;
+pub mod explain;
 pub mod limits;
 pub mod lto;
 pub mod missing;

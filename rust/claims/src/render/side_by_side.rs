@@ -5,21 +5,18 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use barecall::walk::{Leg, Step};
 
-use crate::claim::{Evidence, Walked};
-use crate::report::Phase;
-
-const BOLD: Style = Style::new().bold();
+use super::text::BOLD;
+use crate::report::{Evidence, Phase, Side, Walked};
 
 /// The walks of Go that have one of the same exhibit in Rust, with that; and the others.
 pub fn pairs(walks: &[Walked]) -> (Vec<(&Walked, &Walked)>, Vec<&Walked>) {
     let ours = |theirs: &Walked| {
-        let name = theirs.act.strip_prefix("go/")?;
-        walks
-            .iter()
-            .find(|walked| walked.act.strip_prefix("rust/") == Some(name))
+        let same = |ours: &&Walked| ours.side == Side::Rust && ours.name == theirs.name;
+        walks.iter().find(same)
     };
     let pairs: Vec<_> = walks
         .iter()
+        .filter(|theirs| theirs.side == Side::Go)
         .filter_map(|theirs| Some((ours(theirs)?, theirs)))
         .collect();
     let paired = |walked: &&Walked| {
@@ -32,6 +29,10 @@ pub fn pairs(walks: &[Walked]) -> (Vec<(&Walked, &Walked)>, Vec<&Walked>) {
     (pairs, alone)
 }
 
+/// Prints two walks beside each other.
+///
+/// # Errors
+/// When it cannot be written.
 pub fn print(out: &mut impl Write, ours: &Walked, theirs: &Walked) -> io::Result<()> {
     let (left, right) = (column(ours), column(theirs));
     let lines = left.iter().flatten();
@@ -61,8 +62,8 @@ pub fn print(out: &mut impl Write, ours: &Walked, theirs: &Walked) -> io::Result
 /// Whose walk it is, and whether it is one on file.
 pub fn title(walked: &Walked) -> String {
     match walked.evidence {
-        Evidence::Live => walked.act.clone(),
-        Evidence::Recorded => format!("{} (recorded)", walked.act),
+        Evidence::Live => walked.label(),
+        Evidence::Recorded => format!("{} (recorded)", walked.label()),
     }
 }
 
@@ -152,51 +153,4 @@ fn text(step: &Step, phase: Option<Phase>, width: usize) -> String {
         notes.join(", ")
     );
     line.trim_end().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::baseline::Record;
-    use crate::go::recorded::{GoFacts, WALKS};
-
-    fn walked(act: &str, name: &str) -> Walked {
-        let record = Record::<GoFacts>::read(&WALKS).expect("it is on file");
-        let mut walks = record.facts.walks.into_iter();
-        let found = walks.find(|walked| walked.name == name);
-        let walk = found.expect("it is on file").walk;
-        Walked {
-            act: act.to_owned(),
-            evidence: Evidence::Recorded,
-            phases: act.starts_with("go/").then(|| crate::go::phase::of(&walk)),
-            walk,
-        }
-    }
-
-    #[test]
-    fn what_is_the_same_call_is_side_by_side() {
-        // Two bare calls stand for Rust's.
-        let walks = [
-            walked("rust/add_one", "c_add_one"),
-            walked("go/add_one", "add_one"),
-            walked("go/visit", "visit"),
-        ];
-        let (pairs, alone) = pairs(&walks);
-        assert_eq!((pairs.len(), alone.len()), (1, 1));
-        assert_eq!(alone[0].act, "go/visit");
-        let mut out = Vec::new();
-        print(&mut out, pairs[0].0, pairs[0].1).expect("a vector takes it");
-        let text = String::from_utf8(out).expect("UTF-8");
-        let line = |with: [&str; 2]| {
-            let found = text
-                .lines()
-                .any(|line| with.iter().all(|part| line.contains(part)));
-            assert!(found, "{with:?}:\n{text}");
-        };
-        line(["(recorded)", "go/add_one (recorded)"]);
-        line(["out     1 instruction, same stack", "out     "]);
-        line(["callee  2 instructions ", "callee  2 instructions"]);
-        line(["back    0 instructions, same stack", "1 stack switch"]);
-        line(["runtime.asmcgocall", "stack switch, switches stacks"]);
-    }
 }

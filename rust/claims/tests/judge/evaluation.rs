@@ -2,13 +2,13 @@
 
 use barecall::walk::Walk;
 use claims::claims::{SPECS, no_more_than_c};
-use claims::image_under_test::ImageUnderTest;
-use claims::scenario::call::CallScenario;
-use zero_cost_ffi::catalogue::{self, Exhibit};
 use claims::evaluation::{
     BARE, CONTROLS, Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Shows, Spec, WALKED,
 };
+use claims::image_under_test::ImageUnderTest;
 use claims::report::{Assessment, Claim, Evidence, TALK, Verdict};
+use claims::scenario::call::CallScenario;
+use zero_cost_ffi::catalogue::{self, Exhibit};
 
 static DUMMY: Spec = Spec {
     id: "dummy",

@@ -4,6 +4,7 @@
 mod cgo_buys_something;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod cgo_crosses_its_runtime;
+mod code;
 #[cfg(target_os = "linux")]
 mod drop_cancels;
 mod evaluation;

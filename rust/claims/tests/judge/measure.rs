@@ -278,7 +278,8 @@ mod callgrind {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    use claims::measure::callgrind::{Error, InstructionCounts, Record, Slope, own, total};
+    use claims::baseline;
+    use claims::measure::callgrind::{Error, FILE, InstructionCounts, Record, Slope, own, total};
 
     const OUTPUT: &str = "\
 events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n0 5566\n0 10\n\nob=/libc\nfn=say\n0 7\n\ntotals: 5603\n";
@@ -316,6 +317,8 @@ events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n
         assert!(matches!(slope(25, 225).of("sum"), Err(Error::Unseen(_))));
     }
 
+    /// A record is read as it was written; one that is damaged, missing or of another version is named, with the command
+    /// that makes it anew.
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let count = |name: &str, clang| InstructionCounts {
@@ -324,13 +327,28 @@ events: Ir\nob=/image\nfl=???\nfn=say\n0 20\ncob=/libc\ncfn=puts\ncalls=10 33 \n
             c: 13,
             clang,
         };
-        let record = Record {
-            counts: vec![count("say", Some(3)), count("add_one", None)],
-            made_by: vec!["rustc version 1.95.0".to_owned(), "GCC: 12".to_owned()],
-            date: "2026-11-24".to_owned(),
-        };
-        assert_eq!(Record::parse(&record.to_text()), Ok(record));
-        assert_eq!(Record::parse("say 1 2"), Err("say 1 2".to_owned()));
+        let counts = vec![count("say", Some(3)), count("add_one", None)];
+        let makers = vec!["rustc version 1.95.0".to_owned(), "GCC: 12".to_owned()];
+        let record = Record::new(&FILE, makers, counts);
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("counts.json");
+        let read = || Record::read_from(&file, FILE.schema, FILE.command);
+        assert!(matches!(read(), Err(baseline::Error::Read { .. })));
+        record.write_to(&file).expect("it is written");
+        assert_eq!(read().expect("it is read"), record);
+        let text = std::fs::read_to_string(&file).expect("it is there");
+        for (from, to) in [
+            ("\"rust\": 2", "\"rust\": \"two\""),
+            ("\"schema\": 1", "\"schema\": 9"),
+        ] {
+            assert!(text.contains(from), "{text}");
+            std::fs::write(&file, text.replacen(from, to, 1)).expect("planted");
+            let error = read().expect_err("it cannot be used").to_string();
+            assert!(
+                error.contains("counts.json") && error.contains(FILE.command),
+                "{error}"
+            );
+        }
     }
 }
 

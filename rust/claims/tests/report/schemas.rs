@@ -1,5 +1,7 @@
 //! What the judge prints as JSON is what docs/json.md and docs/schema say.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::{REPORT, run, schema};
@@ -12,28 +14,35 @@ fn json(arguments: &[&str]) -> Value {
 #[test]
 fn prove_list_and_cite() {
     let proved = json(&["prove"]);
-    schema::assert_describes("prove", &proved);
+    schema::assert_describes("report", &proved);
     schema::assert_describes("list", &json(&["list"]));
     schema::assert_describes("cite", &json(&["cite", "callbacks-too"]));
     let mut planted = proved.clone();
     planted["claims"][0]["verdict"] = "probably holds".into();
-    let problems = schema::problems("prove", &planted);
+    let problems = schema::problems("report", &planted);
     assert!(problems[0].contains("/claims/0/verdict"), "{problems:?}");
     let mut planted = proved;
     planted["claims"][0]["figures"]["exhibits"]["value"] = (-1).into();
-    assert_ne!(schema::problems("prove", &planted), Vec::<String>::new());
+    assert_ne!(schema::problems("report", &planted), Vec::<String>::new());
 }
 
 #[test]
 fn show_and_report() {
     let report = &REPORT.data;
     schema::assert_describes("report", report);
-    // What `show` prints, of every claim.
+    let read = |name: String| -> Value {
+        let text = fs::read_to_string(REPORT.folder.join("claims").join(name));
+        serde_json::from_str(&text.expect("it is there")).expect("JSON")
+    };
     for claim in report["claims"].as_array().expect("claims") {
-        schema::assert_describes("show", claim);
+        let id = claim["id"].as_str().expect("an id");
+        let own = read(format!("{id}.json"));
+        schema::assert_describes("report", &own);
+        assert_eq!(own["claims"], Value::Array(vec![claim.clone()]));
+        schema::assert_describes("cite", &read(format!("{id}.cite.json")));
     }
-    assert_eq!(
-        json(&["show", "callbacks-too"])["claim"]["id"],
-        "callbacks-too"
-    );
+    let shown = json(&["show", "callbacks-too"]);
+    schema::assert_describes("report", &shown);
+    assert_eq!(shown["claims"][0]["id"], "callbacks-too");
+    assert_eq!(shown["claims"].as_array().map(Vec::len), Some(1));
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The mark of a report of ours, in its `data.json`.
-pub const GENERATOR: &str = "zero-cost-ffi report";
+use crate::report::PROJECT;
+
 /// The folder, in the report's, of the claims' own JSON.
 pub const CLAIMS: &str = "claims";
 
@@ -55,9 +55,14 @@ pub fn usable(folder: &Path) -> Result<(), Error> {
     }
     let data = fs::read_to_string(folder.join("data.json")).unwrap_or_default();
     match serde_json::from_str::<Value>(&data) {
-        Ok(data) if data["generator"] == GENERATOR => Ok(()),
+        Ok(data) if is_generator(&data["generator"]) => Ok(()),
         _ => Err(foreign(found.swap_remove(0))),
     }
+}
+
+/// Whether that is the mark of a report of ours, in its `data.json`: this version's or an earlier one's.
+fn is_generator(mark: &Value) -> bool {
+    mark == PROJECT || mark == "zero-cost-ffi report"
 }
 
 /// Whether a report can be put there, before there is one: as [`usable`], and something can be written beside it.
@@ -164,9 +169,9 @@ mod tests {
     fn a_new_an_empty_and_an_earlier_one_are_taken() {
         let beside = tempfile::tempdir().expect("a folder");
         let folder = beside.path().join("deep/report");
-        replace(&folder, &report(GENERATOR)).expect("a new one");
+        replace(&folder, &report(PROJECT)).expect("a new one");
         fs::write(folder.join("claims/old.json"), "{}").expect("written");
-        replace(&folder, &report(GENERATOR)).expect("an earlier one");
+        replace(&folder, &report(PROJECT)).expect("an earlier one");
         assert_eq!(
             names(&folder),
             ["claims/some.json", "data.json", "index.html"]
@@ -177,7 +182,7 @@ mod tests {
             "nothing is left beside it"
         );
         let empty = tempfile::tempdir().expect("a folder");
-        replace(empty.path(), &report(GENERATOR)).expect("an empty one");
+        replace(empty.path(), &report(PROJECT)).expect("an empty one");
         assert!(empty.path().join("index.html").is_file());
     }
 
@@ -186,9 +191,9 @@ mod tests {
         for plant in ["notes.txt", "claims/notes.txt"] {
             let folder = tempfile::tempdir().expect("a folder");
             let at = folder.path();
-            replace(at, &report(GENERATOR)).expect("written");
+            replace(at, &report(PROJECT)).expect("written");
             fs::write(at.join(plant), "mine").expect("written");
-            let error = replace(at, &report(GENERATOR))
+            let error = replace(at, &report(PROJECT))
                 .expect_err("refused")
                 .to_string();
             assert!(error.contains(plant) && error.contains("--out"), "{error}");
@@ -208,15 +213,15 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "mine").expect("written");
         assert!(matches!(
-            replace(&file, &report(GENERATOR)),
+            replace(&file, &report(PROJECT)),
             Err(Error::File(_))
         ));
-        let below = replace(&file.join("report"), &report(GENERATOR));
+        let below = replace(&file.join("report"), &report(PROJECT));
         assert!(matches!(below, Err(Error::Unwritable { .. })));
         // Nobody can make a folder there, root neither.
         #[cfg(target_os = "linux")]
         assert!(matches!(
-            replace(Path::new("/proc/report"), &report(GENERATOR)),
+            replace(Path::new("/proc/report"), &report(PROJECT)),
             Err(Error::Unwritable { .. })
         ));
         // Which is known before there is a report.

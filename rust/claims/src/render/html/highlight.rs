@@ -1,87 +1,49 @@
-//! Rust, C and Go source with its comments, texts and keywords set apart.
+//! Rust, C and Go source with its comments and string literals set apart.
 
 use maud::{Markup, html};
-
-const KEYWORDS: &[&str] = &[
-    "as", "async", "await", "break", "case", "char", "const", "continue", "crate", "default",
-    "defer", "double", "dyn", "else", "enum", "extern", "fn", "for", "func", "go", "if", "impl",
-    "import", "in", "int", "let", "long", "loop", "match", "mod", "move", "mut", "package", "pub",
-    "range", "ref", "return", "select", "self", "size_t", "sizeof", "static", "struct", "switch",
-    "trait", "type", "typedef", "unsafe", "unsigned", "use", "var", "void", "where", "while",
-];
-
-/// What a stretch of source is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    Comment,
-    Text,
-    Keyword,
-}
 
 /// The source, every character of it.
 pub fn source(text: &str) -> Markup {
     html! {
-        @for (kind, part) in parts(text) {
-            @match kind {
-                Kind::Plain => (part),
-                Kind::Comment => span.comment { (part) },
-                Kind::Text => span.text { (part) },
-                Kind::Keyword => span.keyword { (part) },
-            }
+        @for (class, part) in parts(text) {
+            @match class { Some(class) => span class=(class) { (part) }, None => (part) }
         }
     }
 }
 
-fn parts(text: &str) -> Vec<(Kind, &str)> {
-    let mut parts: Vec<(Kind, &str)> = Vec::new();
+fn parts(text: &str) -> Vec<(Option<&'static str>, &str)> {
+    let mut parts = Vec::new();
     let mut rest = text;
-    while !rest.is_empty() {
-        let (kind, length) = next(rest);
-        parts.push((kind, &rest[..length]));
-        rest = &rest[length..];
+    while let Some(start) = rest.find(['"', '/']) {
+        let found = &rest[start..];
+        let (class, length) = if found.starts_with("//") {
+            (Some("comment"), found.find('\n').unwrap_or(found.len()))
+        } else if found.starts_with("/*") {
+            let end = found.find("*/").map_or(found.len(), |at| at + 2);
+            (Some("comment"), end)
+        } else if found.starts_with('"') {
+            (Some("text"), literal(found))
+        } else {
+            (None, 1)
+        };
+        parts.extend([(None, &rest[..start]), (class, &found[..length])]);
+        rest = &found[length..];
     }
+    parts.push((None, rest));
     parts
 }
 
-/// What stands first, and how many bytes it has: at least one character.
-fn next(rest: &str) -> (Kind, usize) {
-    if rest.starts_with("//") {
-        return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()));
-    }
-    if rest.starts_with("/*") {
-        return (
-            Kind::Comment,
-            rest.find("*/").map_or(rest.len(), |at| at + 2),
-        );
-    }
-    if rest.starts_with('"') {
-        let mut escaped = false;
-        for (at, char) in rest.char_indices().skip(1) {
-            match char {
-                '"' if !escaped => return (Kind::Text, at + 1),
-                '\\' => escaped = !escaped,
-                _ => escaped = false,
-            }
+/// How many bytes a string literal has, with its quotes.
+fn literal(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, char) in text.char_indices().skip(1) {
+        match char {
+            '"' if !escaped => return at + 1,
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
         }
-        return (Kind::Text, rest.len());
     }
-    let word = |char: char| char.is_alphanumeric() || char == '_';
-    let length = rest.find(|char| !word(char)).unwrap_or(rest.len());
-    if length > 0 {
-        let kind = if KEYWORDS.contains(&&rest[..length]) {
-            Kind::Keyword
-        } else {
-            Kind::Plain
-        };
-        return (kind, length);
-    }
-    let length = rest.chars().next().map_or(0, char::len_utf8);
-    // Up to what could begin something else.
-    let more = rest[length..]
-        .find(|char: char| word(char) || char == '"' || char == '/')
-        .unwrap_or(rest.len() - length);
-    (Kind::Plain, length + more)
+    text.len()
 }
 
 #[cfg(test)]
@@ -101,20 +63,13 @@ mod tests {
             assert_eq!(joined, text);
             assert!(!source(text).into_string().contains("<script>"));
         }
-        let kinds = |text| {
-            parts(text)
-                .into_iter()
-                .filter(|(kind, _)| *kind != Kind::Plain)
-                .collect::<Vec<_>>()
-        };
+        let classes: Vec<_> = parts("pub fn f(\"x\\\"y\"); // fn")
+            .into_iter()
+            .filter(|(class, _)| class.is_some())
+            .collect();
         assert_eq!(
-            kinds("pub fn f(\"x\\\"y\"); // fn"),
-            [
-                (Kind::Keyword, "pub"),
-                (Kind::Keyword, "fn"),
-                (Kind::Text, "\"x\\\"y\""),
-                (Kind::Comment, "// fn")
-            ]
+            classes,
+            [(Some("text"), "\"x\\\"y\""), (Some("comment"), "// fn")]
         );
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::highlight;
-use crate::render::show::{Line, Shown};
+use crate::report::{Code, Line};
 
 /// The place of an exhibit on the page.
 pub fn anchor(name: &str) -> String {
@@ -11,13 +11,13 @@ pub fn anchor(name: &str) -> String {
 }
 
 /// The whole exhibit.
-pub fn exhibit(shown: &Shown) -> Markup {
-    let id = anchor(shown.name);
+pub fn exhibit(shown: &Code) -> Markup {
+    let id = anchor(&shown.name);
     html! {
         section.exhibit id=(id) aria-labelledby={ (id) "-title" } {
             h3 id={ (id) "-title" } {
-                code { (shown.name) } span.says { (shown.says) }
-                a.permalink href={ "#" (id) } aria-label={ "Link to " (shown.name) } { "#" }
+                code { (&shown.name) } span.says { (shown.says) }
+                a.permalink href={ "#" (id) } aria-label={ "Link to " (&shown.name) } { "#" }
             }
             div.columns {
                 @for (language, code) in [
@@ -37,7 +37,7 @@ pub fn exhibit(shown: &Shown) -> Markup {
 }
 
 /// The machine code alone, in each language.
-pub fn machine_code(shown: &Shown) -> Markup {
+pub fn machine_code(shown: &Code) -> Markup {
     html! {
         div.columns {
             @for (language, lines) in [("Rust", &shown.rust), ("C", &shown.c), ("Go", &shown.go)] {
@@ -45,9 +45,9 @@ pub fn machine_code(shown: &Shown) -> Markup {
                     div.column {
                         h4 {
                             (language) " "
-                            span.note { "machine code of " (shown.name) @if language == "Go" { ", recorded" } }
+                            span.note { "machine code of " (&shown.name) @if language == "Go" { ", recorded" } }
                         }
-                        (listing(language, shown.name, lines))
+                        (listing(language, &shown.name, lines))
                     }
                 }
             }
@@ -62,10 +62,10 @@ fn listing(language: &str, name: &str, lines: &[Line]) -> Markup {
     html! {
         ol.listing tabindex="0" aria-label={ (language) " machine code of " (name) } {
             @for line in lines {
-                @let route = line.call.as_deref().and_then(|call| call.split([',', ' ']).next());
-                li class=[route.map(|route| format!("call route-{route}"))] title=[line.does.as_deref()] {
+                @let class = line.call.as_ref().map(|call| format!("call route-{}", call.route));
+                li class=[class] title=[line.does.as_deref()] {
                     code { (instruction(&line.text)) }
-                    @if let Some(call) = &line.call { span.route { (call) } }
+                    @if let Some(call) = &line.call { span.route { (call) " to " (call.to.as_deref().unwrap_or("?")) } }
                 }
             }
         }

@@ -1,17 +1,14 @@
 //! The page: the ladder, the table of claims, a section for each, and the code on show.
 
-use std::collections::BTreeSet;
-
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::prose::inline;
-use super::{Report, ladder, listing, section};
-use crate::claim::{Claim, TALK};
-use crate::render::cite::{PROJECT, kind, sentence};
-use crate::render::show::Shown;
+use super::inline::inline;
+use super::{ladder, listing, section};
+use crate::render::sentence;
+use crate::report::{Claim, PROJECT, Report, TALK};
 
 /// The whole page, which needs nothing but itself.
-pub fn html(report: &Report<'_>) -> String {
+pub fn html(report: &Report) -> String {
     let title = "What a call into C costs, proved";
     html! {
         (DOCTYPE)
@@ -32,11 +29,11 @@ pub fn html(report: &Report<'_>) -> String {
                 main {
                     (head(report))
                     (claims(report))
-                    @for full in &report.claims { (section::section(full)) }
+                    @for claim in &report.claims { (section::section(report, claim)) }
                     (exhibits(report))
                     (citing())
                     footer.page {
-                        p { (PROJECT) " " (report.version) ", " (report.date) ". All of this page, for programs: "
+                        p { (PROJECT) " " (report.version) ", " (report.date) ". This page as JSON: "
                             a href="data.json" { "data.json" } "." }
                     }
                 }
@@ -47,15 +44,15 @@ pub fn html(report: &Report<'_>) -> String {
     .into_string()
 }
 
-fn contents(report: &Report<'_>) -> Markup {
+fn contents(report: &Report) -> Markup {
     html! {
         nav.contents aria-label="Contents" {
             p { a href="#top" { (PROJECT) } }
             ul {
-                @for full in &report.claims {
+                @for claim in &report.claims {
                     li {
-                        span class={ "dot " (full.claim.verdict.words().replace(' ', "-")) } aria-hidden="true" {}
-                        a href={ "#" (full.claim.id) } { (full.claim.id) }
+                        span class={ "dot " (claim.verdict.as_str().replace(' ', "-")) } aria-hidden="true" {}
+                        a href={ "#" (claim.id) } { (claim.id) }
                     }
                 }
                 li { span.dot aria-hidden="true" {} a href="#exhibits" { "the code on show" } }
@@ -65,22 +62,22 @@ fn contents(report: &Report<'_>) -> Markup {
     }
 }
 
-fn head(report: &Report<'_>) -> Markup {
+fn head(report: &Report) -> Markup {
     html! {
         header.top id="top" {
             p.eyebrow { (PROJECT) " " (report.version) " · " (report.date) " · " (report.toolchain.target) }
             h1 { "Between a Rust function and the C function it calls, exactly one instruction executes." }
-            @if report.ladder.is_empty() {
+            @if report.headline.is_empty() {
                 p.missing {
-                    "No call could be walked here, so there is no ladder to draw; the claims say what was missing."
+                    "No call could be walked here, so there is no picture; the claims say what was missing."
                 }
-            } @else { (ladder::picture(&report.ladder)) }
+            } @else { (ladder::picture(report)) }
             ul.made-by { @for producer in &report.toolchain.made_by { li { (producer) } } }
         }
     }
 }
 
-fn claims(report: &Report<'_>) -> Markup {
+fn claims(report: &Report) -> Markup {
     html! {
         section.overview id="claims" aria-labelledby="claims-title" {
             h2 id="claims-title" { "The claims" }
@@ -88,7 +85,7 @@ fn claims(report: &Report<'_>) -> Markup {
                 thead { tr { th scope="col" { "claim" } th scope="col" { "verdict" } th scope="col" { "the talk" }
                     th scope="col" { "evidence" } } }
                 tbody {
-                    @for full in &report.claims { (row(full.claim)) }
+                    @for claim in &report.claims { (row(claim)) }
                 }
             }
         }
@@ -98,28 +95,21 @@ fn claims(report: &Report<'_>) -> Markup {
 fn row(claim: &Claim) -> Markup {
     html! {
         tr {
-            th scope="row" { a href={ "#" (claim.id) } { (inline(&sentence(claim.says))) } }
+            th scope="row" { a href={ "#" (claim.id) } { (inline(&sentence(&claim.statement))) } }
             td { (section::badge(claim.verdict)) }
-            td { (claim.talk.assessment.words()) }
-            td { span.kind { (kind(claim.evidence)) } }
+            td { (claim.talk.assessment.as_str()) }
+            td { span.kind { (claim.evidence.as_str()) } }
         }
     }
 }
 
-/// Each exhibit once, however many claims are about it.
-fn exhibits(report: &Report<'_>) -> Markup {
-    let mut seen = BTreeSet::new();
-    let shown: Vec<&Shown> = report
-        .claims
-        .iter()
-        .flat_map(|full| &full.exhibits)
-        .filter(|shown| seen.insert(shown.name))
-        .collect();
+/// Each exhibit once, however many claims show it.
+fn exhibits(report: &Report) -> Markup {
     html! {
         section.exhibits id="exhibits" aria-labelledby="exhibits-title" {
             h2 id="exhibits-title" { "The code on show" }
-            p { "Source and machine code as they are in the image that was judged; each call is marked by its route." }
-            @for shown in shown { (listing::exhibit(shown)) }
+            p { "Source and machine code of the image under test; each call is marked with its route." }
+            @for code in &report.code { (listing::exhibit(code)) }
         }
     }
 }
@@ -130,13 +120,12 @@ fn citing() -> Markup {
             h2 id="citing-title" { "How to cite, and how to check a citation" }
             p {
                 "Each claim has buttons that copy it as Markdown, as one line, and as BibTeX. A citation names the "
-                "claim and the version; to check it, take that version of the sources and run the command in it, "
-                "which ends in the verdict:"
+                "claim, the version and a command. To check it, check out that version and run the command; it "
+                "prints the verdict."
             }
-            pre tabindex="0" { "cargo run --release -- prove ID" }
             p {
-                "What was counted is the same wherever compiler, flags and target are; what was measured is not, "
-                "and no verdict rests on it. Quotes are from " (TALK) "."
+                "Counted values are the same wherever compiler, flags and target are the same. Measured values "
+                "differ from run to run, and no verdict rests on them. Quotes are from " (TALK) "."
             }
         }
     }

@@ -1,25 +1,27 @@
 //! What an instruction does where it stands, in words: by a call's route, and by the mnemonic of the others.
 
-use barecall::{Call, Route};
+use barecall::Route;
 
-/// In words; nothing where no rule fits, rather than a guess.
-pub fn instruction(text: &str, call: Option<&Call<'_>>) -> Option<String> {
+use crate::report::Call;
+
+/// What an instruction does, in words; `None` where no rule fits, rather than a guess.
+#[must_use]
+pub fn instruction(text: &str, call: Option<&Call>) -> Option<String> {
     call.map_or_else(|| plain(text), |call| Some(of_call(call)))
 }
 
-fn of_call(call: &Call<'_>) -> String {
-    let to = call.to().unwrap_or_else(|| "its target".to_owned());
-    let via = call.via();
-    let via = if via.is_empty() {
+fn of_call(call: &Call) -> String {
+    let to = call.to.as_deref().unwrap_or("its target");
+    let via = if call.via.is_empty() {
         "code in between".to_owned()
     } else {
-        via.join(" and ")
+        call.via.join(" and ")
     };
-    by_route(call.route(), call.tail(), &to, &via)
+    by_route(call.route, call.tail, to, &via)
 }
 
 /// What a call by this route does; `via` names what lies in between.
-pub fn by_route(route: Route, tail: bool, to: &str, via: &str) -> String {
+fn by_route(route: Route, tail: bool, to: &str, via: &str) -> String {
     let verb = if tail { "jumps to" } else { "calls" };
     let does = match route {
         Route::Direct => format!("{verb} {to} itself: the one instruction"),
