@@ -14,6 +14,15 @@ use crate::scenario::{Scenario, child};
 /// The hops over which system calls are counted: those that the longer of two runs makes more.
 pub const HOPS: usize = 128;
 
+/// Settings of glibc's allocator, whose own system calls would differ from run to run. With more arenas, it reads how
+/// many processors there are when threads happen to allocate at the same time. With little room to spare, it moves the
+/// end of the heap (`brk`) once more or less.
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_TOP_PAD_", "16777216"),
+    ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
+];
+
 /// A variant, and what it works with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Case {
@@ -64,10 +73,8 @@ impl Case {
                 variant: self.variant,
                 plan,
             });
-            // With more arenas, glibc reads how many processors there are when threads happen to allocate at the same
-            // time: a read more in some runs.
             let mut program = child::command(scenario, scenario.limit())?;
-            syscalls::count(program.env("MALLOC_ARENA_MAX", "1"))
+            syscalls::count(program.envs(ALLOCATOR))
         };
         Ok(syscalls::more(&count(longer)?, &count(shorter)?))
     }
