@@ -9,7 +9,9 @@ use object::read::elf::{
 use object::{LittleEndian, SectionIndex, SymbolIndex};
 
 use super::pieces::{self, Candidate};
-use super::{Architecture, Bound, Format, Image, Name, Piece, Section, Slot, Symbol, section_of};
+use super::{
+    Architecture, Bound, Format, Image, Name, Piece, Section, Segment, Slot, Symbol, section_of,
+};
 use crate::error::Error;
 
 pub(super) type Header = FileHeader64<LittleEndian>;
@@ -153,7 +155,7 @@ impl<'a> File<'a> {
             })
             .flat_map(|range| without_variables(&table, range))
             .collect();
-        let slots = self.slots(&table, &sections)?;
+        let (slots, lazy_slots) = self.slots(&table, &sections)?;
         let (functions, symbols) = self.functions(&table, &sections)?;
         let literals = self.literals(&table, &sections, architecture);
         Ok(Image {
@@ -168,6 +170,23 @@ impl<'a> File<'a> {
             pages: Vec::new(),
             parts: Vec::new(),
             symbols,
+            entry: header.e_entry(LE),
+            segments: segments
+                .iter()
+                .filter(|segment| segment.p_type(LE) == elf::PT_LOAD)
+                .map(|segment| Segment {
+                    address: segment.p_vaddr(LE),
+                    memory_size: segment.p_memsz(LE),
+                    offset: segment.p_offset(LE),
+                    file_size: segment.p_filesz(LE),
+                    executable: segment.p_flags(LE).contains(elf::PF_X),
+                    writable: segment.p_flags(LE).contains(elf::PF_W),
+                })
+                .collect(),
+            interpreted: segments
+                .iter()
+                .any(|segment| segment.p_type(LE) == elf::PT_INTERP),
+            lazy_slots,
             producers: self.producers(&table),
             movable: header.e_type(LE) == elf::ET_DYN,
             outside: (0, 0),
@@ -181,6 +200,10 @@ impl<'a> File<'a> {
     fn sections(&self, table: &Table<'a>) -> Result<Vec<Section>, Error> {
         let mut sections = Vec::new();
         let mut unread = self.bytes.len() as u64;
+        let names = Header::parse(self.bytes)
+            .and_then(|header| header.shstrndx(LE, self.bytes))
+            .ok()
+            .and_then(|index| strings(table, SectionIndex(index as usize)));
         for section in table.iter() {
             let flags = section.sh_flags(LE);
             let (start, size, at) = (
@@ -233,6 +256,9 @@ impl<'a> File<'a> {
                 // The GOT is written by the loader alone, whether or not it is protected afterwards.
                 constant: !flags.contains(elf::SHF_WRITE) || name == b".got" || name == b".got.plt",
                 stubs: [&b".plt"[..], b".plt.got", b".plt.sec", b".iplt"].contains(&name),
+                entry_size: section.sh_entsize(LE),
+                name: names
+                    .and_then(|names| Some(Name(names.checked_add(section.sh_name(LE) as usize)?))),
             });
         }
         sections.sort_by_key(|section| section.start);
@@ -248,10 +274,14 @@ impl<'a> File<'a> {
         Ok(sections)
     }
 
-    /// What the loader writes, from every relocation table that it reads.
-    fn slots(&self, table: &Table<'a>, sections: &[Section]) -> Result<Vec<Slot>, Error> {
+    /// What the loader writes, from every relocation table that it reads; and which of that the PLT's stubs number.
+    fn slots(
+        &self,
+        table: &Table<'a>,
+        sections: &[Section],
+    ) -> Result<(Vec<Slot>, Vec<u64>), Error> {
         let now = self.binds_now(table);
-        let mut slots = Vec::new();
+        let (mut slots, mut lazy) = (Vec::new(), Vec::new());
         let have = self.bytes.len() as u64;
         let mut unread = have;
         for section in table
@@ -277,6 +307,9 @@ impl<'a> File<'a> {
                             .map_err(damaged)?,
                     ),
                 };
+                let of_plt = table
+                    .section_name(LE, section)
+                    .is_ok_and(|name| name.ends_with(b"plt"));
                 let strings = symbols
                     .as_ref()
                     .and_then(|symbols| strings(table, symbols.string_section()));
@@ -293,7 +326,11 @@ impl<'a> File<'a> {
                         Some(Name(strings?.checked_add(symbol.st_name(LE) as usize)?))
                             .filter(|_| callable && addend == 0)
                     };
-                    let bound = match relocation.r_type(LE, false).0 {
+                    let kind = relocation.r_type(LE, false).0;
+                    if matches!(kind, 7 | 1026) || (of_plt && matches!(kind, 37 | 1032)) {
+                        lazy.push(relocation.r_offset(LE));
+                    }
+                    let bound = match kind {
                         // R_X86_64_64, _GLOB_DAT; R_AARCH64_ABS64, _GLOB_DAT
                         1 | 6 | 257 | 1025 => symbol().map_or(Bound::Other, Bound::Symbol),
                         // R_X86_64_JUMP_SLOT; R_AARCH64_JUMP_SLOT
@@ -330,7 +367,7 @@ impl<'a> File<'a> {
             }
         }
         without_conflicts(&mut slots);
-        Ok(slots)
+        Ok((slots, lazy))
     }
 
     fn producers(&self, table: &Table<'a>) -> Vec<String> {
@@ -378,6 +415,10 @@ impl<'a> File<'a> {
                 .map_or(0, |section| section.sh_offset(LE));
             // Names may share bytes, but not many times over; a table that lies would cost quadratic time.
             let mut budget = (self.bytes.len() as u64).saturating_mul(16);
+            let versions = match kind {
+                elf::SHT_DYNSYM => table.versions(LE, self.bytes).ok().flatten(),
+                _ => None,
+            };
             for (index, symbol) in symbols.enumerate() {
                 let typed = matches!(symbol.st_type(), elf::STT_FUNC | elf::STT_GNU_IFUNC);
                 let address = symbol.st_value(LE);
@@ -413,6 +454,10 @@ impl<'a> File<'a> {
                     length: text.len(),
                     name: Name(strings.saturating_add(symbol.st_name(LE) as usize)),
                     size: symbol.st_size(LE),
+                    resolver: symbol.st_type() == elf::STT_GNU_IFUNC,
+                    superseded: versions
+                        .as_ref()
+                        .is_some_and(|versions| versions.version_index(LE, index).is_hidden()),
                 });
             }
         }

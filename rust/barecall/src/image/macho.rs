@@ -182,6 +182,10 @@ impl<'a> Reader<'a> {
             pages: Vec::new(),
             parts: Vec::new(),
             symbols,
+            entry: 0,
+            segments: Vec::new(),
+            interpreted: false,
+            lazy_slots: Vec::new(),
             producers: Vec::new(),
             // A word that the loader does not rebase is no address.
             movable: true,
@@ -254,6 +258,8 @@ impl<'a> Reader<'a> {
                 executable,
                 constant: !writable || protected || slots,
                 stubs,
+                entry_size: 0,
+                name: None,
             });
         }
         Ok(())
@@ -411,6 +417,8 @@ impl<'a> Reader<'a> {
                 length: short.len(),
                 name: text,
                 size: 0,
+                resolver: false,
+                superseded: false,
             });
         }
         Ok(())

@@ -112,6 +112,10 @@ impl<'a> Reader<'a> {
             pages: Vec::new(),
             parts: Vec::new(),
             symbols: Vec::new(),
+            entry: 0,
+            segments: Vec::new(),
+            interpreted: false,
+            lazy_slots: Vec::new(),
             producers: Vec::new(),
             movable: moved,
             outside: (0, 0),
@@ -156,6 +160,8 @@ impl<'a> Reader<'a> {
                 executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
                 constant: !flags.contains(pe::IMAGE_SCN_MEM_WRITE),
                 stubs: false,
+                entry_size: 0,
+                name: None,
             };
             // Behind what the file has, zeroes.
             let zeroes = Section {
@@ -487,6 +493,8 @@ impl<'a> Reader<'a> {
                 length: name.len(),
                 name: keep(&self.file, &mut self.names, name),
                 size: 0,
+                resolver: false,
+                superseded: false,
             });
         }
         let at = self
@@ -511,6 +519,8 @@ impl<'a> Reader<'a> {
                         length: name.len(),
                         name: text,
                         size: 0,
+                        resolver: false,
+                        superseded: false,
                     });
                 }
             }

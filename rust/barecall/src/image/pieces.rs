@@ -19,6 +19,10 @@ pub(super) struct Candidate {
     pub length: usize,
     pub name: Name,
     pub size: u64,
+    /// See [`Symbol::resolver`].
+    pub resolver: bool,
+    /// See [`Symbol::superseded`].
+    pub superseded: bool,
 }
 
 /// AArch64 mapping symbols (`$x`, `$d`) and assembler labels are no names.
@@ -78,10 +82,18 @@ pub(super) fn of(
         .map(|candidate| Symbol {
             address: candidate.address,
             name: candidate.name,
+            resolver: candidate.resolver,
+            superseded: candidate.superseded,
         })
         .collect();
     symbols.dedup_by(|later, first| {
-        later.address == first.address && text(bytes, later.name) == text(bytes, first.name)
+        let same =
+            later.address == first.address && text(bytes, later.name) == text(bytes, first.name);
+        if same {
+            // The symbol table of a library names no versions.
+            first.superseded &= later.superseded;
+        }
+        same
     });
     (pieces, symbols)
 }

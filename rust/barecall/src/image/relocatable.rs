@@ -385,6 +385,8 @@ impl<'a> Linker<'a> {
             executable: new.executable,
             constant: new.constant,
             stubs: false,
+            entry_size: 0,
+            name: None,
         });
         Ok(Laid {
             start,
@@ -544,6 +546,8 @@ impl<'a> Linker<'a> {
             length: name.len(),
             name: text,
             size: symbol.st_size(LE),
+            resolver: symbol.st_type() == elf::STT_GNU_IFUNC,
+            superseded: false,
         });
     }
 
@@ -584,6 +588,8 @@ impl<'a> Linker<'a> {
                 executable: false,
                 constant: true,
                 stubs: false,
+                entry_size: 0,
+                name: None,
             });
         }
         let mut literals = std::mem::take(&mut self.literals);
@@ -604,6 +610,8 @@ impl<'a> Linker<'a> {
         symbols.extend((0u64..).zip(&self.undefined).map(|(n, &name)| Symbol {
             address: self.outside + n * OUTSIDE_STEP,
             name,
+            resolver: false,
+            superseded: false,
         }));
         Ok(Image {
             path: PathBuf::new(),
@@ -617,6 +625,10 @@ impl<'a> Linker<'a> {
             pages: Vec::new(),
             parts: Vec::new(),
             symbols,
+            entry: 0,
+            segments: Vec::new(),
+            interpreted: false,
+            lazy_slots: Vec::new(),
             producers: Vec::new(),
             movable: true,
             outside: (self.outside, end),

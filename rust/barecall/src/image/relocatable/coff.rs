@@ -171,6 +171,8 @@ impl<'a> Linker<'a> {
                             length: name.len(),
                             name: text,
                             size: 0,
+                            resolver: false,
+                            superseded: false,
                         });
                     }
                     Target::Defined(address)

@@ -78,6 +78,14 @@ pub struct Image {
     pub(crate) parts: Vec<(u32, u32)>,
     /// By address, then the preferred name first.
     pub(crate) symbols: Vec<Symbol>,
+    /// Where execution begins; 0 if nowhere.
+    pub(crate) entry: u64,
+    /// What the loader maps, for images whose loader maps segments (ELF).
+    pub(crate) segments: Vec<Segment>,
+    /// Whether it names a program (`ld.so`) that loads other images for it.
+    pub(crate) interpreted: bool,
+    /// The slots that the stubs of a lazily bound PLT number (`push 3; jmp .plt`), in that order.
+    pub(crate) lazy_slots: Vec<u64>,
     /// What the compilers and linkers that made it wrote into it.
     pub(crate) producers: Vec<String>,
     /// Whether the loader may move the image, so that a word without relocation is no address.
@@ -106,6 +114,25 @@ pub(crate) struct Section {
     pub constant: bool,
     /// Holds linker stubs (`.plt` and its kin, `__stubs`, import thunks).
     pub stubs: bool,
+    /// The size of each entry (stub), in bytes; 0 if the file does not say.
+    pub entry_size: u64,
+    /// Its name, if that is a string of the file.
+    pub name: Option<Name>,
+}
+
+/// A part of the file that the loader maps (`PT_LOAD`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Its address, before the loader moves the image.
+    pub address: u64,
+    /// Its size in memory, in bytes.
+    pub memory_size: u64,
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// Its size in the file, in bytes.
+    pub file_size: u64,
+    pub executable: bool,
+    pub writable: bool,
 }
 
 /// A word of the image that the loader fills in.
@@ -138,6 +165,11 @@ pub(crate) struct Name(pub usize);
 pub(crate) struct Symbol {
     pub address: u64,
     pub name: Name,
+    /// Not the function, but what chooses it when the image is loaded (`STT_GNU_IFUNC`).
+    pub resolver: bool,
+    /// An old version of the symbol, kept for programs that were linked to it (`memcpy@GLIBC_2.2.5`): not what the
+    /// name means today.
+    pub superseded: bool,
 }
 
 /// A stretch of code: a whole function, or a part of one that lies elsewhere.
@@ -299,7 +331,7 @@ impl Image {
         match fits[..] {
             [(piece, symbol)] => Ok(Function::named(self, piece, symbol)),
             [] if let Some(piece) = self.piece_by_address(name) => Ok(Function::new(self, piece)),
-            [] if self.functions.iter().all(|piece| piece.name.is_none()) => Err(Error::Stripped {
+            [] if self.is_stripped() => Err(Error::Stripped {
                 path: self.path.clone(),
                 wanted: name.to_owned(),
             }),
@@ -343,6 +375,55 @@ impl Image {
             .part_of
             .map_or(piece, |whole| whole as usize);
         Some(Function::new(self, whole))
+    }
+
+    /// Whether it names none of its functions.
+    pub(crate) fn is_stripped(&self) -> bool {
+        self.functions.iter().all(|piece| piece.name.is_none())
+    }
+
+    /// What must be added to the image's addresses where the part of the file from `offset` on is mapped at `start`.
+    ///
+    /// Two segments may share a page of the file, so it takes one that is as executable as the mapping.
+    pub(crate) fn bias(&self, start: u64, offset: u64, executable: bool) -> Option<u64> {
+        const PAGE: u64 = 0xfff;
+        let holds = |segment: &&Segment| {
+            (segment.offset & !PAGE..segment.offset.saturating_add(segment.file_size))
+                .contains(&offset)
+        };
+        let segment = self
+            .segments
+            .iter()
+            .filter(holds)
+            .min_by_key(|segment| segment.executable != executable)?;
+        let address = segment
+            .address
+            .wrapping_add(offset)
+            .wrapping_sub(segment.offset);
+        Some(start.wrapping_sub(address))
+    }
+
+    /// The names of what the loader binds from other images.
+    pub(crate) fn imports(&self) -> impl Iterator<Item = &str> {
+        self.bindings().filter_map(|(_, bound)| match bound {
+            Bound::Symbol(name) | Bound::Lazily(name) => Some(self.text(name)),
+            _ => None,
+        })
+    }
+
+    /// Every word that the loader fills in, by address, and what with.
+    pub(crate) fn bindings(&self) -> impl Iterator<Item = (u64, Bound)> {
+        self.slots.iter().map(|slot| (slot.at, slot.bound))
+    }
+
+    /// Where the linker's stub around an address begins.
+    pub(crate) fn stub_around(&self, address: u64) -> Option<u64> {
+        let section = self.section_at(address).filter(|section| section.stubs)?;
+        let size = match section.entry_size {
+            0 => 16,
+            size => size,
+        };
+        Some(address - (address - section.start) % size)
     }
 
     fn piece_by_address(&self, name: &str) -> Option<usize> {
@@ -712,5 +793,79 @@ fn text(bytes: &[u8], name: Name) -> &str {
     match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::{Read as _, Seek as _};
+
+    use super::*;
+
+    /// The start, end and file offset of this process's executable mapping of that name.
+    fn mapped(is_it: impl Fn(&str) -> bool) -> (u64, u64, u64) {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = maps
+            .lines()
+            .find(|line| line.contains(" r-xp ") && is_it(line))
+            .unwrap();
+        let hex = |text| u64::from_str_radix(text, 16).unwrap();
+        // `start-end r-xp offset …`
+        let fields: Vec<_> = line.split(['-', ' ']).collect();
+        (hex(fields[0]), hex(fields[1]), hex(fields[4]))
+    }
+
+    #[test]
+    fn the_bias_of_a_mapping_leads_to_the_functions_in_it() {
+        let program = std::env::current_exe().unwrap();
+        let (start, _, offset) = mapped(|line| line.ends_with(program.to_str().unwrap()));
+        let image = Image::current().unwrap();
+        let bias = image.bias(start, offset, true).unwrap();
+        let here = Image::current as fn() -> Result<Image, Error> as usize as u64;
+        let function = image.function_at(here - bias).unwrap();
+        assert_eq!(function.address(), here - bias);
+        assert!(function.name().ends_with("Image::current"), "{function:?}");
+        assert_ne!(image.entry, 0);
+        assert!(image.interpreted);
+        assert!(image.imports().any(|name| name == "memcpy"));
+    }
+
+    #[test]
+    fn the_vdso_is_an_image_in_memory() {
+        let (start, end, offset) = mapped(|line| line.ends_with("[vdso]"));
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+        let mut memory = std::fs::File::open("/proc/self/mem").unwrap();
+        memory.seek(std::io::SeekFrom::Start(start)).unwrap();
+        memory.read_exact(&mut bytes).unwrap();
+        let image = Image::read("[vdso]", bytes).unwrap();
+        assert_eq!(image.bias(start, offset, true), Some(start));
+        assert!(image.function("__vdso_clock_gettime").is_ok());
+        assert!(!image.interpreted);
+    }
+
+    #[test]
+    fn symbols_tell_resolvers_and_old_versions() {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let path = maps
+            .lines()
+            .find_map(|line| Some(&line[line.find('/')?..]).filter(|p| p.ends_with("/libc.so.6")))
+            .unwrap();
+        let libc = Image::open(path).unwrap();
+        let named = |wanted: &str| {
+            libc.symbols
+                .iter()
+                .filter(|symbol| libc.text(symbol.name) == wanted)
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        let copies = named("memcpy");
+        let (old, current): (Vec<_>, Vec<_>) =
+            copies.into_iter().partition(|symbol| symbol.superseded);
+        assert!(!current.is_empty());
+        if libc.architecture() == Architecture::X86_64 {
+            assert!(current.iter().all(|symbol| symbol.resolver));
+            assert!(!old.is_empty());
+        }
+        assert!(named("puts").iter().all(|symbol| !symbol.resolver));
     }
 }
