@@ -37,6 +37,8 @@ mod image;
 mod journey;
 mod listing;
 mod names;
+#[cfg(target_os = "linux")]
+mod process_maps;
 mod route;
 mod scan;
 mod step;
