@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU8;
 
-use crate::calls::Function;
+use crate::call::Function;
 use crate::error::Error;
 use crate::names::{self, Fit};
 

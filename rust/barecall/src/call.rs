@@ -4,10 +4,10 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::cgo;
-use crate::flow::Reached;
+use crate::dataflow::Reached;
 use crate::image::{Bound, Image, Name};
-use crate::journey::End;
 use crate::names;
+use crate::resolve::End;
 use crate::route::Route;
 use crate::scan::Scanner;
 
