@@ -40,13 +40,15 @@ mod names;
 mod resolve;
 mod route;
 mod scan;
+mod target;
 pub mod walk;
 
 pub use assert::{assert_bare, assert_bare_at};
 pub use bare::{NotBare, quoted};
 pub use call::{Call, Calls, Function, IntoCalls};
 pub use error::Error;
-pub use image::{Architecture, Image};
+pub use image::Image;
 pub use listing::{Instruction, Listing};
 pub use names::{demangle, is_rust};
 pub use route::Route;
+pub use target::Architecture;
