@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::bare::NotBare;
-use crate::calls::Function;
+use crate::call::Function;
 use crate::error::Error;
 use crate::image::Image;
 use crate::names;

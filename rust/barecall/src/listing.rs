@@ -6,10 +6,10 @@ use iced_x86::{Decoder, DecoderOptions, Formatter as _, IntelFormatter};
 use yaxpeax_arch::{Decoder as _, U8Reader};
 use yaxpeax_arm::armv8::a64::InstDecoder;
 
-use crate::aarch64;
-use crate::calls::{Call, Function};
+use crate::call::{Call, Function};
 use crate::image::{Architecture, Image};
-use crate::step::Flow;
+use crate::ir::Flow;
+use crate::isa::aarch64;
 
 impl<'a> Function<'a> {
     /// Its instructions, in the order of their addresses within each part, the entry's part first.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU8;
 
-use crate::calls::Function;
 use crate::error::Error;
-use crate::names::{self, Fit};
+use crate::names;
+pub(crate) use crate::target::{Architecture, Format};
 
 mod elf;
 mod linked;
@@ -17,37 +17,6 @@ mod macho;
 mod pe;
 mod pieces;
 mod relocatable;
-
-/// The instruction set of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Architecture {
-    /// x86-64.
-    X86_64,
-    /// AArch64.
-    Aarch64,
-}
-
-/// The family of object files that an image belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Format {
-    #[default]
-    Elf,
-    MachO,
-    /// Windows: COFF objects, and PE images linked from them.
-    Pe,
-}
-
-impl Format {
-    /// What this format's linkers put between a call and a slot: after an `@`, its name.
-    pub(crate) const fn stub(self) -> &'static str {
-        match self {
-            Self::Elf => "plt",
-            Self::MachO => "stub",
-            Self::Pe => "thunk",
-        }
-    }
-}
 
 /// An executable or library, read: its functions, and what each of their calls reaches.
 ///
@@ -298,85 +267,6 @@ impl Image {
         self.architecture
     }
 
-    /// Every function, by address; one without a name is called by its address.
-    pub fn functions(&self) -> impl Iterator<Item = Function<'_>> {
-        (0..self.functions.len())
-            .filter(|&n| self.functions[n].part_of.is_none())
-            .map(|n| Function::new(self, n))
-    }
-
-    /// The function that bears this name: mangled, demangled, or the end of a demangled one from a `::` or `.` on.
-    ///
-    /// # Errors
-    /// When none fits (near names are suggested), several do (they are listed), or the image is stripped.
-    pub fn function(&self, name: &str) -> Result<Function<'_>, Error> {
-        let mut best: Option<Fit> = None;
-        let mut fits: Vec<(usize, Name)> = Vec::new();
-        for symbol in &self.symbols {
-            let Some(fit) = names::fit(name, self.text(symbol.name)) else {
-                continue;
-            };
-            let Some(piece) = self.piece_from(symbol.address) else {
-                continue;
-            };
-            if best.is_none_or(|best| fit > best) {
-                best = Some(fit);
-                fits.clear();
-            }
-            // Symbols are in the order of their addresses, so names of one piece follow each other.
-            if best == Some(fit) && fits.last().is_none_or(|known| known.0 != piece) {
-                fits.push((piece, symbol.name));
-            }
-        }
-        match fits[..] {
-            [(piece, symbol)] => Ok(Function::named(self, piece, symbol)),
-            [] if let Some(piece) = self.piece_by_address(name) => Ok(Function::new(self, piece)),
-            [] if self.is_stripped() => Err(Error::Stripped {
-                path: self.path.clone(),
-                wanted: name.to_owned(),
-            }),
-            [] => {
-                let known = self
-                    .symbols
-                    .iter()
-                    .map(|symbol| names::demangle(self.text(symbol.name)));
-                Err(Error::NoSuchFunction {
-                    path: self.path.clone(),
-                    wanted: name.to_owned(),
-                    near: names::near(name, known),
-                })
-            }
-            _ => {
-                let fits = fits
-                    .iter()
-                    .map(|&(piece, symbol)| {
-                        let mangled = self.text(symbol);
-                        format!(
-                            "{} ({mangled}, at {:#x})",
-                            names::demangle(mangled),
-                            self.functions[piece].start
-                        )
-                    })
-                    .collect();
-                Err(Error::Ambiguous {
-                    path: self.path.clone(),
-                    wanted: name.to_owned(),
-                    fits,
-                })
-            }
-        }
-    }
-
-    /// The function that contains an address of the image.
-    #[must_use]
-    pub fn function_at(&self, address: u64) -> Option<Function<'_>> {
-        let piece = self.piece_at(address)?;
-        let whole = self.functions[piece]
-            .part_of
-            .map_or(piece, |whole| whole as usize);
-        Some(Function::new(self, whole))
-    }
-
     /// Whether it names none of its functions.
     pub(crate) fn is_stripped(&self) -> bool {
         self.functions.iter().all(|piece| piece.name.is_none())
@@ -424,11 +314,6 @@ impl Image {
             size => size,
         };
         Some(address - (address - section.start) % size)
-    }
-
-    fn piece_by_address(&self, name: &str) -> Option<usize> {
-        let address = u64::from_str_radix(name.strip_prefix("0x")?, 16).ok()?;
-        self.piece_from(address)
     }
 
     /// The piece that contains an address.

@@ -17,7 +17,7 @@ use super::linked::{File, word};
 use super::pieces::{self, Candidate, Span};
 use super::{Architecture, Bound, Format, Image, Name, Section, Slot, section_of};
 use crate::error::Error;
-use crate::{aarch64, x86};
+use crate::isa::{aarch64, x86_64};
 
 /// Whether these are the first bytes of a PE image for 64 bits.
 pub(super) fn is_pe(bytes: &[u8]) -> bool {
@@ -576,7 +576,7 @@ fn thunks(
                 let rex = n > 0 && code[n - 1] == 0x48;
                 if jump.starts_with(&[0xff, 0x25]) && !rex {
                     let at = address.wrapping_add(n as u64);
-                    if x86::stub(jump, at).is_some_and(|(slot, _)| imported(slot)) {
+                    if x86_64::stub(jump, at).is_some_and(|(slot, _)| imported(slot)) {
                         found.push((at, 6));
                     }
                 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::calls::Function;
+use crate::call::Function;
 use crate::image::{Bound, Image, Symbol};
 use crate::names::{self, Fit};
 use crate::process_maps::Mapping;

@@ -1,16 +1,16 @@
 //! Scanning functions for calls, one after another, on every core.
 
-mod locally;
+mod backward;
 
 use std::sync::atomic::Ordering;
 
-use crate::aarch64;
-use crate::body::word;
-use crate::calls::{Calls, Found, Site, Through};
-use crate::flow::{Callees, Graph, Reached};
+use crate::call::{Calls, Found, Site, Through};
+use crate::dataflow::{Callees, Graph, Reached};
+use crate::function::word;
 use crate::image::{Architecture, Image};
-use crate::step::{Flow, Place};
-use crate::x86;
+use crate::ir::{Flow, Place};
+use crate::isa::aarch64;
+use crate::isa::x86_64;
 
 impl Image {
     /// The calls of every function, by address, on all cores; `progress` hears how many bytes of code are done
@@ -116,7 +116,7 @@ impl<'a> Scanner<'a> {
             graph: Graph::new(
                 image,
                 match image.architecture {
-                    Architecture::X86_64 => x86::convention(image.format),
+                    Architecture::X86_64 => x86_64::convention(image.format),
                     Architecture::Aarch64 => &aarch64::CONVENTION,
                 },
                 Callees::new(callees),

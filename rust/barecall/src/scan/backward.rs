@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 
 use super::Scanner;
-use crate::body::word;
-use crate::flow::Reached;
+use crate::dataflow::Reached;
+use crate::function::word;
 use crate::image::{Architecture, Image};
-use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Width};
-use crate::x86;
+use crate::ir::{Effect, Expr, Flow, Mem, Place, Reg, Width};
+use crate::isa::x86_64;
 
 /// So many instructions before the call are looked at,
 const BEFORE: usize = 256;
@@ -75,7 +75,7 @@ impl Seek {
             // The address was taken before a loop, say. Nobody but a switch adds an array's element to that.
             Self::Table(_, Entries::Distances) => Some(Reached::Inside),
             // What a call loads from an address in a register alone is the program's.
-            Self::Value(register, Through::Memory) if !jump && !x86::may_be_frame(register) => {
+            Self::Value(register, Through::Memory) if !jump && !x86_64::may_be_frame(register) => {
                 Some(Reached::Pointer)
             }
             Self::Table(_, Entries::Unseen) | Self::Value(..) => None,
@@ -122,7 +122,7 @@ impl Scanner<'_> {
                 // At its entry, a function knows nothing of what a register holds.
                 let is_entry = self.graph.body.at(0) == self.image.functions[whole].start;
                 return match seek {
-                    Seek::Value(register, _) if is_entry && !x86::may_be_frame(register) => {
+                    Seek::Value(register, _) if is_entry && !x86_64::may_be_frame(register) => {
                         Some(Reached::Pointer)
                     }
                     Seek::Table(..) if is_entry => None,
@@ -157,7 +157,7 @@ impl Scanner<'_> {
             }
             let next = match flow {
                 Flow::Call(_) | Flow::CallVia(_) => {
-                    seek.overwritten(x86::convention(self.image.format).caller_saved.into())
+                    seek.overwritten(x86_64::convention(self.image.format).caller_saved.into())
                 }
                 _ => {
                     let effect = self.graph.body.effect(earlier);
@@ -186,7 +186,7 @@ impl Scanner<'_> {
                 _ => seek.overwritten(writes.into()),
             },
             Effect::Pop(to) if seek.registers() & (1 << to) != 0 => OPEN,
-            Effect::Leave if matches!(seek, Seek::Value(register, _) if x86::may_be_frame(register)) => {
+            Effect::Leave if matches!(seek, Seek::Value(register, _) if x86_64::may_be_frame(register)) => {
                 OPEN
             }
             _ => same,
@@ -235,7 +235,7 @@ impl Scanner<'_> {
                 base: Some(base),
                 index: None,
                 ..
-            } if x86::may_be_frame(base) => OPEN,
+            } if x86_64::may_be_frame(base) => OPEN,
             Mem {
                 base: Some(base),
                 index: None,

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::aarch64;
 use crate::cgo;
-use crate::flow::Reached;
+use crate::dataflow::Reached;
 use crate::image::{Architecture, Bound, Image, Name};
+use crate::isa::aarch64;
+use crate::isa::x86_64;
 use crate::names;
 use crate::route::Route;
-use crate::x86;
 
 /// Where a call ends up, and through what.
 pub(crate) struct Journey {
@@ -215,7 +215,7 @@ impl Image {
 
     fn decode_stub(&self, address: u64) -> Option<(u64, u32)> {
         match self.architecture {
-            Architecture::X86_64 => x86::stub(self.contents(address, 32), address),
+            Architecture::X86_64 => x86_64::stub(self.contents(address, 32), address),
             Architecture::Aarch64 => aarch64::stub(self.contents(address, 32), address),
         }
     }
@@ -268,7 +268,7 @@ impl Image {
         let size = size.min(LARGEST);
         let code = self.contents(address, usize::try_from(size).ok()?);
         let found = match self.architecture {
-            Architecture::X86_64 => x86::thunk(code, address),
+            Architecture::X86_64 => x86_64::thunk(code, address),
             Architecture::Aarch64 => aarch64::thunk(code, address),
         };
         let found = found.filter(|found| match found.0 {

@@ -2,12 +2,12 @@
 
 use std::hash::Hasher;
 
-use super::blocks::{ENTRY, OTHERWISE, PAD};
-use super::changes::CALLS;
+use super::cfg::{ENTRY, OTHERWISE, PAD};
+use super::transfer::CALLS;
 use super::value::{Location, Value};
 use super::{Graph, NONE};
-use crate::body::word;
-use crate::step::Flow;
+use crate::function::word;
+use crate::ir::Flow;
 
 /// So many locations have a table of their own of which question is about which block.
 const MOST_LOCATIONS: usize = 16;

@@ -1,6 +1,6 @@
 //! One instruction as the data flow sees it, the same for every architecture.
 //!
-//! A lifter ([`crate::x86`], [`crate::aarch64`]) reduces each instruction to what it does to registers and
+//! A lifter ([`crate::isa::x86_64`], [`crate::isa::aarch64`]) reduces each instruction to what it does to registers and
 //! memory ([`Effect`]) and to where control goes next ([`Flow`]). Whatever a lifter does not know exactly it
 //! must report as a [`Effect::Clobber`] of all that the instruction may write: losing a value makes a call
 //! `pointer` or `unresolved`, never bare.

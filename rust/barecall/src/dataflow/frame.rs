@@ -1,9 +1,9 @@
 //! The stack and frame pointers, followed forwards, and whether the frame's address got out.
 
 use super::Graph;
-use super::blocks::{ENTRY, OTHERWISE, PAD};
+use super::cfg::{ENTRY, OTHERWISE, PAD};
 use super::value::Base;
-use crate::step::{Effect, Expr, Flow, Reg};
+use crate::ir::{Effect, Expr, Flow, Reg};
 
 /// A frame address; none if a register holds something else, or one that is lost.
 type FrameAddress = Option<(Base, i64)>;

@@ -1,18 +1,18 @@
 //! The instructions of one function: where control turns, and what each may change, is found in one pass; what else
 //! each does only when asked.
 
-mod turns;
+mod transfers;
 
 use std::ops::Range;
 
 use iced_x86::{Instruction, InstructionInfoFactory};
 
-use crate::aarch64;
-use crate::flow::{Convention, STORES};
+use crate::dataflow::{Convention, STORES};
 use crate::image::{Architecture, Image};
-use crate::step::{Effect, Flow, Step};
-use crate::x86;
-pub(crate) use turns::{Turn, Turns};
+use crate::ir::{Effect, Flow, Step};
+use crate::isa::aarch64;
+use crate::isa::x86_64;
+pub(crate) use transfers::{Turn, Turns};
 
 /// What is known of an x86-64 instruction without decoding it.
 #[derive(Clone, Copy, Default)]
@@ -118,7 +118,7 @@ pub(crate) struct Body<'a> {
 
 enum Code<'a> {
     X86 {
-        reader: Box<x86::Reader<'a>>,
+        reader: Box<x86_64::Reader<'a>>,
         briefs: Vec<Brief>,
         decoded: Instruction,
         info: InstructionInfoFactory,
@@ -133,7 +133,7 @@ impl<'a> Body<'a> {
             convention,
             code: match image.architecture {
                 Architecture::X86_64 => Code::X86 {
-                    reader: Box::new(x86::Reader::new(&image.bytes)),
+                    reader: Box::new(x86_64::Reader::new(&image.bytes)),
                     briefs: Vec::new(),
                     decoded: Instruction::default(),
                     info: InstructionInfoFactory::new(),
@@ -163,8 +163,8 @@ impl<'a> Body<'a> {
         match &mut self.code {
             Code::X86 { reader, briefs, .. } => {
                 // What follows is not read, but need not be looked out for.
-                let place = image.place(start, len.saturating_add(x86::WINDOW));
-                x86::skim(reader, place, len, start, most, briefs, &mut self.turns);
+                let place = image.place(start, len.saturating_add(x86_64::WINDOW));
+                x86_64::skim(reader, place, len, start, most, briefs, &mut self.turns);
                 if 0 < first && first < self.len() && !self.follows(first) {
                     self.beginnings.push(word(first));
                 }
@@ -283,7 +283,7 @@ impl<'a> Body<'a> {
                 }
                 let place = self.image.place(brief.at, brief.size().into());
                 reader.decode(place, brief.at, decoded);
-                x86::effect(decoded, info)
+                x86_64::effect(decoded, info)
             }
             Code::Aarch64(steps) => steps[index].effect,
         }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::questions::Mix;
+use super::solver::Mix;
 use super::{Graph, Reached};
 use crate::image::Image;
+use crate::ir::{Effect, Expr, Flow, Place};
 use crate::route::Route;
-use crate::step::{Effect, Expr, Flow, Place};
 
 /// What is remembered of called functions and of slots; it holds for a whole image.
 pub(crate) struct Callees {

@@ -1,10 +1,10 @@
 //! What steps do to a location, followed backwards through a block.
 
-use super::questions::{Question, Source};
+use super::solver::{Question, Source};
 use super::value::{Location, Value};
 use super::{Graph, STORES};
-use crate::body::word;
-use crate::step::{Effect, Expr, Flow, Mem};
+use crate::function::word;
+use crate::ir::{Effect, Expr, Flow, Mem};
 
 /// What a step does to a location.
 enum Change {

@@ -1,8 +1,8 @@
 //! The control-flow graph: blocks of steps, and which of them control gets to.
 
 use super::{Graph, NONE, refill};
-use crate::body::word;
-use crate::step::{Effect, Flow};
+use crate::function::word;
+use crate::ir::{Effect, Flow};
 
 /// Pieces of dead code that only lead to themselves, each taken by itself.
 const MOST_ORPHANS: usize = 64;

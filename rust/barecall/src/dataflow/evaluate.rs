@@ -3,7 +3,7 @@
 use super::Graph;
 use super::tables::{LOOKED_AT, Table};
 use super::value::{Base, Location, Value, add};
-use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Width};
+use crate::ir::{Effect, Expr, Flow, Mem, Place, Reg, Width};
 
 /// An address, as far as it is known.
 pub(super) enum Address {

@@ -1,6 +1,6 @@
 //! Which step lies at an address.
 
-use crate::body::{Body, word};
+use crate::function::{Body, word};
 
 /// A line is so many bytes of code, as a power of two: few instructions begin in it.
 const LINE: u32 = 3;

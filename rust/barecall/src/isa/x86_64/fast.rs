@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
 
 use super::{Reader, SYSTEM_V, effect, flow, may_move_pointers};
-use crate::body::{Brief, Turn, Turns};
-use crate::step::Flow;
+use crate::function::{Brief, Turn, Turns};
+use crate::ir::Flow;
 
 /// The longest instruction, in bytes.
 const LONGEST: usize = 15;

@@ -15,25 +15,25 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-mod blocks;
 mod callees;
-mod changes;
+mod cfg;
 mod evaluate;
 mod frame;
 mod lines;
-mod questions;
+mod solver;
 mod tables;
+mod transfer;
 mod value;
 
-use crate::body::{Body, word};
+use crate::function::{Body, word};
 use crate::image::Image;
-use crate::step::{Effect, Flow, Place, Reg, Regs};
-use blocks::{Block, End, Jump};
+use crate::ir::{Effect, Flow, Place, Reg, Regs};
 pub(crate) use callees::Callees;
+use cfg::{Block, End, Jump};
 use evaluate::Address;
 use frame::Frame;
 use lines::Lines;
-use questions::{Mix, Node, Question};
+use solver::{Mix, Node, Question};
 use tables::Table;
 use value::{Base, Location, Value};
 

@@ -1,6 +1,6 @@
 //! What a register or a word of the frame may hold.
 
-use crate::step::Reg;
+use crate::ir::Reg;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {

@@ -1,6 +1,6 @@
 //! x86-64, through `iced-x86`: decoding, and what each instruction does ([`Step`]).
 
-mod skim;
+mod fast;
 
 use std::ops::Range;
 
@@ -9,10 +9,10 @@ use iced_x86::{
     OpAccess, OpKind, Register,
 };
 
-use crate::flow::{Convention, Reached};
+use crate::dataflow::{Convention, Reached};
 use crate::image::Format;
-use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Width};
-pub(crate) use skim::{WINDOW, skim};
+use crate::ir::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Width};
+pub(crate) use fast::{WINDOW, skim};
 
 /// The stack pointer's number.
 const SP: Reg = 4;

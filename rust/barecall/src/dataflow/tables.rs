@@ -2,9 +2,9 @@
 
 use super::Graph;
 use super::value::Value;
-use crate::body::word;
+use crate::function::word;
 use crate::image::Bound;
-use crate::step::Width;
+use crate::ir::Width;
 
 /// A jump table: where its entries are, how wide, and how an entry becomes an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

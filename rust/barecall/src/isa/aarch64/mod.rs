@@ -4,8 +4,8 @@
 //! Register 31 is the stack pointer here, and only here: where an instruction means the zero register by that
 //! number, a result is dropped and an operand is the constant 0.
 
-use crate::flow::{Convention, Reached};
-use crate::step::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Step, Width};
+use crate::dataflow::{Convention, Reached};
+use crate::ir::{Effect, Expr, Flow, Mem, Place, Reg, Regs, Step, Width};
 
 /// The stack pointer's number, and the zero register's.
 const SP: Reg = 31;
