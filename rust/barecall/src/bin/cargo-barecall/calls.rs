@@ -90,7 +90,10 @@ impl Args {
 
 /// Those that the compiler inserted, and the others.
 pub(crate) fn groups<'a>(calls: &[Call<'a>]) -> (Vec<Call<'a>>, Vec<Call<'a>>) {
-    calls.iter().partition(|call| call.is_compiler_inserted())
+    calls
+        .iter()
+        .cloned()
+        .partition(|call| call.is_compiler_inserted())
 }
 
 /// One line for a call.
@@ -127,9 +130,9 @@ pub(crate) struct Count {
 
 impl Count {
     pub(crate) fn of(calls: &[Call<'_>]) -> Self {
-        let mut routes = BTreeMap::from(Route::ALL.map(|route| (route.word(), 0)));
+        let mut routes = BTreeMap::from(Route::ALL.map(|route| (route.as_str(), 0)));
         for call in calls {
-            *routes.entry(call.route().word()).or_default() += 1;
+            *routes.entry(call.route().as_str()).or_default() += 1;
         }
         Self {
             calls: calls.len(),
@@ -144,7 +147,7 @@ impl Count {
             Route::ALL
                 .iter()
                 .filter(|route| route.is_bare() == bare)
-                .map(|route| (self.routes[route.word()], route))
+                .map(|route| (self.routes[route.as_str()], route))
                 .filter(|(count, _)| *count > 0)
                 .map(|(count, route)| painted(colour(*route), format_args!("{count} {route}")))
                 .collect()

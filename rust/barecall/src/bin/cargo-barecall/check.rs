@@ -104,7 +104,7 @@ impl Args {
     /// The routes that are not denied.
     fn expected(&self) -> Vec<&'static str> {
         let left = Route::ALL.iter().filter(|route| !self.deny.contains(route));
-        left.map(|route| route.word()).collect()
+        left.map(|route| route.as_str()).collect()
     }
 
     fn text(
@@ -116,7 +116,7 @@ impl Args {
     ) -> String {
         let count = counted(selected.calls.len(), self.selection.noun());
         let file = painted(BOLD, image.path().display());
-        let deny: Vec<_> = self.deny.iter().map(|route| route.word()).collect();
+        let deny: Vec<_> = self.deny.iter().map(|route| route.as_str()).collect();
         let mut text = if denied.is_empty() {
             let ok = painted(GREEN, "holds");
             format!("{file}: {ok}: {count}, none by {}\n", deny.join(", "))
@@ -206,7 +206,7 @@ impl Args {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
             file: image.path().display().to_string(),
-            deny: self.deny.iter().map(|route| route.word()).collect(),
+            deny: self.deny.iter().map(|route| route.as_str()).collect(),
             allow: &self.allow,
             checked: selected.calls.len(),
             holds: denied.is_empty()

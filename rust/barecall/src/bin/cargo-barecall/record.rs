@@ -26,19 +26,21 @@ pub(crate) struct Record<'a> {
 
 impl<'a> Record<'a> {
     pub(crate) fn of(call: &Call<'a>) -> Self {
+        // Resolved for this record alone: a listing may have millions.
+        let call = &call.clone();
         let from = call.from();
         Self {
             from: from.name(),
             from_mangled: from.mangled(),
             to: call.to(),
             to_mangled: call.to_mangled(),
-            route: call.route().word(),
+            route: call.route().as_str(),
             bare: call.route().is_bare(),
             tail: call.tail(),
             at: format!("{:#x}", call.at()),
             bytes: bytes(call.bytes()),
             text: call.text(),
-            via: call.via(),
+            via: call.via().to_vec(),
             instructions: call.instructions(),
             compiler_inserted: call.is_compiler_inserted(),
         }
@@ -60,7 +62,7 @@ impl<'a> Line<'a> {
             at: format!("{:#x}", instruction.address()),
             bytes: bytes(instruction.bytes()),
             text: instruction.text(),
-            call: instruction.call().as_ref().map(Record::of),
+            call: instruction.call().map(Record::of),
         }
     }
 }

@@ -235,7 +235,7 @@ fn by_caller<'a>(calls: &[Call<'a>]) -> Vec<Group<'a>> {
             from,
             calls: Vec::new(),
         });
-        group.calls.push(*call);
+        group.calls.push(call.clone());
     }
     let mut groups: Vec<Group<'a>> = groups.into_values().collect();
     for group in &mut groups {
