@@ -72,7 +72,6 @@ impl Args {
                 None => format!("{old} and {new} hold nothing to compare").into(),
             });
         }
-        let with_text = self.function.is_some() || matches!(sides.0, Side::Listing(_));
         let names: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
         let mut difference = Difference {
             old: self.old.display().to_string(),
@@ -85,7 +84,7 @@ impl Args {
             let change = match (old.remove(&name), new.remove(&name)) {
                 (Some(old), Some(new)) => {
                     difference.in_both += 1;
-                    Change::between(name, &old, &new, with_text)
+                    Change::between(name, &old, &new)
                 }
                 (Some(_), None) => Change::whole(name, "removed"),
                 (None, _) => Change::whole(name, "added"),
@@ -129,7 +128,7 @@ impl Side {
 }
 
 /// The functions of an image that have a name: by their addresses alone, nothing tells which are the same.
-fn functions<'a>(image: &'a Image, only: Option<&Regex>) -> BTreeMap<String, Snapshot<'a>> {
+fn functions(image: &Image, only: Option<&Regex>) -> BTreeMap<String, Snapshot> {
     let mut functions = BTreeMap::new();
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for function in image.functions().filter(|one| one.mangled().is_some()) {
@@ -143,23 +142,18 @@ fn functions<'a>(image: &'a Image, only: Option<&Regex>) -> BTreeMap<String, Sna
         if *count > 1 {
             name = format!("{name} [{count}]");
         }
-        functions.insert(name, Snapshot::of(function));
+        functions.insert(name, Snapshot::of(&function, only.is_some()));
     }
     functions
 }
 
-/// One function: its facts, and where its text comes from.
-struct Snapshot<'a> {
+/// One function: its facts, and its text if that is compared.
+struct Snapshot {
     facts: Vec<(String, String)>,
-    text: Text<'a>,
+    text: Option<String>,
 }
 
-enum Text<'a> {
-    Listing(String),
-    Code(Function<'a>),
-}
-
-impl<'a> Snapshot<'a> {
+impl Snapshot {
     fn read(text: &str) -> Self {
         let (mut facts, listing) = head(text);
         if !facts.iter().any(|(name, _)| name == "instructions") {
@@ -168,11 +162,11 @@ impl<'a> Snapshot<'a> {
         }
         Self {
             facts,
-            text: Text::Listing(listing),
+            text: Some(listing),
         }
     }
 
-    fn of(function: Function<'a>) -> Self {
+    fn of(function: &Function<'_>, with_text: bool) -> Self {
         let listing = function.listing();
         let mut facts = vec![(
             "instructions".to_owned(),
@@ -191,14 +185,7 @@ impl<'a> Snapshot<'a> {
         }
         Self {
             facts,
-            text: Text::Code(function),
-        }
-    }
-
-    fn text(&self) -> String {
-        match &self.text {
-            Text::Listing(text) => text.clone(),
-            Text::Code(function) => portable(function),
+            text: with_text.then(|| portable(function)),
         }
     }
 }
@@ -309,7 +296,7 @@ impl Change {
         }
     }
 
-    fn between(name: String, old: &Snapshot<'_>, new: &Snapshot<'_>, with_text: bool) -> Self {
+    fn between(name: String, old: &Snapshot, new: &Snapshot) -> Self {
         let mut changed: BTreeMap<&str, Fact> = BTreeMap::new();
         let mut left: Vec<_> = new.facts.iter().collect();
         let mut gone = Vec::new();
@@ -333,14 +320,10 @@ impl Change {
         let (provenance, facts) = changed
             .into_values()
             .partition(|fact| PROVENANCE.contains(&fact.fact.as_str()));
-        let text = with_text
-            .then(|| (old.text(), new.text()))
-            .filter(|(old, new)| old != new);
-        let text = text.map(|(old, new)| {
-            TextDiff::from_lines(&old, &new)
-                .unified_diff()
-                .context_radius(3)
-                .to_string()
+        let texts = old.text.as_ref().zip(new.text.as_ref());
+        let text = texts.filter(|(old, new)| old != new).map(|(old, new)| {
+            let diff = TextDiff::from_lines(old, new);
+            diff.unified_diff().context_radius(3).to_string()
         });
         Self {
             name,

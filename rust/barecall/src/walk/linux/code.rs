@@ -7,12 +7,12 @@ use std::ops::Range;
 use super::address_space::MappedFunction;
 use super::insn::{self, Insn};
 use super::program::Program;
-use super::recorder::Segment;
+use super::recorder::Visit;
 use crate::walk::error::WalkError;
 use crate::walk::record::{Leg, Step};
 
 /// Decoded instructions by address, and names by the number that they bear.
-pub(super) struct Code {
+pub(super) struct DecodedCode {
     decoded: HashMap<u64, Insn>,
     names: Vec<String>,
     numbers: HashMap<String, u32>,
@@ -20,7 +20,7 @@ pub(super) struct Code {
     asked_for: Vec<(Range<u64>, String)>,
 }
 
-impl Code {
+impl DecodedCode {
     /// Nothing yet. The functions go by the names they have here.
     pub(super) fn naming(functions: [&MappedFunction; 2]) -> Self {
         let named = |function: &MappedFunction| {
@@ -67,19 +67,19 @@ impl Code {
     }
 
     /// One way of the walk, with names.
-    pub(super) fn leg(&self, segments: &[Segment]) -> Leg {
+    pub(super) fn leg(&self, visits: &[Visit]) -> Leg {
         let mut leg = Leg::default();
-        for segment in segments {
-            leg.instructions += segment.instructions;
-            leg.stack_switches += segment.stack_switches;
-            leg.atomics += segment.atomics;
-            leg.syscalls += segment.syscalls;
+        for visit in visits {
+            leg.instructions += visit.instructions;
+            leg.stack_switches += visit.stack_switches;
+            leg.atomics += visit.atomics;
+            leg.syscalls += visit.syscalls;
             leg.steps.push(Step {
-                symbol: self.names[segment.symbol as usize].clone(),
-                instructions: segment.instructions,
-                stack_switches: segment.stack_switches,
-                atomics: segment.atomics,
-                syscalls: segment.syscalls,
+                symbol: self.names[visit.symbol as usize].clone(),
+                instructions: visit.instructions,
+                stack_switches: visit.stack_switches,
+                atomics: visit.atomics,
+                syscalls: visit.syscalls,
             });
         }
         leg

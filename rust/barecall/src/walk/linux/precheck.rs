@@ -11,30 +11,25 @@ use object::elf;
 
 use crate::walk::error::WalkError;
 
-/// Finds the program that a command will start, and refuses what cannot be walked.
+/// Refuses what a command would start and cannot be walked. If the program is missing,
+/// or may not be executed, the system will say so.
 pub(super) fn check(command: &Command) -> Result<(), WalkError> {
-    let path = find(command).ok_or_else(|| WalkError::ProgramMissing {
-        path: command.get_program().into(),
-    })?;
-    let metadata =
-        fs::metadata(&path).map_err(|_| WalkError::ProgramMissing { path: path.clone() })?;
-    let mode = metadata.permissions().mode();
-    if !metadata.is_file() || mode & 0o111 == 0 {
-        return Err(WalkError::NotExecutable { path, source: None });
+    let Some(path) = find(command).filter(|path| path.is_file()) else {
+        return Ok(());
+    };
+    match fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode()) {
+        mode if mode & 0o111 == 0 => return Ok(()),
+        mode if mode & 0o6000 != 0 => return Err(WalkError::SetUserId { path }),
+        _ => {}
     }
-    if mode & 0o6000 != 0 {
-        return Err(WalkError::SetUserId { path });
-    }
-    let mut header = [0; 20];
     let mut file = match fs::File::open(&path) {
         Ok(file) => file,
         Err(source) => {
-            return Err(WalkError::NotExecutable {
-                path,
-                source: Some(source),
-            });
+            let source = Some(source);
+            return Err(WalkError::NotExecutable { path, source });
         }
     };
+    let mut header = [0; 20];
     if file.read_exact(&mut header).is_err() && !header.starts_with(b"#!") {
         return Err(WalkError::NotAProgram { path });
     }

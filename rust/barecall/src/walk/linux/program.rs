@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use super::address_space::{AddressSpace, MappedFunction};
 use super::failure::{not_started, signal_name, system};
 use super::images::ImageCache;
-use super::recorder::Memory;
+use super::recorder::Inspect;
 use super::tracee::{Deadline, Event, Exit, Gate, Report, Tracee};
 use crate::process_maps;
 use crate::walk::error::{Ending, WalkError};
@@ -195,7 +195,7 @@ impl<'c> Program<'c> {
     }
 }
 
-impl Memory for Program<'_> {
+impl Inspect for Program<'_> {
     fn word(&mut self, address: u64) -> u64 {
         self.tracee.word(address)
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::insn::{Insn, StackPointer};
 
 /// What the record has to ask the program for.
-pub(super) trait Memory {
+pub(super) trait Inspect {
     /// The eight bytes at an address, 0 where there is nothing.
     fn word(&mut self, address: u64) -> u64;
     /// The mapping that an address lies in; empty where there is none.
@@ -15,7 +15,7 @@ pub(super) trait Memory {
 
 /// Where a thread stands: its instruction pointer and its stack pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) ip: u64,
     pub(super) sp: u64,
 }
@@ -43,7 +43,7 @@ pub(super) enum Stretch {
 
 /// A stretch of instructions in one function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Segment {
+pub(super) struct Visit {
     pub(super) symbol: u32,
     pub(super) instructions: u64,
     pub(super) stack_switches: u64,
@@ -58,17 +58,17 @@ pub(super) struct Recorder {
     to: u64,
     stretch: Stretch,
     /// Where `from` returns to, and the stack pointer it has then.
-    entered_from: Place,
+    entered_from: Position,
     /// Where `from` goes on after the call, and the stack pointer it has then.
-    resume: Place,
+    resume: Position,
     /// Where `to` returns to, and the stack pointer it has then.
-    return_of_to: Place,
+    return_of_to: Position,
     stack: Stack,
     /// The address of the last instruction executed in `from` before `to`.
     pub(super) call_at: u64,
-    pub(super) out: Vec<Segment>,
+    pub(super) out: Vec<Visit>,
     pub(super) callee: u64,
-    pub(super) back: Vec<Segment>,
+    pub(super) back: Vec<Visit>,
 }
 
 impl Recorder {
@@ -77,10 +77,10 @@ impl Recorder {
     pub(super) fn new(
         from: Vec<Range<u64>>,
         to: u64,
-        start: Place,
-        memory: &mut impl Memory,
+        start: Position,
+        memory: &mut impl Inspect,
     ) -> Self {
-        let entered_from = Place {
+        let entered_from = Position {
             ip: memory.word(start.sp),
             sp: start.sp + 8,
         };
@@ -114,9 +114,9 @@ impl Recorder {
     pub(super) fn executed(
         &mut self,
         insn: &Insn,
-        before: Place,
-        after: Place,
-        memory: &mut impl Memory,
+        before: Position,
+        after: Position,
+        memory: &mut impl Inspect,
     ) -> Progress {
         let switched = self.stack.moved(insn.stack, before.sp, after.sp, memory);
         match self.stretch {
@@ -143,22 +143,22 @@ impl Recorder {
         &mut self,
         insn: &Insn,
         switched: bool,
-        before: Place,
-        after: Place,
-        memory: &mut impl Memory,
+        before: Position,
+        after: Position,
+        memory: &mut impl Inspect,
     ) -> Progress {
         if self.in_from(before.ip) {
             self.out.clear();
             self.call_at = before.ip;
             if insn.call {
-                self.resume = Place {
+                self.resume = Position {
                     ip: before.ip + insn.len,
                     sp: before.sp,
                 };
             } else if !self.in_from(after.ip) || after.ip == self.to {
                 // It jumped out of `from`: a tail call, whose return address is
                 // that of `from` itself.
-                self.resume = Place {
+                self.resume = Position {
                     ip: memory.word(after.sp),
                     sp: after.sp + 8,
                 };
@@ -166,7 +166,7 @@ impl Recorder {
         }
         push(&mut self.out, insn, switched);
         if after.ip == self.to {
-            self.return_of_to = Place {
+            self.return_of_to = Position {
                 ip: memory.word(after.sp),
                 sp: after.sp + 8,
             };
@@ -179,7 +179,7 @@ impl Recorder {
 
     /// Whether `from` is back. The stack pointer tells the caller from a
     /// recursion of it further down the same stack.
-    fn back_yet(&self, after: Place) -> Progress {
+    fn back_yet(&self, after: Position) -> Progress {
         let there = self.in_from(after.ip) || after.ip == self.resume.ip;
         let deeper = after.sp < self.resume.sp && self.stack.contains(self.resume.sp);
         if there && !deeper {
@@ -198,12 +198,9 @@ impl Recorder {
     }
 }
 
-fn push(segments: &mut Vec<Segment>, insn: &Insn, switched: bool) {
-    if segments
-        .last()
-        .is_none_or(|last| last.symbol != insn.symbol)
-    {
-        segments.push(Segment {
+fn push(visits: &mut Vec<Visit>, insn: &Insn, switched: bool) {
+    if visits.last().is_none_or(|last| last.symbol != insn.symbol) {
+        visits.push(Visit {
             symbol: insn.symbol,
             instructions: 0,
             stack_switches: 0,
@@ -211,7 +208,7 @@ fn push(segments: &mut Vec<Segment>, insn: &Insn, switched: bool) {
             syscalls: 0,
         });
     }
-    let Some(last) = segments.last_mut() else {
+    let Some(last) = visits.last_mut() else {
         return;
     };
     last.instructions += 1;
@@ -233,7 +230,7 @@ struct Stack {
 const VARIABLE_LENGTH: u64 = 64 * 1024;
 
 impl Stack {
-    fn new(sp: u64, memory: &mut impl Memory) -> Self {
+    fn new(sp: u64, memory: &mut impl Inspect) -> Self {
         Self {
             mapping: memory.mapping(sp),
             lowest: sp,
@@ -247,7 +244,7 @@ impl Stack {
         how: StackPointer,
         before: u64,
         after: u64,
-        memory: &mut impl Memory,
+        memory: &mut impl Inspect,
     ) -> bool {
         if before == after {
             return false;
@@ -261,7 +258,7 @@ impl Stack {
         false
     }
 
-    fn is_another(&mut self, how: StackPointer, sp: u64, memory: &mut impl Memory) -> bool {
+    fn is_another(&mut self, how: StackPointer, sp: u64, memory: &mut impl Inspect) -> bool {
         if !self.mapping.contains(&sp) {
             // A stack that grew has a new start and the same end.
             let now = memory.mapping(sp);
@@ -296,7 +293,7 @@ mod tests {
     #[derive(Default)]
     struct Words(HashMap<u64, u64>);
 
-    impl Memory for Words {
+    impl Inspect for Words {
         fn word(&mut self, address: u64) -> u64 {
             self.0.get(&address).copied().unwrap_or(0)
         }
@@ -309,12 +306,12 @@ mod tests {
     struct Told {
         record: Recorder,
         memory: Words,
-        at: Place,
+        at: Position,
     }
 
     impl Told {
         fn begin() -> Self {
-            let at = Place {
+            let at = Position {
                 ip: FROM.start,
                 sp: STACK,
             };
@@ -324,7 +321,7 @@ mod tests {
         }
 
         fn step(&mut self, insn: Insn, ip: u64, sp: u64) -> Progress {
-            let before = std::mem::replace(&mut self.at, Place { ip, sp });
+            let before = std::mem::replace(&mut self.at, Position { ip, sp });
             self.record
                 .executed(&insn, before, self.at, &mut self.memory)
         }
@@ -371,8 +368,8 @@ mod tests {
         }
     }
 
-    fn count(segments: &[Segment]) -> u64 {
-        segments.iter().map(|s| s.instructions).sum()
+    fn count(visits: &[Visit]) -> u64 {
+        visits.iter().map(|s| s.instructions).sum()
     }
 
     #[test]

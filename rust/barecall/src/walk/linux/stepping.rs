@@ -5,11 +5,11 @@ use nix::libc::{self, c_int};
 use nix::unistd::Pid;
 
 use super::address_space::MappedFunction;
-use super::code::Code;
+use super::code::DecodedCode;
 use super::failure::{ended_early, system};
 use super::insn::{self, Insn};
 use super::program::{Arrival, Program};
-use super::recorder::{Place, Progress, Recorder, Stretch};
+use super::recorder::{Position, Progress, Recorder, Stretch};
 use super::tracee::{Deadline, Event, OneCpu, Registers};
 use crate::walk::error::{Lost, WalkError, Wanted};
 use crate::walk::record::{Callee, Repeats, Walk};
@@ -26,13 +26,13 @@ pub(super) fn walk(
     let _one_cpu = OneCpu::shared_with(thread);
     let registers = program.tracee.registers(thread);
     let registers = registers.ok_or_else(|| system("reading registers")(Errno::ESRCH.into()))?;
-    let start = place_of(&registers);
+    let start = position_of(&registers);
     let recorder = Recorder::new(from.code.clone(), to.address, start, program);
     let stepper = Stepper {
         program,
         walker,
         thread,
-        code: Code::naming([&to, &from]),
+        code: DecodedCode::naming([&to, &from]),
         from,
         to,
         recorder,
@@ -49,18 +49,18 @@ struct Stepper<'w, 'c> {
     thread: Pid,
     from: MappedFunction,
     to: MappedFunction,
-    code: Code,
+    code: DecodedCode,
     recorder: Recorder,
     steps: u64,
     /// Where the signal handlers that run now were called from.
-    interrupted: Vec<Place>,
+    interrupted: Vec<Position>,
 }
 
 impl Stepper<'_, '_> {
     fn walk(mut self, mut registers: Registers, deadline: &Deadline) -> Result<Walk, WalkError> {
         let mut signal = 0;
         loop {
-            let before = place_of(&registers);
+            let before = position_of(&registers);
             let insn = self.code.at(before.ip, self.program)?;
             if self.steps >= self.walker.max_steps {
                 let lost = self.lost(before.ip);
@@ -89,7 +89,7 @@ impl Stepper<'_, '_> {
                 continue;
             };
             registers = registers_now;
-            let now = place_of(&registers);
+            let now = position_of(&registers);
             let progress = if handled {
                 self.interrupted.push(before);
                 Progress::OnTheWay
@@ -192,19 +192,19 @@ impl Stepper<'_, '_> {
 
     /// Records a run that has led to `now`. Only its last instruction can be a
     /// call, so that the stack pointer is known where it matters.
-    fn record_run(&mut self, executed: &[(u64, Insn)], now: Place) -> Progress {
+    fn record_run(&mut self, executed: &[(u64, Insn)], now: Position) -> Progress {
         self.steps += executed.len() as u64;
         let nexts = executed.iter().skip(1).map(|(ip, _)| *ip).chain([now.ip]);
         let mut progress = Progress::OnTheWay;
         for ((ip, insn), next) in executed.iter().zip(nexts) {
             let sp = if insn.call { now.sp + 8 } else { now.sp };
-            let (before, after) = (Place { ip: *ip, sp }, Place { ip: next, ..now });
+            let (before, after) = (Position { ip: *ip, sp }, Position { ip: next, ..now });
             progress = self.recorder.executed(insn, before, after, self.program);
         }
         progress
     }
 
-    fn record_step(&mut self, insn: &Insn, before: Place, now: Place) -> Progress {
+    fn record_step(&mut self, insn: &Insn, before: Position, now: Position) -> Progress {
         self.steps += 1;
         if let Some(back_to) = self.interrupted.last() {
             // A system call that is to be made again begins 2 bytes earlier.
@@ -285,8 +285,8 @@ struct Moved {
     ran: bool,
 }
 
-fn place_of(registers: &Registers) -> Place {
-    Place {
+fn position_of(registers: &Registers) -> Position {
+    Position {
         ip: registers.rip,
         sp: registers.rsp,
     }

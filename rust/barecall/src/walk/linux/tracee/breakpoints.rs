@@ -40,7 +40,7 @@ impl Memory {
         let _ = self.0.write_at(&[byte], address);
     }
 
-    fn restore(&self, bytes: &Patch) {
+    fn restore(&self, bytes: &SavedBytes) {
         for (address, byte) in bytes {
             self.write(*address, *byte);
         }
@@ -48,14 +48,14 @@ impl Memory {
 }
 
 /// Where breakpoints are, and the bytes that belong there.
-pub(crate) type Patch = HashMap<u64, u8>;
+pub(crate) type SavedBytes = HashMap<u64, u8>;
 
 /// Breakpoints in the memory of the program.
 #[derive(Debug, Default)]
 pub(super) struct Breakpoints {
     /// None before the program is executed.
     pub(super) memory: Option<Memory>,
-    bytes: Patch,
+    bytes: SavedBytes,
 }
 
 impl Breakpoints {
@@ -63,7 +63,7 @@ impl Breakpoints {
     pub(super) fn none_in(pid: Pid) -> Self {
         Self {
             memory: Memory::of(pid).ok(),
-            bytes: Patch::new(),
+            bytes: SavedBytes::new(),
         }
     }
 
@@ -104,9 +104,9 @@ impl Breakpoints {
     }
 
     /// Breaks at a few more addresses, all or none of them, for one run.
-    pub(super) fn patch(&self, addresses: &[u64]) -> Option<Patch> {
+    pub(super) fn patch(&self, addresses: &[u64]) -> Option<SavedBytes> {
         let memory = self.memory.as_ref()?;
-        let mut patch = Patch::with_capacity(addresses.len());
+        let mut patch = SavedBytes::with_capacity(addresses.len());
         for address in addresses {
             let Ok(byte) = memory.plant(*address) else {
                 memory.restore(&patch);
@@ -117,7 +117,7 @@ impl Breakpoints {
         Some(patch)
     }
 
-    pub(super) fn undo(&self, patch: &Patch) {
+    pub(super) fn undo(&self, patch: &SavedBytes) {
         if let Some(memory) = &self.memory {
             memory.restore(patch);
         }

@@ -9,7 +9,7 @@ use nix::libc::{self, c_int};
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-use super::breakpoints::Patch;
+use super::breakpoints::SavedBytes;
 use super::ptrace::{Event, Registers, Report, Tracee, status_field};
 
 impl Tracee {
@@ -181,7 +181,7 @@ impl Tracee {
     /// Lets a thread run until it arrives at one of a few addresses, which it must.
     /// [`Tracee::ran_to`] has to follow. `None` if another process shares the memory,
     /// which could run into them, or if the code cannot be changed.
-    pub(crate) fn run_to(&mut self, tid: Pid, addresses: &[u64]) -> Option<Patch> {
+    pub(crate) fn run_to(&mut self, tid: Pid, addresses: &[u64]) -> Option<SavedBytes> {
         if self.threads.values().any(|thread| thread.in_vfork) {
             return None;
         }
@@ -192,7 +192,12 @@ impl Tracee {
 
     /// Undoes the patch, and puts a thread that trapped back to the instruction it
     /// ran into. Returns its registers; `None` if it was killed.
-    pub(crate) fn ran_to(&mut self, tid: Pid, patch: &Patch, trapped: bool) -> Option<Registers> {
+    pub(crate) fn ran_to(
+        &mut self,
+        tid: Pid,
+        patch: &SavedBytes,
+        trapped: bool,
+    ) -> Option<Registers> {
         self.breakpoints.undo(patch);
         let mut registers = self.registers(tid)?;
         let before = registers.rip.wrapping_sub(1);
