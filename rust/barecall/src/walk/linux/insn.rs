@@ -150,28 +150,24 @@ mod tests {
 
     #[test]
     fn only_what_sets_the_stack_pointer_can_switch_stacks() {
-        assert_eq!(
-            insn(&[0x48, 0x89, 0xfc]).stack,
-            StackPointer::Sets,
-            "mov rsp, rdi"
-        );
-        assert_eq!(
-            insn(&[0x48, 0x8b, 0x67, 0x38]).stack,
-            StackPointer::Loads,
-            "mov rsp, [rdi+0x38]"
-        );
-        assert_eq!(
-            insn(&[0x48, 0x94]).stack,
-            StackPointer::Sets,
-            "xchg rax, rsp"
-        );
-        assert_eq!(insn(&[0x5c]).stack, StackPointer::Loads, "pop rsp");
-        assert_eq!(insn(&[0xc9]).stack, StackPointer::Sets, "leave");
-        assert_eq!(
-            insn(&[0x48, 0x8d, 0x65, 0xd8]).stack,
-            StackPointer::Sets,
-            "lea rsp, [rbp-0x28]"
-        );
+        for (bytes, stack, text) in [
+            (&[0x48, 0x89, 0xfc][..], StackPointer::Sets, "mov rsp, rdi"),
+            (
+                &[0x48, 0x8b, 0x67, 0x38],
+                StackPointer::Loads,
+                "mov rsp, [rdi+0x38]",
+            ),
+            (&[0x48, 0x94], StackPointer::Sets, "xchg rax, rsp"),
+            (&[0x5c], StackPointer::Loads, "pop rsp"),
+            (&[0xc9], StackPointer::Sets, "leave"),
+            (
+                &[0x48, 0x8d, 0x65, 0xd8],
+                StackPointer::Sets,
+                "lea rsp, [rbp-0x28]",
+            ),
+        ] {
+            assert_eq!(insn(bytes).stack, stack, "{text}");
+        }
         for ordinary in [
             &[0x55][..],                     // push rbp
             &[0x5d],                         // pop rbp
@@ -191,16 +187,18 @@ mod tests {
 
     #[test]
     fn atomics_are_lock_and_exchange_with_memory() {
-        assert!(
-            insn(&[0xf0, 0x48, 0x0f, 0xb1, 0x0f]).atomic,
-            "lock cmpxchg [rdi], rcx"
-        );
-        assert!(insn(&[0x87, 0x07]).atomic, "xchg [rdi], eax");
-        assert!(!insn(&[0x87, 0xc8]).atomic, "xchg eax, ecx");
-        assert!(
-            !insn(&[0x48, 0x0f, 0xb1, 0x0f]).atomic,
-            "cmpxchg [rdi], rcx"
-        );
+        for (bytes, atomic, text) in [
+            (
+                &[0xf0, 0x48, 0x0f, 0xb1, 0x0f][..],
+                true,
+                "lock cmpxchg [rdi], rcx",
+            ),
+            (&[0x87, 0x07], true, "xchg [rdi], eax"),
+            (&[0x87, 0xc8], false, "xchg eax, ecx"),
+            (&[0x48, 0x0f, 0xb1, 0x0f], false, "cmpxchg [rdi], rcx"),
+        ] {
+            assert_eq!(insn(bytes).atomic, atomic, "{text}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) enum Stretch {
 }
 
 /// A stretch of instructions in one function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Visit {
     pub(super) symbol: u32,
     pub(super) instructions: u64,
@@ -199,22 +199,16 @@ impl Recorder {
 }
 
 fn push(visits: &mut Vec<Visit>, insn: &Insn, switched: bool) {
-    if visits.last().is_none_or(|last| last.symbol != insn.symbol) {
-        visits.push(Visit {
-            symbol: insn.symbol,
-            instructions: 0,
-            stack_switches: 0,
-            atomics: 0,
-            syscalls: 0,
-        });
-    }
-    let Some(last) = visits.last_mut() else {
-        return;
-    };
-    last.instructions += 1;
-    last.stack_switches += u64::from(switched);
-    last.atomics += u64::from(insn.atomic);
-    last.syscalls += u64::from(insn.syscall);
+    let mut visit = visits.pop_if(|last| last.symbol == insn.symbol);
+    let visit = visit.get_or_insert_with(|| Visit {
+        symbol: insn.symbol,
+        ..Visit::default()
+    });
+    visit.instructions += 1;
+    visit.stack_switches += u64::from(switched);
+    visit.atomics += u64::from(insn.atomic);
+    visit.syscalls += u64::from(insn.syscall);
+    visits.push(*visit);
 }
 
 /// What is known of the stack in use.
@@ -368,8 +362,11 @@ mod tests {
         }
     }
 
-    fn count(visits: &[Visit]) -> u64 {
-        visits.iter().map(|s| s.instructions).sum()
+    /// Instructions out, in the callee, and back.
+    fn counts(told: &Told) -> (u64, u64, u64) {
+        let count = |visits: &[Visit]| visits.iter().map(|visit| visit.instructions).sum();
+        let record = &told.record;
+        (count(&record.out), record.callee, count(&record.back))
     }
 
     #[test]
@@ -379,14 +376,7 @@ mod tests {
         told.call(TO);
         told.plain(TO + 4);
         assert_eq!(told.ret(), Progress::Done);
-        assert_eq!(
-            (
-                count(&told.record.out),
-                told.record.callee,
-                count(&told.record.back)
-            ),
-            (1, 2, 0)
-        );
+        assert_eq!(counts(&told), (1, 2, 0));
     }
 
     #[test]
@@ -394,14 +384,7 @@ mod tests {
         let mut told = Told::begin();
         told.plain(TO);
         assert_eq!(told.ret(), Progress::Done);
-        assert_eq!(
-            (
-                count(&told.record.out),
-                told.record.callee,
-                count(&told.record.back)
-            ),
-            (1, 1, 0)
-        );
+        assert_eq!(counts(&told), (1, 1, 0));
     }
 
     #[test]
@@ -414,14 +397,10 @@ mod tests {
         told.call(TO);
         told.ret();
         assert_eq!(told.ret(), Progress::Done);
-        let symbols: Vec<_> = told
-            .record
-            .out
-            .iter()
-            .map(|s| (s.symbol, s.instructions))
-            .collect();
+        let out = told.record.out.iter();
+        let symbols: Vec<_> = out.map(|s| (s.symbol, s.instructions)).collect();
         assert_eq!(symbols, [(1, 1), (4, 1)]);
-        assert_eq!(count(&told.record.back), 1, "the helper's own return");
+        assert_eq!(counts(&told).2, 1, "the helper's own return");
     }
 
     #[test]
@@ -432,7 +411,7 @@ mod tests {
         told.ret();
         told.plain(0x6000);
         assert_eq!(told.ret(), Progress::Done);
-        assert_eq!((told.record.callee, count(&told.record.back)), (4, 0));
+        assert_eq!(counts(&told), (1, 4, 0));
     }
 
     #[test]
@@ -451,7 +430,7 @@ mod tests {
         told.call(TO);
         told.ret();
         assert_eq!(told.ret(), Progress::Done);
-        assert_eq!((count(&told.record.out), count(&told.record.back)), (2, 1));
+        assert_eq!(counts(&told), (2, 1, 1));
     }
 
     #[test]
