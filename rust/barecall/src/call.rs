@@ -1,18 +1,26 @@
 //! A function and its calls: what the instrument finds, as a user reads it.
 
 use std::fmt;
-use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::cgo;
-use crate::dataflow::Reached;
 use crate::error::Error;
 use crate::image::{Bound, Image, Name};
+use crate::ir::CallTarget;
+use crate::isa;
 use crate::names::{self, Fit};
-use crate::resolve::End;
+use crate::resolve::{Destination, End};
 use crate::route::Route;
-use crate::scan::Scanner;
+use crate::scan::{self, Found, Scanner, Site};
 
 impl Image {
+    /// The calls of every function, by address, on all cores; `progress` hears how many bytes of code are done
+    /// and how many there are.
+    #[must_use]
+    pub fn calls(&self, progress: impl Fn(u64, u64) + Sync) -> Calls<'_> {
+        Calls::new(self, scan::all(self, progress))
+    }
+
     /// Every function, by address; one without a name is called by its address.
     pub fn functions(&self) -> impl Iterator<Item = Function<'_>> {
         (0..self.functions.len())
@@ -44,7 +52,7 @@ impl Image {
             }
         }
         match fits[..] {
-            [(piece, symbol)] => Ok(Function::named(self, piece, symbol)),
+            [(piece, symbol)] => Ok(Function::with_name(self, piece, symbol)),
             [] if let Some(piece) = self.piece_by_address(name) => Ok(Function::new(self, piece)),
             [] if self.functions.iter().all(|piece| piece.name.is_none()) => Err(Error::Stripped {
                 path: self.path.clone(),
@@ -85,11 +93,7 @@ impl Image {
     /// The function that contains an address of the image.
     #[must_use]
     pub fn function_at(&self, address: u64) -> Option<Function<'_>> {
-        let piece = self.piece_at(address)?;
-        let whole = self.functions[piece]
-            .part_of
-            .map_or(piece, |whole| whole as usize);
-        Some(Function::new(self, whole))
+        Some(Function::new(self, self.whole_at(address)?))
     }
 
     fn piece_by_address(&self, name: &str) -> Option<usize> {
@@ -116,7 +120,7 @@ impl<'a> Function<'a> {
     }
 
     /// The same under another of its names.
-    pub(crate) fn named(image: &'a Image, piece: usize, name: Name) -> Self {
+    pub(crate) fn with_name(image: &'a Image, piece: usize, name: Name) -> Self {
         Self {
             image,
             piece,
@@ -173,10 +177,7 @@ impl<'a> Function<'a> {
         Scanner::for_one(self.image).function(self.piece, &mut sites);
         sites
             .into_iter()
-            .map(|site| Call {
-                image: self.image,
-                site,
-            })
+            .map(|site| Call::new(self.image, site))
             .collect()
     }
 }
@@ -188,18 +189,12 @@ impl fmt::Debug for Function<'_> {
 }
 
 /// One call instruction: where it is, what it reaches, and how.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Call<'a> {
-    pub(crate) image: &'a Image,
-    pub(crate) site: Site,
-}
-
-/// What one worker found of an image's calls.
-#[derive(Default)]
-pub(crate) struct Found {
-    pub sites: Vec<Site>,
-    /// The first piece that was looked through at a time, and which sites those are.
-    pub runs: Vec<(usize, Range<usize>)>,
+    image: &'a Image,
+    site: Site,
+    /// Resolved once, when it is first asked for.
+    destination: OnceLock<Box<Destination>>,
 }
 
 /// All calls of an image, by function and address.
@@ -267,10 +262,7 @@ impl Cursor {
             if self.at < run.len() {
                 let site = found.sites[run.start + self.at];
                 self.at += 1;
-                return Call {
-                    image: calls.image,
-                    site,
-                };
+                return Call::new(calls.image, site);
             }
             self.run += 1;
             self.at = 0;
@@ -325,47 +317,20 @@ impl fmt::Debug for IntoCalls<'_> {
     }
 }
 
-/// What is kept of a call.
-#[derive(Clone, Copy)]
-pub(crate) struct Site {
-    pub at: u64,
-    /// The address or slot that it reaches; what kind of address it is, `through` says.
-    // Apart from each other they take half the space, and an image has millions.
-    pub target: u64,
-    pub from: u32,
-    pub len: u8,
-    pub tail: bool,
-    pub through: Through,
-    pub route: Route,
-}
-
-/// A [`Reached`] without its address.
-#[derive(Clone, Copy)]
-pub(crate) enum Through {
-    Address,
-    Held,
-    Slot,
-    Loaded,
-    Pointer,
-    Undecided,
-    Inside,
-}
-
-impl Site {
-    pub(crate) const fn reached(&self) -> Reached {
-        match self.through {
-            Through::Address => Reached::Address(self.target),
-            Through::Held => Reached::Held(self.target),
-            Through::Slot => Reached::Slot(self.target),
-            Through::Loaded => Reached::Loaded(self.target),
-            Through::Pointer => Reached::Pointer,
-            Through::Undecided => Reached::Undecided,
-            Through::Inside => Reached::Inside,
+impl<'a> Call<'a> {
+    const fn new(image: &'a Image, site: Site) -> Self {
+        Self {
+            image,
+            site,
+            destination: OnceLock::new(),
         }
     }
-}
 
-impl<'a> Call<'a> {
+    fn destination(&self) -> &Destination {
+        let resolve = || Box::new(self.image.resolve(self.site.target()));
+        self.destination.get_or_init(resolve)
+    }
+
     /// The caller.
     #[must_use]
     pub fn from(&self) -> Function<'a> {
@@ -399,13 +364,13 @@ impl<'a> Call<'a> {
     /// The instruction as text.
     #[must_use]
     pub fn text(&self) -> String {
-        self.image.instruction_text(self.site.at)
+        isa::of(self.image.architecture).text(self.bytes(), self.site.at)
     }
 
     /// The readable name of the function or symbol that finally gets control; none if that is not known.
     #[must_use]
     pub fn to(&self) -> Option<String> {
-        match self.image.follow(self.site.reached()).end {
+        match self.destination().end {
             End::Symbol(name) => Some(names::demangle(self.image.text(name))),
             End::Address(to) => Some(self.image.label(to)),
             End::Cgo(name) => cgo::callee(self.image.text(name)).map(str::to_owned),
@@ -416,7 +381,7 @@ impl<'a> Call<'a> {
     /// Every name of the symbol that finally gets control, as the symbol table has them.
     #[must_use]
     pub fn to_mangled(&self) -> Vec<&'a str> {
-        match self.image.follow(self.site.reached()).end {
+        match self.destination().end {
             End::Symbol(name) => vec![names::unversioned(self.image.text(name))],
             End::Address(to) => self.image.names_at(to).map(names::unversioned).collect(),
             End::Cgo(name) => cgo::callee(self.image.text(name)).into_iter().collect(),
@@ -435,7 +400,7 @@ impl<'a> Call<'a> {
     /// The function of this image that finally gets control; none if it lies in another image, or is not known.
     #[must_use]
     pub fn target(&self) -> Option<Function<'a>> {
-        match self.image.follow(self.site.reached()).end {
+        match self.destination().end {
             End::Address(to) => self.image.function_at(to),
             End::Symbol(_) | End::Cgo(_) | End::Unknown => None,
         }
@@ -445,12 +410,12 @@ impl<'a> Call<'a> {
     /// but past the linker's stubs, which are no functions.
     #[must_use]
     pub fn callee_mangled(&self) -> Vec<&'a str> {
-        let bound = match self.site.reached() {
-            Reached::Address(to) | Reached::Held(to) => {
+        let bound = match self.site.target() {
+            CallTarget::Address(to) | CallTarget::RegisterAddress(to) => {
                 Some(self.image.stub(to).unwrap_or(Bound::Address(to)))
             }
-            Reached::Slot(at) | Reached::Loaded(at) => self.image.bound(at),
-            Reached::Pointer | Reached::Undecided | Reached::Inside => None,
+            CallTarget::Slot(at) | CallTarget::RegisterSlot(at) => self.image.bound(at),
+            CallTarget::Pointer | CallTarget::Undecided | CallTarget::IntraFunction => None,
         };
         match bound {
             Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
@@ -473,15 +438,15 @@ impl<'a> Call<'a> {
 
     /// What executes between this call and its target: stubs and thunks by name, in order.
     #[must_use]
-    pub fn via(&self) -> Vec<String> {
-        self.image.follow(self.site.reached()).via
+    pub fn via(&self) -> &[String] {
+        &self.destination().via
     }
 
     /// How many instructions execute from this one to the target's first, which is not counted: 1 is bare.
     /// None where the target is not known, or a resolver may run.
     #[must_use]
     pub fn instructions(&self) -> Option<u32> {
-        self.image.follow(self.site.reached()).instructions
+        self.destination().instructions
     }
 }
 

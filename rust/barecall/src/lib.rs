@@ -37,6 +37,8 @@ mod ir;
 mod isa;
 mod listing;
 mod names;
+#[cfg(target_os = "linux")]
+mod process_maps;
 mod resolve;
 mod route;
 mod scan;

@@ -3,22 +3,21 @@
 use std::sync::atomic::Ordering;
 
 use crate::cgo;
-use crate::dataflow::Reached;
-use crate::image::{Architecture, Bound, Image, Name};
-use crate::isa::aarch64;
-use crate::isa::x86_64;
+use crate::image::{Bound, Image, Name};
+use crate::ir::CallTarget;
+use crate::isa;
 use crate::names;
 use crate::route::Route;
 
 /// Where a call ends up, and through what.
-pub(crate) struct Journey {
+#[derive(Clone)]
+pub(crate) struct Destination {
     pub end: End,
+    /// The stubs and thunks in between, by name.
     pub via: Vec<String>,
+    /// How many instructions execute up to the end's first; none if that cannot be known.
     pub instructions: Option<u32>,
-    stub: bool,
-    thunk: bool,
-    /// It is not decided what lies before the end.
-    open: bool,
+    pub route: Route,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,121 +32,120 @@ pub(crate) enum End {
 /// A chain of stubs and thunks longer than this is taken for a cycle.
 const LONGEST_CHAIN: usize = 16;
 
-/// What is known of a piece, in [`Image::thunks`].
+/// What is known of a fragment, in [`Image::thunks`].
 const NOT_ASKED: u8 = 0;
 const NO_THUNK: u8 = 1;
 const THUNK: u8 = 2;
 const CGO: u8 = 3;
 
 impl Image {
+    /// The function that contains an address, as an index into `functions`.
+    pub(crate) fn whole_at(&self, address: u64) -> Option<usize> {
+        let piece = self.piece_at(address)?;
+        let whole = self.functions[piece].part_of;
+        Some(whole.map_or(piece, |whole| whole as usize))
+    }
+
     /// What an address is called: a function, or a distance into one.
     pub(crate) fn label(&self, address: u64) -> String {
         if let Some(name) = self.name_at(address) {
             return names::demangle(self.text(name));
         }
-        match self.function_at(address) {
-            Some(function) if function.mangled().is_some() => {
-                format!(
-                    "{}+{:#x}",
-                    function.name(),
-                    address.wrapping_sub(function.address())
-                )
+        let whole = self.whole_at(address).map(|whole| self.functions[whole]);
+        match whole.and_then(|whole| Some((whole.name?, whole.start))) {
+            Some((name, start)) => {
+                let name = names::demangle(self.text(name));
+                format!("{name}+{:#x}", address.wrapping_sub(start))
             }
-            _ => format!("{address:#x}"),
+            None => format!("{address:#x}"),
+        }
+    }
+
+    /// How a call gets to its target.
+    pub(crate) fn route(&self, target: CallTarget) -> Route {
+        match target {
+            // Nearly all calls.
+            CallTarget::Address(to) if self.is_end(to) => Route::Direct,
+            _ => self.resolve(target).route,
         }
     }
 
     /// Follows a call through stubs and thunks to its end.
-    pub(crate) fn follow(&self, reached: Reached) -> Journey {
-        let mut journey = Journey {
-            end: End::Unknown,
-            via: Vec::new(),
-            instructions: Some(1),
-            stub: false,
-            thunk: false,
-            open: false,
-        };
-        let mut next = match reached {
-            Reached::Address(to) | Reached::Held(to) => self.arrive(to),
-            Reached::Slot(at) | Reached::Loaded(at) => self.through_slot(at),
-            Reached::Pointer | Reached::Undecided | Reached::Inside => Next::Nowhere,
-        };
-        loop {
-            if journey.via.len() > LONGEST_CHAIN {
+    pub(crate) fn resolve(&self, target: CallTarget) -> Destination {
+        let mut via = Vec::new();
+        let mut instructions = Some(1);
+        let (mut stub, mut thunk, mut open) = (false, false, false);
+        let mut next = self.next(target);
+        let end = loop {
+            if via.len() > LONGEST_CHAIN {
                 next = Next::Nowhere;
             }
             match next {
-                Next::Nowhere => {
-                    journey.instructions = None;
-                    return journey;
-                }
-                Next::End(end) => {
-                    journey.end = end;
-                    return journey;
-                }
+                Next::Nowhere => break End::Unknown,
+                Next::End(end) => break end,
+                // The first call goes through the dynamic linker's resolver.
                 Next::Lazy(name) => {
-                    // The first call goes through the dynamic linker's resolver.
-                    journey.instructions = None;
-                    journey.stub = true;
-                    journey.end = End::Symbol(name);
-                    return journey;
+                    (instructions, stub) = (None, true);
+                    break End::Symbol(name);
                 }
+                // The linker decides what lies between.
                 Next::Undefined(name) => {
-                    // The linker decides what lies between.
-                    journey.instructions = None;
-                    journey.open = true;
-                    journey.end = End::Symbol(name);
-                    return journey;
+                    (instructions, open) = (None, true);
+                    break End::Symbol(name);
                 }
+                // How many instructions the runtime executes, only a walk can tell.
                 Next::Cgo { at, name } => {
-                    // How many instructions the runtime executes, only a walk can tell.
-                    journey.instructions = None;
-                    journey.thunk = true;
-                    journey.via.push(self.label(at));
-                    journey.via.push(cgo::RUNTIME.to_owned());
-                    journey.end = End::Cgo(name);
-                    return journey;
+                    via.extend([self.label(at), cgo::RUNTIME.to_owned()]);
+                    (instructions, thunk) = (None, true);
+                    break End::Cgo(name);
                 }
-                Next::Stub {
-                    at,
-                    instructions,
-                    bound,
-                } => {
-                    journey.stub = true;
-                    journey.instructions = journey.instructions.map(|known| known + instructions);
-                    journey.via.push(match bound {
+                Next::Stub { at, count, bound } => {
+                    stub = true;
+                    instructions = instructions.map(|known| known + count);
+                    via.push(match bound {
                         Bound::Symbol(name) | Bound::Lazily(name) => {
-                            format!(
-                                "{}@{}",
-                                names::demangle(self.text(name)),
-                                self.format.stub()
-                            )
+                            let name = names::demangle(self.text(name));
+                            format!("{name}@{}", self.format.stub())
                         }
                         _ => self.label(at),
                     });
                     next = self.through(bound);
                 }
-                Next::Thunk {
-                    at,
-                    instructions,
-                    to,
-                } => {
-                    journey.thunk = true;
-                    journey.instructions = journey.instructions.map(|known| known + instructions);
-                    journey.via.push(self.label(at));
-                    next = match to {
-                        Reached::Address(to) => self.arrive(to),
-                        Reached::Slot(slot) => self.through_slot(slot),
-                        _ => Next::Nowhere,
-                    };
+                Next::Thunk { at, count, to } => {
+                    thunk = true;
+                    instructions = instructions.map(|known| known + count);
+                    via.push(self.label(at));
+                    next = self.next(to);
                 }
             }
+        };
+        let route = match end {
+            End::Unknown if matches!(target, CallTarget::Pointer) => Route::Pointer,
+            End::Unknown => Route::Unresolved,
+            _ if thunk => Route::Thunk,
+            _ if open => Route::Unresolved,
+            _ if stub => Route::Plt,
+            _ => plain(target),
+        };
+        Destination {
+            instructions: instructions.filter(|_| end != End::Unknown),
+            end,
+            via,
+            route,
         }
     }
 
-    fn through_slot(&self, slot: u64) -> Next {
-        self.bound(slot)
-            .map_or(Next::Nowhere, |bound| self.through(bound))
+    fn next(&self, target: CallTarget) -> Next {
+        match target {
+            CallTarget::Address(to) | CallTarget::RegisterAddress(to) => self.arrive(to),
+            CallTarget::Slot(at) | CallTarget::RegisterSlot(at) => {
+                let bound = self.bound(at);
+                bound.map_or(Next::Nowhere, |bound| self.through(bound))
+            }
+            CallTarget::Pointer | CallTarget::Undecided | CallTarget::IntraFunction => {
+                Next::Nowhere
+            }
+        }
     }
 
     fn through(&self, bound: Bound) -> Next {
@@ -179,29 +177,27 @@ impl Image {
             return Next::Nowhere;
         };
         if section.stubs {
-            return match self.decode_stub(to) {
-                Some((slot, instructions)) => match self.bound(slot) {
-                    Some(bound) => Next::Stub {
-                        at: to,
-                        instructions,
-                        bound,
-                    },
-                    None => Next::Nowhere,
+            let stub = self.decode_stub(to);
+            return match stub.and_then(|(slot, count)| Some((self.bound(slot)?, count))) {
+                Some((bound, count)) => Next::Stub {
+                    at: to,
+                    count,
+                    bound,
                 },
                 None => Next::Nowhere,
             };
         }
-        if self.is_retpoline(to) {
+        if isa::of(self.architecture).is_retpoline(self.contents(to, 72)) {
             return Next::Nowhere;
         }
         if let Some(name) = self.cgo(to) {
             return Next::Cgo { at: to, name };
         }
         match self.thunk(to) {
-            Some((reached, instructions)) => Next::Thunk {
+            Some((target, count)) => Next::Thunk {
                 at: to,
-                instructions,
-                to: reached,
+                count,
+                to: target,
             },
             None => Next::End(End::Address(to)),
         }
@@ -214,27 +210,7 @@ impl Image {
     }
 
     fn decode_stub(&self, address: u64) -> Option<(u64, u32)> {
-        match self.architecture {
-            Architecture::X86_64 => x86_64::stub(self.contents(address, 32), address),
-            Architecture::Aarch64 => aarch64::stub(self.contents(address, 32), address),
-        }
-    }
-
-    /// Whether this is a retpoline (`-mretpoline`, `-mindirect-branch=thunk`): it calls its own end, which puts a
-    /// register in the place of the return address, and returns to that.
-    fn is_retpoline(&self, address: u64) -> bool {
-        const LARGEST: u64 = 64;
-        if self.architecture != Architecture::X86_64 {
-            return false;
-        }
-        let &[0xe8, a, b, c, d] = self.contents(address, 5) else {
-            return false;
-        };
-        let distance = i32::from_le_bytes([a, b, c, d]);
-        let end = address.wrapping_add(5).wrapping_add_signed(distance.into());
-        // mov %reg, (%rsp); ret
-        end.wrapping_sub(address) < LARGEST
-            && matches!(self.contents(end, 5), [0x48 | 0x4c, 0x89, register, 0x24, 0xc3] if register & 0xc7 == 4)
+        isa::of(self.architecture).stub(self.contents(address, 32), address)
     }
 
     /// The name of the function at this address, if it is Go's own side of a call into C.
@@ -252,7 +228,7 @@ impl Image {
     }
 
     /// Where the function at this address passes control on to, if it does nothing else.
-    fn thunk(&self, address: u64) -> Option<(Reached, u32)> {
+    fn thunk(&self, address: u64) -> Option<(CallTarget, u32)> {
         const LARGEST: u64 = 96;
         // Where names are missing, several functions are one piece; what is asked of its middle is not kept.
         let (piece, begins) = match self.piece_from(address) {
@@ -265,58 +241,40 @@ impl Image {
             known.store(NO_THUNK, Ordering::Relaxed);
             return None;
         }
-        let size = size.min(LARGEST);
-        let code = self.contents(address, usize::try_from(size).ok()?);
-        let found = match self.architecture {
-            Architecture::X86_64 => x86_64::thunk(code, address),
-            Architecture::Aarch64 => aarch64::thunk(code, address),
-        };
+        let code = self.contents(address, usize::try_from(size.min(LARGEST)).ok()?);
+        let found = isa::of(self.architecture).thunk(code, address);
         let found = found.filter(|found| match found.0 {
-            Reached::Slot(slot) => self.is_constant(slot),
+            CallTarget::Slot(slot) => self.is_constant(slot),
             // A function that jumps to itself passes nothing on.
-            Reached::Address(to) if begins => self.piece_at(to) != Some(piece),
-            Reached::Address(to) => to != address && !self.is_within_one(address, to),
+            CallTarget::Address(to) if begins => self.piece_at(to) != Some(piece),
+            CallTarget::Address(to) => to != address && !self.is_within_one(address, to),
             _ => false,
         });
-        if !begins {
-            return found;
+        if begins {
+            let found = if found.is_some() { THUNK } else { NO_THUNK };
+            known.store(found, Ordering::Relaxed);
         }
-        known.store(
-            if found.is_some() { THUNK } else { NO_THUNK },
-            Ordering::Relaxed,
-        );
         found
     }
 
     /// Whether both lie in the same function with a name, its parts included, and `to` is not its beginning: a jump
     /// there goes on in that function. Its beginning may be jumped to from a function that lies in the same piece.
     fn is_within_one(&self, from: u64, to: u64) -> bool {
-        match (self.function_at(from), self.function_at(to)) {
-            (Some(one), Some(other)) => {
-                one.mangled().is_some() && one.address() == other.address() && to != one.address()
-            }
-            _ => false,
-        }
+        self.whole_at(from).is_some_and(|whole| {
+            let function = self.functions[whole];
+            function.name.is_some() && function.start != to && self.whole_at(to) == Some(whole)
+        })
     }
+}
 
-    pub(crate) fn route(&self, reached: Reached) -> Route {
-        let plain = match reached {
-            // Nearly all calls.
-            Reached::Address(to) if self.is_end(to) => return Route::Direct,
-            Reached::Address(_) => Route::Direct,
-            Reached::Slot(_) => Route::Got,
-            Reached::Held(_) | Reached::Loaded(_) => Route::Register,
-            Reached::Pointer => return Route::Pointer,
-            Reached::Undecided | Reached::Inside => return Route::Unresolved,
-        };
-        let journey = self.follow(reached);
-        match (journey.end, journey.thunk, journey.stub) {
-            (End::Unknown, ..) => Route::Unresolved,
-            (_, true, _) => Route::Thunk,
-            _ if journey.open => Route::Unresolved,
-            (_, false, true) => Route::Plt,
-            _ => plain,
-        }
+/// The route of a call that nothing lies in between.
+const fn plain(target: CallTarget) -> Route {
+    match target {
+        CallTarget::Address(_) => Route::Direct,
+        CallTarget::Slot(_) => Route::Got,
+        CallTarget::RegisterAddress(_) | CallTarget::RegisterSlot(_) => Route::Register,
+        CallTarget::Pointer => Route::Pointer,
+        CallTarget::Undecided | CallTarget::IntraFunction => Route::Unresolved,
     }
 }
 
@@ -333,12 +291,12 @@ enum Next {
     },
     Stub {
         at: u64,
-        instructions: u32,
+        count: u32,
         bound: Bound,
     },
     Thunk {
         at: u64,
-        instructions: u32,
-        to: Reached,
+        count: u32,
+        to: CallTarget,
     },
 }

@@ -197,7 +197,7 @@ fn lines(function: &Function<'_>) -> Vec<Line> {
             let to = call.to().unwrap_or_else(|| "?".to_owned());
             format!("{} to {to}", words(&call))
         }),
-        does: explain::instruction(&instruction.text(), instruction.call().as_ref()),
+        does: explain::instruction(&instruction.text(), instruction.call()),
     };
     listing.instructions().iter().map(line).collect()
 }

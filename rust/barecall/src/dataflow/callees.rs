@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use super::Graph;
 use super::solver::Mix;
-use super::{Graph, Reached};
 use crate::image::Image;
-use crate::ir::{Effect, Expr, Flow, Place};
+use crate::ir::{CallTarget, Effect, Expr, Flow, Place};
 use crate::route::Route;
 
 /// What is remembered of called functions and of slots; it holds for a whole image.
@@ -52,10 +52,10 @@ impl Callees {
         callee
     }
 
-    pub fn route(&mut self, image: &Image, reached: Reached) -> Route {
+    pub fn route(&mut self, image: &Image, reached: CallTarget) -> Route {
         let (at, is_slot) = match reached {
-            Reached::Address(to) => (to, false),
-            Reached::Slot(at) => (at, true),
+            CallTarget::Address(to) => (to, false),
+            CallTarget::Slot(at) => (at, true),
             _ => return image.route(reached),
         };
         *self

@@ -14,7 +14,7 @@ pub(super) const PAD: u8 = 2;
 /// or with nothing known.
 pub(super) const OTHERWISE: u8 = 4;
 
-/// Steps that are executed one after the other.
+/// Operations that are executed one after the other.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
     /// Its first step.
@@ -34,7 +34,7 @@ pub(super) struct Block {
 }
 
 /// A step that ends a block.
-pub(super) struct End {
+pub(super) struct BlockEnd {
     step: u32,
     /// The step that it jumps to.
     target: u32,
@@ -43,7 +43,7 @@ pub(super) struct End {
 }
 
 /// An indirect jump, with the steps it goes to so far.
-pub(super) struct Jump {
+pub(super) struct IndirectJump {
     pub step: u32,
     pub targets: Vec<u32>,
 }
@@ -53,7 +53,7 @@ impl Graph<'_> {
     pub(super) fn begin_with(&mut self, entry: u64) {
         let steps = self.body.len();
         self.lines.of(&self.body);
-        refill(&mut self.leads, steps / 64 + 1, 0);
+        refill(&mut self.leaders, steps / 64 + 1, 0);
         self.ends.clear();
         self.stale = true;
         self.jumps.clear();
@@ -64,15 +64,15 @@ impl Graph<'_> {
         self.budget = (1 << 16) + 64 * steps;
         self.lost = false;
         self.entry = self.index(entry).unwrap_or(0);
-        self.lead(0);
-        self.lead(self.entry);
+        self.add_leader(0);
+        self.add_leader(self.entry);
         for n in 0..self.body.beginnings.len() {
-            self.lead(self.body.beginnings[n] as usize);
+            self.add_leader(self.body.beginnings[n] as usize);
         }
-        for n in 0..self.body.turns.len() {
-            let turn = self.body.turns.get(n);
-            let (index, flow) = (turn.index, self.body.turns.flow(turn));
-            let mut end = End {
+        for n in 0..self.body.transfers.len() {
+            let transfer = self.body.transfers.get(n);
+            let (index, flow) = (transfer.index, self.body.transfers.flow(transfer));
+            let mut end = BlockEnd {
                 step: index,
                 target: NONE,
                 jump: NONE,
@@ -86,7 +86,7 @@ impl Graph<'_> {
                         && let Some(target) = self.index(to)
                         && target != self.entry
                     {
-                        self.lead(target);
+                        self.add_leader(target);
                         self.subroutines.push(word(target));
                     }
                     if !self.never_returns(flow) {
@@ -96,7 +96,7 @@ impl Graph<'_> {
                 Flow::Jump(to) | Flow::Branch(to) => {
                     end.falls = matches!(flow, Flow::Branch(_));
                     if let Some(target) = self.index(to) {
-                        self.lead(target);
+                        self.add_leader(target);
                         end.target = word(target);
                     } else {
                         self.lost |= self.within(to);
@@ -104,21 +104,21 @@ impl Graph<'_> {
                 }
                 Flow::JumpVia(_) => {
                     end.jump = word(self.jumps.len());
-                    self.jumps.push(Jump {
+                    self.jumps.push(IndirectJump {
                         step: index,
                         targets: Vec::new(),
                     });
                 }
                 Flow::Stop => {}
             }
-            self.lead(index as usize + 1);
+            self.add_leader(index as usize + 1);
             self.ends.push(end);
         }
     }
 
     /// A block begins at a step; whether that is news.
-    pub(super) fn lead(&mut self, step: usize) -> bool {
-        let (word, bit) = (&mut self.leads[step / 64], 1 << (step % 64));
+    pub(super) fn add_leader(&mut self, step: usize) -> bool {
+        let (word, bit) = (&mut self.leaders[step / 64], 1 << (step % 64));
         let news = *word & bit == 0;
         *word |= bit;
         news
@@ -146,7 +146,7 @@ impl Graph<'_> {
 
     /// The block that a step is in.
     pub(super) fn block_of(&self, step: usize) -> usize {
-        let upto = self.leads[step / 64] << (63 - step % 64);
+        let upto = self.leaders[step / 64] << (63 - step % 64);
         self.ranks[step / 64] as usize + upto.count_ones() as usize - 1
     }
 
@@ -158,9 +158,9 @@ impl Graph<'_> {
         self.blocks.clear();
         self.ranks.clear();
         let steps = self.body.len();
-        for (n, &leads) in self.leads.iter().enumerate() {
+        for (n, &leaders) in self.leaders.iter().enumerate() {
             self.ranks.push(word(self.blocks.len()));
-            let mut left = leads;
+            let mut left = leaders;
             while left != 0 {
                 let begin = n * 64 + left.trailing_zeros() as usize;
                 left &= left - 1;
@@ -181,7 +181,7 @@ impl Graph<'_> {
         }
         let mut block = 0;
         for n in 0..self.ends.len() {
-            let End {
+            let BlockEnd {
                 step,
                 target,
                 jump,
@@ -367,7 +367,7 @@ impl Graph<'_> {
             .filter(|&block| {
                 !self.blocks[block].reached
                     && (self.begin(block)..self.end(block)).any(|step| {
-                        self.body.turns_at(step)
+                        self.body.transfers_at(step)
                             || self.body.writes(step) != 0
                             || self.body.effect(step) != Effect::None
                     })

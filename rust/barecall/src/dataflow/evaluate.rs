@@ -22,7 +22,7 @@ impl Graph<'_> {
     fn register(&mut self, step: usize, register: Reg, waiter: u32) -> Option<Value> {
         let block = self.block_of(step);
         let source = self.before(block, step, Location::Reg(register));
-        self.heard(source, waiter)
+        self.subscribe(source, waiter)
     }
 
     /// What a step puts into its register or the frame.
@@ -192,7 +192,7 @@ impl Graph<'_> {
             Address::Frame(base, at) => {
                 let block = self.block_of(step);
                 let source = self.before(block, step, Location::Frame(base, at));
-                self.heard(source, node)?
+                self.subscribe(source, node)?
             }
             Address::Table(at) => Value::Target(self.table(Table {
                 at,

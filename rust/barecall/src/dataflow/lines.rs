@@ -14,7 +14,7 @@ pub(super) struct Lines {
     steps: Vec<u32>,
 }
 
-/// Steps that lie one behind the other.
+/// Operations that lie one behind the other.
 #[derive(Clone, Copy)]
 struct Part {
     start: u64,

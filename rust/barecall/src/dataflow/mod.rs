@@ -1,8 +1,8 @@
 //! What a register holds when a call goes through it: a data flow over one function's control-flow graph.
 //!
 //! The analysis is conditional on nothing but the instructions, and driven by demand: it asks what a place
-//! holds before a call, and from there, backwards, what decides that. Each such question (a [`Node`]) joins
-//! what all predecessors leave behind; answers go forwards along the questions until nothing changes, or until
+//! holds before a call, and from there, backwards, what decides that. Each such query (a [`Node`]) joins
+//! what all predecessors leave behind; answers go forwards along the queries until nothing changes, or until
 //! one path is seen to bring what the program computes: then no other can make a constant of it. Jump
 //! tables are read from the image, spill slots are followed through the stack, and blocks that only unwinding
 //! can enter start from what every call in the function may leave behind. What it loses it calls
@@ -27,69 +27,15 @@ mod value;
 
 use crate::function::{Body, word};
 use crate::image::Image;
-use crate::ir::{Effect, Flow, Place, Reg, Regs};
+use crate::ir::{CallTarget, Convention, Flow, Place};
 pub(crate) use callees::Callees;
-use cfg::{Block, End, Jump};
+use cfg::{Block, BlockEnd, IndirectJump};
 use evaluate::Address;
 use frame::Frame;
 use lines::Lines;
-use solver::{Mix, Node, Question};
+use solver::{Mix, Node, Query};
 use tables::Table;
 use value::{Base, Location, Value};
-
-/// Where a call through a register or memory goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reached {
-    /// To this address, which the instruction itself names.
-    Address(u64),
-    /// To this address, which a register holds.
-    Held(u64),
-    /// To what this slot of the image holds, loaded by the call itself.
-    Slot(u64),
-    /// To what this slot of the image holds, loaded into a register or spilled earlier.
-    Loaded(u64),
-    /// Not a constant of the image.
-    Pointer,
-    /// Could not be decided.
-    Undecided,
-    /// A jump within the function: no call.
-    Inside,
-}
-
-/// What differs between architectures.
-pub(crate) struct Convention {
-    pub sp: Reg,
-    /// The register that holds the frame's address, in functions that keep it.
-    pub fp: Reg,
-    /// What a call may overwrite.
-    pub caller_saved: Regs,
-    /// Whether an instruction that reads the stack pointer does something with it, so that its value gets out.
-    pub sp_is_read: bool,
-    /// Whether an address's index, before it is shifted, is all of its register.
-    pub whole_index: bool,
-}
-
-/// Beside registers: memory may be written.
-pub(crate) const STORES: u64 = 1 << 62;
-
-impl Convention {
-    /// The registers that an effect writes, and [`STORES`].
-    pub(crate) fn writes(&self, effect: &Effect) -> u64 {
-        let sp = 1 << self.sp;
-        match *effect {
-            Effect::None => 0,
-            Effect::Set(register, _) => 1 << register,
-            Effect::Store { .. } => STORES,
-            Effect::Push(_) => sp | STORES,
-            Effect::Pop(to) => sp | 1 << to,
-            Effect::Leave => sp | 1 << self.fp,
-            Effect::Realign => sp,
-            Effect::Clobber { writes, store, .. } => {
-                u64::from(writes) | if store.is_some() { STORES } else { 0 }
-            }
-        }
-    }
-}
 
 /// Jumps may reveal blocks, and these jumps, so often.
 const MOST_ROUNDS: usize = 16;
@@ -97,7 +43,7 @@ const MOST_ROUNDS: usize = 16;
 /// The end of a list, or nothing.
 const NONE: u32 = u32::MAX;
 
-/// A function's control-flow graph, and the questions about it; one function after another, it reuses its memory.
+/// A function's control-flow graph, and the queries about it; one function after another, it reuses its memory.
 pub(crate) struct Graph<'a> {
     image: &'a Image,
     convention: &'static Convention,
@@ -105,20 +51,20 @@ pub(crate) struct Graph<'a> {
     pub body: Body<'a>,
     entry: usize,
     /// Whether unwinding may enter it, as far as the unwind table tells.
-    padded: bool,
+    has_landing_pads: bool,
     lines: Lines,
     /// Which steps begin a block, a bit for each, 64 in a word.
-    leads: Vec<u64>,
+    leaders: Vec<u64>,
     /// How many begin before each word's.
     ranks: Vec<u32>,
     /// The steps that end a block, ascending.
-    ends: Vec<End>,
+    ends: Vec<BlockEnd>,
     /// The blocks, in order.
     blocks: Vec<Block>,
-    /// Whether `leads` says something new.
+    /// Whether `leaders` says something new.
     stale: bool,
     /// The indirect jumps, in order.
-    jumps: Vec<Jump>,
+    jumps: Vec<IndirectJump>,
     subroutines: Vec<u32>,
     /// Pairs of a block and one that leads to it, of those reached.
     edges: Vec<(u32, u32)>,
@@ -130,8 +76,8 @@ pub(crate) struct Graph<'a> {
     /// How many entries each has at least.
     least: Vec<u64>,
     nodes: Vec<Node>,
-    known: HashMap<Question, u32, BuildHasherDefault<Mix>>,
-    /// Locations that were asked about, and for each and each block, the question.
+    known: HashMap<Query, u32, BuildHasherDefault<Mix>>,
+    /// Locations that were asked about, and for each and each block, the query.
     locations: Vec<Location>,
     asked: Vec<u32>,
     /// Questions that wait for another: which, and the next in the list.
@@ -143,7 +89,7 @@ pub(crate) struct Graph<'a> {
     /// The step that rounds the stack pointer.
     realigned: Option<usize>,
     pub callees: Callees,
-    /// Steps that may still be looked at.
+    /// Operations that may still be looked at.
     budget: usize,
     /// Only calls are asked about, the jumps are known.
     calls_only: bool,
@@ -156,11 +102,11 @@ impl<'a> Graph<'a> {
         Self {
             image,
             convention,
-            padded: true,
+            has_landing_pads: true,
             body: Body::new(image, convention),
             entry: 0,
             lines: Lines::default(),
-            leads: Vec::new(),
+            leaders: Vec::new(),
             ranks: Vec::new(),
             ends: Vec::new(),
             blocks: Vec::new(),
@@ -190,12 +136,16 @@ impl<'a> Graph<'a> {
     }
 
     /// Decides the open turns of `body`, a function that is entered at the address `entry`: pairs of an index among
-    /// its instructions and what that one reaches. `padded`: whether unwinding may enter it.
-    pub(crate) fn reached(&mut self, entry: u64, padded: bool) -> Vec<(usize, Reached)> {
+    /// its instructions and what that one reaches. `has_landing_pads`: whether unwinding may enter it.
+    pub(crate) fn reached(
+        &mut self,
+        entry: u64,
+        has_landing_pads: bool,
+    ) -> Vec<(usize, CallTarget)> {
         if self.body.len() == 0 {
             return Vec::new();
         }
-        self.padded = padded;
+        self.has_landing_pads = has_landing_pads;
         self.begin_with(entry);
         self.solve();
         self.report()
@@ -216,7 +166,7 @@ impl<'a> Graph<'a> {
         // Without jumps, what is not reached at once is a landing pad;
         let mut pads = self.jumps.is_empty();
         // and where all jumps are known already, it can be told at once whether it is.
-        let mut known = !pads && self.padded && self.are_all_guessed();
+        let mut known = !pads && self.has_landing_pads && self.are_all_guessed();
         for _ in 0..MOST_ROUNDS {
             self.lay_out();
             if self.lost {
@@ -231,13 +181,13 @@ impl<'a> Graph<'a> {
             }
             self.find_predecessors();
             self.forget();
-            match self.resolve() {
+            match self.resolve_jumps() {
                 None => break,
                 Some(true) => {}
                 Some(false) if pads || self.unreached().is_empty() => return,
                 Some(false) if self.lengthen() => {}
                 // Not unwinding enters these blocks, but a jump that was taken for another.
-                Some(false) if !self.padded => break,
+                Some(false) if !self.has_landing_pads => break,
                 Some(false) => pads = true,
             }
         }
@@ -266,8 +216,8 @@ impl<'a> Graph<'a> {
     }
 
     /// Asks where the reached jumps go: whether that is news. None: one goes who knows where.
-    fn resolve(&mut self) -> Option<bool> {
-        let asked = self.ask_jumps();
+    fn resolve_jumps(&mut self) -> Option<bool> {
+        let asked = self.query_jumps();
         // Told when all have answered, by the blocks as they are.
         let mut news = Vec::new();
         let (mut open, mut lost) = (false, self.budget == 0);
@@ -299,16 +249,16 @@ impl<'a> Graph<'a> {
         (!lost && (any || !open)).then_some(any)
     }
 
-    /// Asks where all reached jumps go: pairs of a jump and its question.
-    fn ask_jumps(&mut self) -> Vec<(usize, u32)> {
+    /// Asks where all reached jumps go: pairs of a jump and its query.
+    fn query_jumps(&mut self) -> Vec<(usize, u32)> {
         let mut asked = Vec::new();
         for n in 0..self.jumps.len() {
             let step = self.jumps[n].step;
             if self.blocks[self.block_of(step as usize)].reached {
-                asked.push((n, self.ask(Question::Target(step))));
+                asked.push((n, self.query(Query::Target(step))));
             }
         }
-        self.answer();
+        self.propagate();
         asked
     }
 
@@ -325,7 +275,7 @@ impl<'a> Graph<'a> {
         self.forget();
         self.lost = true;
         let mut found = Vec::new();
-        for (n, node) in self.ask_jumps() {
+        for (n, node) in self.query_jumps() {
             if let Some(Value::Target(table)) = self.nodes[node as usize].value
                 && let Some(targets) = self.targets(table)
             {
@@ -345,7 +295,7 @@ impl<'a> Graph<'a> {
     /// A jump goes to these steps.
     fn leads_to(&mut self, jump: usize, targets: Vec<u32>) {
         for &target in &targets {
-            self.stale |= self.lead(target as usize);
+            self.stale |= self.add_leader(target as usize);
         }
         self.jumps[jump].targets = targets;
     }
@@ -381,25 +331,25 @@ impl<'a> Graph<'a> {
     }
 
     /// Each open call and jump that is reached, with its target.
-    fn report(&mut self) -> Vec<(usize, Reached)> {
+    fn report(&mut self) -> Vec<(usize, CallTarget)> {
         let mut sites = Vec::new();
-        for turn in self.body.turns.iter() {
-            let index = turn.index as usize;
-            if turn.open && self.blocks[self.block_of(index)].reached {
+        for transfer in self.body.transfers.iter() {
+            let index = transfer.index as usize;
+            if transfer.open && self.blocks[self.block_of(index)].reached {
                 sites.push(index);
             }
         }
         let mut asked = Vec::new();
         for &step in &sites {
-            asked.push(self.ask(Question::Target(word(step))));
+            asked.push(self.query(Query::Target(word(step))));
         }
         self.calls_only = true;
-        self.answer();
+        self.propagate();
         self.calls_only = false;
         let mut reached = Vec::new();
         for (step, node) in sites.into_iter().zip(asked) {
             let value = self.nodes[node as usize].value.unwrap_or(Value::Unknown);
-            // Some question was not followed to its end.
+            // Some query was not followed to its end.
             let value = if self.budget == 0 {
                 Value::Unknown
             } else {
@@ -407,10 +357,10 @@ impl<'a> Graph<'a> {
             };
             let target = match self.body.flow(step) {
                 Flow::JumpVia(place) => match self.jump(step, value) {
-                    Leads::Inside(_) => Reached::Inside,
+                    Leads::Inside(_) => CallTarget::IntraFunction,
                     Leads::Out => self.target(step, place, value, node),
-                    Leads::Nowhere if self.framed(step) => Reached::Inside,
-                    Leads::Nowhere => Reached::Undecided,
+                    Leads::Nowhere if self.framed(step) => CallTarget::IntraFunction,
+                    Leads::Nowhere => CallTarget::Undecided,
                 },
                 Flow::CallVia(place) => self.target(step, place, value, node),
                 _ => continue,
@@ -423,23 +373,27 @@ impl<'a> Graph<'a> {
 
     /// Where a function that returns twice is called by an address that was put together, which no step alone shows,
     /// nothing that was held before a call is sure.
-    fn doubt(&self, reached: &mut [(usize, Reached)]) {
+    fn doubt(&self, reached: &mut [(usize, CallTarget)]) {
         let image = self.image;
         if !image.has_what_returns_twice() || self.twice_held == Some(true) {
             return;
         }
         let twice = reached.iter().any(|&(_, target)| match target {
-            Reached::Held(to) => image.returns_twice(to),
-            Reached::Slot(slot) | Reached::Loaded(slot) => image.holds_what_returns_twice(slot),
+            CallTarget::RegisterAddress(to) => image.returns_twice(to),
+            CallTarget::Slot(slot) | CallTarget::RegisterSlot(slot) => {
+                image.holds_what_returns_twice(slot)
+            }
             _ => false,
         });
         if twice {
             for (_, target) in reached {
                 if matches!(
                     target,
-                    Reached::Held(_) | Reached::Slot(_) | Reached::Loaded(_)
+                    CallTarget::RegisterAddress(_)
+                        | CallTarget::Slot(_)
+                        | CallTarget::RegisterSlot(_)
                 ) {
-                    *target = Reached::Undecided;
+                    *target = CallTarget::Undecided;
                 }
             }
         }
@@ -454,29 +408,29 @@ impl<'a> Graph<'a> {
         }
     }
 
-    fn target(&mut self, step: usize, place: Place, value: Value, node: u32) -> Reached {
+    fn target(&mut self, step: usize, place: Place, value: Value, node: u32) -> CallTarget {
         if let Place::Mem(mem) = place
             && let Some(Address::Const(at)) = self.address(step, mem, node)
         {
             return if !self.image.is_constant(at) {
-                Reached::Pointer
+                CallTarget::Pointer
             } else if (mem.base.is_some() || mem.index.is_some())
                 && (self.lost || value == Value::Unknown)
             {
-                Reached::Undecided
+                CallTarget::Undecided
             } else {
-                Reached::Slot(at)
+                CallTarget::Slot(at)
             };
         }
         match value {
             // The jump that was lost may lead between the load and the call.
-            Value::Const(_) | Value::Slot(_) if self.lost => Reached::Undecided,
-            Value::Const(to) => Reached::Held(to),
-            Value::Slot(at) => Reached::Loaded(at),
+            Value::Const(_) | Value::Slot(_) if self.lost => CallTarget::Undecided,
+            Value::Const(to) => CallTarget::RegisterAddress(to),
+            Value::Slot(at) => CallTarget::RegisterSlot(at),
             Value::Dynamic | Value::Indexed | Value::Entry(_) | Value::Target(_) => {
-                Reached::Pointer
+                CallTarget::Pointer
             }
-            Value::Unknown | Value::Frame => Reached::Undecided,
+            Value::Unknown | Value::Frame => CallTarget::Undecided,
         }
     }
 }

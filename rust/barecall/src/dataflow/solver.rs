@@ -9,12 +9,12 @@ use super::{Graph, NONE};
 use crate::function::word;
 use crate::ir::Flow;
 
-/// So many locations have a table of their own of which question is about which block.
+/// So many locations have a table of their own of which query is about which block.
 const MOST_LOCATIONS: usize = 16;
 
-/// A question.
+/// A query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Question {
+pub(super) enum Query {
     /// What does this hold at the beginning of a block?
     Entering(u32, Location),
     /// What may any call leave there for a landing pad?
@@ -26,16 +26,16 @@ pub(super) enum Question {
 }
 
 pub(super) struct Node {
-    pub question: Question,
+    pub query: Query,
     /// None: nothing has got there so far.
     pub value: Option<Value>,
     /// How many of the sources of its answer are joined.
     pub next: u32,
-    /// The first of the questions that wait for this one, in `Graph::waiting`.
+    /// The first of the queries that wait for this one, in `Graph::waiting`.
     pub waiting: u32,
 }
 
-/// An answer, or the question that has it.
+/// An answer, or the query that has it.
 #[derive(Clone, Copy)]
 pub(super) enum Source {
     Value(Value),
@@ -79,23 +79,23 @@ impl Hasher for Mix {
 }
 
 impl Graph<'_> {
-    pub(super) fn ask(&mut self, question: Question) -> u32 {
+    pub(super) fn query(&mut self, query: Query) -> u32 {
         let node = word(self.nodes.len());
         // Most are of this kind, about few places.
-        let known = match question {
-            Question::Entering(block, location) => self.asked_at(block as usize, location),
+        let known = match query {
+            Query::Entering(block, location) => self.queried_at(block as usize, location),
             _ => None,
         };
         let known = match known {
             Some(known) => known,
-            None => self.known.entry(question).or_insert(NONE),
+            None => self.known.entry(query).or_insert(NONE),
         };
         if *known != NONE {
             return *known;
         }
         *known = node;
         self.nodes.push(Node {
-            question,
+            query,
             value: None,
             next: 0,
             waiting: NONE,
@@ -104,8 +104,8 @@ impl Graph<'_> {
         node
     }
 
-    /// Where the question about what a location holds at a block's beginning is noted; none if there are too many.
-    fn asked_at(&mut self, block: usize, location: Location) -> Option<&mut u32> {
+    /// Where the query about what a location holds at a block's beginning is noted; none if there are too many.
+    fn queried_at(&mut self, block: usize, location: Location) -> Option<&mut u32> {
         let blocks = self.blocks.len();
         let n = match self.locations.iter().position(|&known| known == location) {
             Some(n) => n,
@@ -119,27 +119,27 @@ impl Graph<'_> {
         self.asked.get_mut(n * blocks + block)
     }
 
-    /// Follows all questions until no answer changes.
-    pub(super) fn answer(&mut self) {
+    /// Follows all queries until no answer changes.
+    pub(super) fn propagate(&mut self) {
         while let Some(node) = self.work.pop() {
-            match self.nodes[node as usize].question {
-                Question::Entering(block, location) => {
+            match self.nodes[node as usize].query {
+                Query::Entering(block, location) => {
                     self.entering(node, block as usize, location);
                 }
-                Question::Thrown(location) => self.thrown(node, location),
-                Question::Put(step) => {
+                Query::Thrown(location) => self.thrown(node, location),
+                Query::Put(step) => {
                     let value = self.put(step as usize, node);
-                    self.learn(node, value);
+                    self.update(node, value);
                 }
-                Question::Target(step) => {
+                Query::Target(step) => {
                     let value = self.called(step as usize, node);
-                    self.learn(node, value);
+                    self.update(node, value);
                 }
             }
         }
     }
 
-    /// Whether the rest of what a question joins can be left out: some path brings what is no constant.
+    /// Whether the rest of what a query joins can be left out: some path brings what is no constant.
     fn is_settled(&self, node: u32) -> bool {
         match self.nodes[node as usize].value {
             Some(Value::Unknown) => true,
@@ -149,13 +149,13 @@ impl Graph<'_> {
         }
     }
 
-    /// Joins a source into a question's answer, and what it says later.
+    /// Joins a source into a query's answer, and what it says later.
     fn join(&mut self, node: u32, source: Source) {
-        let value = self.heard(source, node);
-        self.learn(node, value);
+        let value = self.subscribe(source, node);
+        self.update(node, value);
     }
 
-    /// Joins one more part of a question's answer, `next` of them done then. Whether to go on: what that part itself
+    /// Joins one more part of a query's answer, `next` of them done then. Whether to go on: what that part itself
     /// waits for comes first, since it may settle the answer.
     fn go_on(&mut self, node: u32, next: usize, part: impl FnOnce(&mut Self)) -> bool {
         self.nodes[node as usize].next = word(next);
@@ -170,7 +170,7 @@ impl Graph<'_> {
     }
 
     /// Joins a value into an answer, and tells those who wait for it.
-    fn learn(&mut self, node: u32, value: Option<Value>) {
+    fn update(&mut self, node: u32, value: Option<Value>) {
         let mut pending = std::mem::take(&mut self.pending);
         pending.push((node, value));
         while let Some((node, value)) = pending.pop() {
@@ -184,11 +184,11 @@ impl Graph<'_> {
             let mut next = known.waiting;
             while next != NONE {
                 let (waiter, after) = self.waiting[next as usize];
-                match self.nodes[waiter as usize].question {
-                    Question::Entering(..) | Question::Thrown(_) => {
+                match self.nodes[waiter as usize].query {
+                    Query::Entering(..) | Query::Thrown(_) => {
                         pending.push((waiter, Some(joined)));
                     }
-                    Question::Put(_) | Question::Target(_) => self.work.push(waiter),
+                    Query::Put(_) | Query::Target(_) => self.work.push(waiter),
                 }
                 next = after;
             }
@@ -197,7 +197,7 @@ impl Graph<'_> {
     }
 
     /// What a source says now; `waiter` hears of changes.
-    pub(super) fn heard(&mut self, source: Source, waiter: u32) -> Option<Value> {
+    pub(super) fn subscribe(&mut self, source: Source, waiter: u32) -> Option<Value> {
         match source {
             Source::Value(value) => Some(value),
             Source::Node(node) => {
@@ -215,14 +215,14 @@ impl Graph<'_> {
         if from == 0 {
             if how & OTHERWISE != 0 {
                 // Nothing is above that.
-                self.learn(node, Some(Value::Unknown));
+                self.update(node, Some(Value::Unknown));
             } else if how & ENTRY != 0 {
-                self.learn(node, Some(Value::Dynamic));
+                self.update(node, Some(Value::Dynamic));
             }
             if how & PAD != 0
                 && !self.is_settled(node)
                 && !self.go_on(node, 1, |graph| {
-                    let thrown = graph.ask(Question::Thrown(location));
+                    let thrown = graph.query(Query::Thrown(location));
                     graph.join(node, Source::Node(thrown));
                 })
             {
@@ -264,7 +264,7 @@ impl Graph<'_> {
             }
         }
         if self.nodes[node as usize].next == 0 {
-            self.learn(node, Some(Value::Unknown));
+            self.update(node, Some(Value::Unknown));
         }
     }
 

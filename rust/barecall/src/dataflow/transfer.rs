@@ -1,10 +1,10 @@
 //! What steps do to a location, followed backwards through a block.
 
-use super::solver::{Question, Source};
+use super::Graph;
+use super::solver::{Query, Source};
 use super::value::{Location, Value};
-use super::{Graph, STORES};
 use crate::function::word;
-use crate::ir::{Effect, Expr, Flow, Mem};
+use crate::ir::{Effect, Expr, Flow, Mem, STORES};
 
 /// What a step does to a location.
 enum Change {
@@ -30,8 +30,8 @@ impl Graph<'_> {
         }
         let steps = self.begin(block)..self.end(block);
         let mut mask = KNOWN | self.body.all_writes(steps.clone());
-        for n in self.body.turns_in(steps) {
-            let flow = self.body.turns.flow(self.body.turns.get(n));
+        for n in self.body.transfers_in(steps) {
+            let flow = self.body.transfers.flow(self.body.transfers.get(n));
             if let Flow::Call(_) | Flow::CallVia(_) = flow {
                 mask |= STORES | CALLS;
                 mask |= if self.is_odd(flow) {
@@ -58,7 +58,7 @@ impl Graph<'_> {
         if self.lost {
             return Source::Value(Value::Unknown);
         }
-        Source::Node(self.ask(Question::Entering(word(block), location)))
+        Source::Node(self.query(Query::Entering(word(block), location)))
     }
 
     /// What a location holds before a step of a block (or at its end).
@@ -77,7 +77,7 @@ impl Graph<'_> {
                 return Source::Value(Value::Frame);
             }
             if index == begin || !self.may_change(block, location) {
-                // What only one other leads to needs no question of its own.
+                // What only one other leads to needs no query of its own.
                 if hops < MOST_HOPS
                     && !self.lost
                     && let Some(before) = self.only_predecessor(block)
@@ -96,13 +96,13 @@ impl Graph<'_> {
                     return Source::Value(Value::Unknown);
                 }
                 self.budget -= 1;
-                if !self.body.turns_at(index) && self.body.writes(index) & bit(location) == 0 {
+                if !self.body.transfers_at(index) && self.body.writes(index) & bit(location) == 0 {
                     continue;
                 }
                 if let Some(value) = self.left_by_call(index, location) {
                     return Source::Value(value);
                 }
-                match self.change(index, location) {
+                match self.transfer(index, location) {
                     Change::Kept => {}
                     Change::To(source) => return source,
                     Change::Moved(from) => {
@@ -144,14 +144,14 @@ impl Graph<'_> {
     }
 
     /// What a step's effect does to a location.
-    fn change(&mut self, index: usize, location: Location) -> Change {
+    fn transfer(&mut self, index: usize, location: Location) -> Change {
         let effect = self.body.effect(index);
         match location {
             Location::Reg(register) => match effect {
                 Effect::Set(to, expr) if to == register => match expr {
                     Expr::Const(value) => Change::To(Source::Value(Value::Const(value))),
                     Expr::Copy(from) => Change::Moved(Location::Reg(from)),
-                    _ => Change::To(Source::Node(self.ask(Question::Put(word(index))))),
+                    _ => Change::To(Source::Node(self.query(Query::Put(word(index))))),
                 },
                 Effect::Pop(to) if to == register => match self.pointers_before(index).sp {
                     Some((base, at)) => Change::Moved(Location::Frame(base, at)),
@@ -201,7 +201,7 @@ impl Graph<'_> {
                         if to >= at.saturating_add(8) || end <= at {
                             Change::Kept
                         } else if to == at && width == 8 && from.is_some() {
-                            Change::To(Source::Node(self.ask(Question::Put(word(index)))))
+                            Change::To(Source::Node(self.query(Query::Put(word(index)))))
                         } else {
                             dynamic
                         }

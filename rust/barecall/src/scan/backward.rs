@@ -4,11 +4,9 @@
 use std::ops::ControlFlow;
 
 use super::Scanner;
-use crate::dataflow::Reached;
 use crate::function::word;
 use crate::image::{Architecture, Image};
-use crate::ir::{Effect, Expr, Flow, Mem, Place, Reg, Width};
-use crate::isa::x86_64;
+use crate::ir::{CallTarget, Convention, Effect, Expr, Flow, Mem, Place, Reg, Width};
 
 /// So many instructions before the call are looked at,
 const BEFORE: usize = 256;
@@ -46,11 +44,11 @@ enum Through {
 }
 
 /// The next instruction back is looked at, or there is an answer: none if only the data flow has one.
-type Next = ControlFlow<Option<Reached>, Seek>;
+type Next = ControlFlow<Option<CallTarget>, Seek>;
 
 const OPEN: Next = ControlFlow::Break(None);
-const POINTER: Next = ControlFlow::Break(Some(Reached::Pointer));
-const INSIDE: Next = ControlFlow::Break(Some(Reached::Inside));
+const POINTER: Next = ControlFlow::Break(Some(CallTarget::Pointer));
+const INSIDE: Next = ControlFlow::Break(Some(CallTarget::IntraFunction));
 
 impl Seek {
     const fn registers(self) -> u64 {
@@ -70,13 +68,15 @@ impl Seek {
     }
 
     /// What is said where no way is known how control gets there.
-    const fn without_a_way(self, jump: bool) -> Option<Reached> {
+    const fn without_a_way(self, jump: bool, convention: &Convention) -> Option<CallTarget> {
         match self {
             // The address was taken before a loop, say. Nobody but a switch adds an array's element to that.
-            Self::Table(_, Entries::Distances) => Some(Reached::Inside),
+            Self::Table(_, Entries::Distances) => Some(CallTarget::IntraFunction),
             // What a call loads from an address in a register alone is the program's.
-            Self::Value(register, Through::Memory) if !jump && !x86_64::may_be_frame(register) => {
-                Some(Reached::Pointer)
+            Self::Value(register, Through::Memory)
+                if !jump && !convention.may_be_frame(register) =>
+            {
+                Some(CallTarget::Pointer)
             }
             Self::Table(_, Entries::Unseen) | Self::Value(..) => None,
         }
@@ -101,7 +101,7 @@ impl Scanner<'_> {
         index: usize,
         place: Place,
         jump: bool,
-    ) -> Option<Reached> {
+    ) -> Option<CallTarget> {
         if self.image.architecture != Architecture::X86_64 {
             return None;
         }
@@ -122,11 +122,13 @@ impl Scanner<'_> {
                 // At its entry, a function knows nothing of what a register holds.
                 let is_entry = self.graph.body.at(0) == self.image.functions[whole].start;
                 return match seek {
-                    Seek::Value(register, _) if is_entry && !x86_64::may_be_frame(register) => {
-                        Some(Reached::Pointer)
+                    Seek::Value(register, _)
+                        if is_entry && !self.convention.may_be_frame(register) =>
+                    {
+                        Some(CallTarget::Pointer)
                     }
                     Seek::Table(..) if is_entry => None,
-                    _ => seek.without_a_way(jump),
+                    _ => seek.without_a_way(jump, self.convention),
                 };
             }
             earlier -= 1;
@@ -134,7 +136,8 @@ impl Scanner<'_> {
             // Another part of the function lies before.
             let apart = !body.beginnings.is_empty()
                 && body.beginnings.binary_search(&word(earlier + 1)).is_ok();
-            if !apart && !body.turns_at(earlier) && body.writes(earlier) & seek.registers() == 0 {
+            if !apart && !body.transfers_at(earlier) && body.writes(earlier) & seek.registers() == 0
+            {
                 continue;
             }
             let flow = body.flow(earlier);
@@ -149,15 +152,15 @@ impl Scanner<'_> {
                 hops += 1;
                 self.hops = self.hops.checked_sub(1)?;
                 let behind = self.graph.body.at(earlier + 1);
-                match self.graph.body.turns.one_to(behind) {
+                match self.graph.body.transfers.one_to(behind) {
                     Some(from) if hops <= HOPS => earlier = from,
-                    _ => return seek.without_a_way(jump),
+                    _ => return seek.without_a_way(jump, self.convention),
                 }
                 continue;
             }
             let next = match flow {
                 Flow::Call(_) | Flow::CallVia(_) => {
-                    seek.overwritten(x86_64::convention(self.image.format).caller_saved.into())
+                    seek.overwritten(self.convention.caller_saved.into())
                 }
                 _ => {
                     let effect = self.graph.body.effect(earlier);
@@ -169,7 +172,7 @@ impl Scanner<'_> {
                 ControlFlow::Break(found) => return found,
             }
         }
-        seek.without_a_way(jump)
+        seek.without_a_way(jump, self.convention)
     }
 
     /// What is to be found out before an instruction that has this effect.
@@ -186,7 +189,7 @@ impl Scanner<'_> {
                 _ => seek.overwritten(writes.into()),
             },
             Effect::Pop(to) if seek.registers() & (1 << to) != 0 => OPEN,
-            Effect::Leave if matches!(seek, Seek::Value(register, _) if x86_64::may_be_frame(register)) => {
+            Effect::Leave if matches!(seek, Seek::Value(register, _) if self.convention.may_be_frame(register)) => {
                 OPEN
             }
             _ => same,
@@ -235,7 +238,7 @@ impl Scanner<'_> {
                 base: Some(base),
                 index: None,
                 ..
-            } if x86_64::may_be_frame(base) => OPEN,
+            } if self.convention.may_be_frame(base) => OPEN,
             Mem {
                 base: Some(base),
                 index: None,

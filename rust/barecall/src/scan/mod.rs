@@ -1,75 +1,69 @@
 //! Scanning functions for calls, one after another, on every core.
 
 mod backward;
+mod site;
 
-use std::sync::atomic::Ordering;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::call::{Calls, Found, Site, Through};
-use crate::dataflow::{Callees, Graph, Reached};
+use crate::dataflow::{Callees, Graph};
 use crate::function::word;
 use crate::image::{Architecture, Image};
-use crate::ir::{Flow, Place};
-use crate::isa::aarch64;
-use crate::isa::x86_64;
+use crate::ir::{CallTarget, Convention, Flow, Place};
+use crate::isa;
+pub(crate) use site::{Found, Site};
 
-impl Image {
-    /// The calls of every function, by address, on all cores; `progress` hears how many bytes of code are done
-    /// and how many there are.
-    #[must_use]
-    pub fn calls(&self, progress: impl Fn(u64, u64) + Sync) -> Calls<'_> {
-        let total: u64 = self
-            .functions
-            .iter()
-            .map(|piece| piece.end - piece.start)
-            .sum();
-        let wholes = self.functions.len();
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let chunk = (wholes / (workers * 128)).max(64);
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let done = std::sync::atomic::AtomicU64::new(0);
-        // A call in so many bytes is usual. Growing step by step would leave holes; memory not used is not taken.
-        let usual = usize::try_from(total)
-            .unwrap_or(usize::MAX)
-            .min(self.bytes.len())
-            / 32
-            / workers;
-        let work = || {
-            let mut scanner = Scanner::new(self, MANY);
-            let mut found = Found::default();
-            found.sites.reserve_exact(usual);
-            loop {
-                let first = next.fetch_add(chunk, Ordering::Relaxed);
-                if first >= wholes {
-                    found.sites.shrink_to_fit();
-                    return found;
-                }
-                let pieces = first..(first + chunk).min(wholes);
-                let bytes: u64 = self.functions[pieces.clone()]
-                    .iter()
-                    .map(|piece| piece.end - piece.start)
-                    .sum();
-                let before = found.sites.len();
-                for piece in pieces.filter(|&piece| self.functions[piece].part_of.is_none()) {
+/// The calls of every function, by address, on all cores; `progress` hears how many bytes of code are done and how many
+/// there are.
+pub(crate) fn all(image: &Image, progress: impl Fn(u64, u64) + Sync) -> Vec<Found> {
+    let code = |pieces: Range<usize>| -> u64 {
+        let pieces = &image.functions[pieces];
+        pieces.iter().map(|piece| piece.end - piece.start).sum()
+    };
+    let wholes = image.functions.len();
+    let total = code(0..wholes);
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let chunk = (wholes / (workers * 128)).max(64);
+    let next = AtomicUsize::new(0);
+    let done = AtomicU64::new(0);
+    // A call in so many bytes is usual. Growing step by step would leave holes; memory not used is not taken.
+    let usual = usize::try_from(total)
+        .unwrap_or(usize::MAX)
+        .min(image.bytes.len())
+        / 32
+        / workers;
+    let work = || {
+        let mut scanner = Scanner::new(image, MANY);
+        let mut found = Found::default();
+        found.sites.reserve_exact(usual);
+        loop {
+            let first = next.fetch_add(chunk, Ordering::Relaxed);
+            if first >= wholes {
+                found.sites.shrink_to_fit();
+                return found;
+            }
+            let pieces = first..(first + chunk).min(wholes);
+            let before = found.sites.len();
+            for piece in pieces.clone() {
+                if image.functions[piece].part_of.is_none() {
                     scanner.function(piece, &mut found.sites);
                 }
-                found.runs.push((first, before..found.sites.len()));
-                progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
             }
-        };
-        let found = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            let mut found = Vec::new();
-            for worker in workers {
-                match worker.join() {
-                    Ok(sites) => found.push(sites),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            found
-        });
-        Calls::new(self, found)
-    }
+            found.runs.push((first, before..found.sites.len()));
+            let bytes = code(pieces);
+            progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined
+            .map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
 
+impl Image {
     /// The other parts of a function.
     pub(crate) fn parts_of(&self, whole: usize) -> impl Iterator<Item = usize> {
         let at = self.parts.partition_point(|part| (part.0 as usize) < whole);
@@ -97,6 +91,7 @@ const FEW: usize = 1 << 5;
 /// What scanning one function after another reuses.
 pub(crate) struct Scanner<'a> {
     image: &'a Image,
+    convention: &'static Convention,
     graph: Graph<'a>,
     /// The function's pieces, in order.
     pieces: Vec<usize>,
@@ -111,16 +106,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn new(image: &'a Image, callees: usize) -> Self {
+        let convention = isa::of(image.architecture).convention(image.format);
         Self {
             image,
-            graph: Graph::new(
-                image,
-                match image.architecture {
-                    Architecture::X86_64 => x86_64::convention(image.format),
-                    Architecture::Aarch64 => &aarch64::CONVENTION,
-                },
-                Callees::new(callees),
-            ),
+            convention,
+            graph: Graph::new(image, convention, Callees::new(callees)),
             pieces: Vec::new(),
             hops: 0,
         }
@@ -152,11 +142,11 @@ impl<'a> Scanner<'a> {
             while at < piece.end {
                 self.graph.body.clear();
                 at = self.graph.body.append(at, piece.end, WINDOW);
-                self.turns(&pieces, whole, true, sites);
+                self.transfers(&pieces, whole, true, sites);
             }
         }
         if !huge {
-            open = self.turns(&pieces, whole, false, sites);
+            open = self.transfers(&pieces, whole, false, sites);
         }
         if open {
             self.follow(whole, sites);
@@ -167,25 +157,34 @@ impl<'a> Scanner<'a> {
     }
 
     /// Appends the calls that need no data flow; whether there are others. In a huge function, those are undecided.
-    fn turns(&mut self, pieces: &[usize], whole: usize, huge: bool, sites: &mut Vec<Site>) -> bool {
+    fn transfers(
+        &mut self,
+        pieces: &[usize],
+        whole: usize,
+        huge: bool,
+        sites: &mut Vec<Site>,
+    ) -> bool {
         let mut any_open = false;
-        self.hops = MOST_SEARCHED / self.graph.body.turns.len().max(1);
+        self.hops = MOST_SEARCHED / self.graph.body.transfers.len().max(1);
         let first = self.image.functions[pieces[0]];
         let near = (first.start, first.end);
-        for n in 0..self.graph.body.turns.len() {
-            let turn = self.graph.body.turns.get(n);
-            if turn.stays_within(near) {
+        for n in 0..self.graph.body.transfers.len() {
+            let transfer = self.graph.body.transfers.get(n);
+            if transfer.stays_within(near) {
                 continue;
             }
-            let (index, flow) = (turn.index as usize, self.graph.body.turns.flow(turn));
+            let (index, flow) = (
+                transfer.index as usize,
+                self.graph.body.transfers.flow(transfer),
+            );
             let (tail, reached) = match flow {
                 Flow::Next | Flow::Stop => continue,
-                Flow::Call(to) => (false, Reached::Address(to)),
+                Flow::Call(to) => (false, CallTarget::Address(to)),
                 Flow::Jump(to) | Flow::Branch(to) => {
                     if !self.leaves(pieces, whole, to) {
                         continue;
                     }
-                    (true, Reached::Address(to))
+                    (true, CallTarget::Address(to))
                 }
                 Flow::CallVia(place) | Flow::JumpVia(place) => {
                     let tail = matches!(flow, Flow::JumpVia(_));
@@ -193,11 +192,11 @@ impl<'a> Scanner<'a> {
                         .plain(whole, place, tail)
                         .or_else(|| self.locally(whole, index, place, tail))
                     {
-                        Some(Reached::Inside) => continue,
+                        Some(CallTarget::IntraFunction) => continue,
                         Some(reached) => (tail, reached),
-                        None if huge => (tail, Reached::Undecided),
+                        None if huge => (tail, CallTarget::Undecided),
                         None => {
-                            self.graph.body.turns.open(n);
+                            self.graph.body.transfers.open(n);
                             any_open = true;
                             continue;
                         }
@@ -212,43 +211,29 @@ impl<'a> Scanner<'a> {
     /// Appends the indirect calls that only the data flow decides.
     fn follow(&mut self, whole: usize, sites: &mut Vec<Site>) {
         let entry = self.image.functions[whole].start;
-        let padded = std::iter::once(whole)
+        let has_landing_pads = std::iter::once(whole)
             .chain(self.image.parts_of(whole))
             .any(|piece| self.image.functions[piece].has_landing_pads);
-        let found = self.graph.reached(entry, padded);
+        let found = self.graph.reached(entry, has_landing_pads);
         for (index, reached) in found {
-            if reached != Reached::Inside {
+            if reached != CallTarget::IntraFunction {
                 let tail = matches!(self.graph.body.flow(index), Flow::JumpVia(_));
                 sites.push(self.site(index, whole, tail, reached));
             }
         }
     }
 
-    fn site(&mut self, index: usize, whole: usize, tail: bool, reached: Reached) -> Site {
-        let (through, target) = match reached {
-            Reached::Address(to) => (Through::Address, to),
-            Reached::Held(to) => (Through::Held, to),
-            Reached::Slot(slot) => (Through::Slot, slot),
-            Reached::Loaded(slot) => (Through::Loaded, slot),
-            Reached::Pointer => (Through::Pointer, 0),
-            Reached::Undecided => (Through::Undecided, 0),
-            Reached::Inside => (Through::Inside, 0),
-        };
-        Site {
-            at: self.graph.body.at(index),
-            target,
-            from: u32::try_from(whole).unwrap_or(u32::MAX),
-            len: self.graph.body.size(index),
-            tail,
-            through,
-            route: self.graph.callees.route(self.image, reached),
-        }
+    fn site(&mut self, index: usize, whole: usize, tail: bool, target: CallTarget) -> Site {
+        let from = u32::try_from(whole).unwrap_or(u32::MAX);
+        let (at, len) = (self.graph.body.at(index), self.graph.body.size(index));
+        let route = self.graph.callees.route(self.image, target);
+        Site::new(at, len, from, tail, target, route)
     }
 
     /// What an indirect call reaches where the instruction alone tells it.
-    fn plain(&mut self, whole: usize, place: Place, tail: bool) -> Option<Reached> {
+    fn plain(&mut self, whole: usize, place: Place, tail: bool) -> Option<CallTarget> {
         if place == Place::Elsewhere {
-            return Some(Reached::Pointer);
+            return Some(CallTarget::Pointer);
         }
         let slot = place.slot()?;
         let inside = || {
@@ -265,9 +250,9 @@ impl<'a> Scanner<'a> {
         }
         let is_constant = self.graph.callees.is_constant(self.image, slot);
         Some(if is_constant {
-            Reached::Slot(slot)
+            CallTarget::Slot(slot)
         } else {
-            Reached::Pointer
+            CallTarget::Pointer
         })
     }
 

@@ -118,7 +118,7 @@ fn snapshot(
         if !route.is_some_and(Route::is_bare) {
             tally.findings.push(format!(
                 "{name}: {to} by {}",
-                route.map_or("an unknown route", Route::word)
+                route.map_or("an unknown route", Route::as_str)
             ));
         }
     }

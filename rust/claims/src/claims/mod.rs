@@ -150,7 +150,7 @@ impl Tally {
             let found = calls.iter().rev().find(|call| !call.route().is_bare());
             let named = |via| found.is_some_and(|call| call.via().iter().any(|name| name == via));
             match found {
-                Some(call) if call.route().word() == control.route && control.via.is_none_or(named) => {
+                Some(call) if call.route().as_str() == control.route && control.via.is_none_or(named) => {
                     self.add("controls", 1, "functions");
                 }
                 _ => self.findings.push(format!(

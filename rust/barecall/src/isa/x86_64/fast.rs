@@ -1,4 +1,4 @@
-//! Skimming: where instructions begin, where control turns, and what each may change, without decoding them whole.
+//! Skimming: where instructions begin, where control transfers, and what each may change, without decoding them whole.
 //!
 //! A program's instructions have few shapes: prefix, REX byte, opcode and ModRM byte. How long an instruction is
 //! (but for its address), whether it turns control, and which registers it writes depend on nothing else. So what
@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, InstructionInfoFactory};
 
-use super::{Reader, SYSTEM_V, effect, flow, may_move_pointers};
-use crate::function::{Brief, Turn, Turns};
-use crate::ir::Flow;
+use super::abi::SYSTEM_V;
+use super::decode::{Reader, flow};
+use super::effect::{effect, may_move_pointers};
+use super::summary::InstructionSummary;
+use crate::ir::{ControlTransfer, ControlTransfers, Flow};
 
 /// The longest instruction, in bytes.
 const LONGEST: usize = 15;
@@ -26,7 +28,7 @@ const KNOWN: u32 = 1 << 31;
 const USUAL: u32 = 1 << 30;
 /// it has an address behind its ModRM byte,
 const ADDRESS: u32 = 1 << 29;
-/// and how long it is without prefixes and address (four bits from here on). The rest are the bits of [`Brief::what`].
+/// and how long it is without prefixes and address (four bits from here on). The rest are the bits of [`InstructionSummary::what`].
 const LENGTH: u32 = 24;
 
 /// So many instructions are written down at once.
@@ -43,7 +45,7 @@ const SHAPES: usize = (1 + PREFIXES.len()) * REX * (2 << 16);
 static REMEMBERED: [AtomicU32; SHAPES] = [const { AtomicU32::new(0) }; SHAPES];
 
 /// Appends what is known of the instructions in the first `len` bytes of `place`, a range of the reader's bytes that lies
-/// at `address`, at most `most` of them, and those at which control turns. What lies behind the `len` bytes does not
+/// at `address`, at most `most` of them, and those at which control transfers. What lies behind the `len` bytes does not
 /// matter, but with [`WINDOW`] bytes more the last need not be decoded.
 pub(crate) fn skim(
     reader: &mut Reader<'_>,
@@ -51,19 +53,19 @@ pub(crate) fn skim(
     len: usize,
     address: u64,
     most: usize,
-    briefs: &mut Vec<Brief>,
-    turns: &mut Turns,
+    summaries: &mut Vec<InstructionSummary>,
+    transfers: &mut ControlTransfers,
 ) {
     let bytes = reader.bytes;
     let code = &bytes[place.clone()];
     let len = len.min(code.len());
-    let most = briefs.len().saturating_add(most);
+    let most = summaries.len().saturating_add(most);
     let mut decoded = Instruction::default();
-    let mut batch = [Brief::default(); BATCH];
+    let mut batch = [InstructionSummary::default(); BATCH];
     let mut turning = [0_u8; BATCH];
     let mut at = 0;
-    while at < len && briefs.len() < most {
-        let first = briefs.len();
+    while at < len && summaries.len() < most {
+        let first = summaries.len();
         let room = (most - first).min(BATCH);
         let (mut done, mut turned) = (0, 0);
         while done < room {
@@ -77,24 +79,29 @@ pub(crate) fn skim(
                 break;
             }
             let ip = address.wrapping_add(at as u64);
-            batch[done] = Brief::new(ip, size, shape, turns.len() + turned);
-            // Without a branch: which instructions turn, no processor foresees. The next overwrites one that does not.
+            batch[done] = InstructionSummary::new(ip, size, shape, transfers.len() + turned);
+            // Without a branch: which instructions transfer, no processor foresees. The next overwrites one that does not.
             turning[turned] = done as u8;
-            turned += usize::from(shape & Brief::TURN != 0);
+            turned += usize::from(shape & InstructionSummary::TRANSFER != 0);
             at += size;
             done += 1;
         }
-        for &turn in &turning[..turned] {
-            let brief = batch[usize::from(turn)];
+        for &transfer in &turning[..turned] {
+            let summary = batch[usize::from(transfer)];
             // If it goes by a distance, it has at most eight bytes.
-            let begin = brief.at().wrapping_sub(address) as usize;
+            let begin = summary.at().wrapping_sub(address) as usize;
             let bytes = code[begin..].first_chunk().map_or(0, first_word);
-            let last = bytes.wrapping_shl(64_u32.wrapping_sub(8 * u32::from(brief.size())));
-            let distance = last.cast_signed() >> if brief.is(Brief::NEAR) { 32 } else { 56 };
-            let target = brief.behind().wrapping_add_signed(distance);
-            turns.push_kind(first + usize::from(turn), brief.kind(), target);
+            let last = bytes.wrapping_shl(64_u32.wrapping_sub(8 * u32::from(summary.size())));
+            let distance = last.cast_signed()
+                >> if summary.is(InstructionSummary::NEAR) {
+                    32
+                } else {
+                    56
+                };
+            let target = summary.behind().wrapping_add_signed(distance);
+            transfers.push_kind(first + usize::from(transfer), summary.kind(), target);
         }
-        briefs.extend_from_slice(&batch[..done]);
+        summaries.extend_from_slice(&batch[..done]);
         if done == room || at == len {
             continue;
         }
@@ -102,12 +109,19 @@ pub(crate) fn skim(
         reader.decode(place.start + at..place.start + len, ip, &mut decoded);
         let flow = flow(&decoded);
         let what = match flow {
-            Flow::CallVia(_) | Flow::JumpVia(_) => Brief::POINTERS | Brief::TURN,
-            Flow::Next => Brief::VAGUE,
-            _ => Brief::VAGUE | Brief::TURN,
+            Flow::CallVia(_) | Flow::JumpVia(_) => {
+                InstructionSummary::POINTERS | InstructionSummary::TRANSFER
+            }
+            Flow::Next => InstructionSummary::VAGUE,
+            _ => InstructionSummary::VAGUE | InstructionSummary::TRANSFER,
         };
-        briefs.push(Brief::new(ip, decoded.len(), what, turns.len()));
-        turns.push(briefs.len() - 1, flow);
+        summaries.push(InstructionSummary::new(
+            ip,
+            decoded.len(),
+            what,
+            transfers.len(),
+        ));
+        transfers.push(summaries.len() - 1, flow);
         at += decoded.len();
     }
 }
@@ -191,9 +205,14 @@ fn shape(window: &[u8; WINDOW]) -> Option<Known> {
         address(modrm, rest >> 8)
     };
     let size = prefixes + extended + escaped + (shape >> LENGTH & 15) as usize + address;
-    let longest = if shape & Brief::TURN == 0 { LONGEST } else { 8 };
+    let longest = if shape & InstructionSummary::TRANSFER == 0 {
+        LONGEST
+    } else {
+        8
+    };
     // A segment may say that a slot lies elsewhere.
-    let elsewhere = prefixes != 0 && Turn::is_through_slot(Brief::kind_in(shape));
+    let elsewhere =
+        prefixes != 0 && ControlTransfer::is_through_slot(InstructionSummary::kind_in(shape));
     (shape != KNOWN && size <= longest && !elsewhere).then_some(Known { shape, size })
 }
 
@@ -267,9 +286,13 @@ fn learn(prefix: usize, rex: usize, opcode: usize, modrm: u8) -> u32 {
     let (near, short) = (0x0101_0101 + size as u64, 1 + size as u64);
     let far = match flow {
         Flow::Next | Flow::Stop => 0,
-        Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) if to == near => Brief::NEAR,
+        Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) if to == near => {
+            InstructionSummary::NEAR
+        }
         Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) if to == short => 0,
-        Flow::CallVia(place) | Flow::JumpVia(place) if place.slot() == Some(near) => Brief::NEAR,
+        Flow::CallVia(place) | Flow::JumpVia(place) if place.slot() == Some(near) => {
+            InstructionSummary::NEAR
+        }
         _ => return KNOWN,
     };
     let writes = SYSTEM_V.writes(&effect(&instruction, &mut InstructionInfoFactory::new()));
@@ -279,10 +302,10 @@ fn learn(prefix: usize, rex: usize, opcode: usize, modrm: u8) -> u32 {
         | if is_address { ADDRESS } else { 0 }
         | (length as u32) << LENGTH
         | far
-        | Brief::of_kind(Turn::kind_of(flow))
-        | Brief::writing(writes)
+        | InstructionSummary::of_kind(ControlTransfer::kind_of(flow))
+        | InstructionSummary::writing(writes)
         | if lea || may_move_pointers(&instruction) {
-            Brief::POINTERS
+            InstructionSummary::POINTERS
         } else {
             0
         }
@@ -379,10 +402,9 @@ const ADDRESSES: [u8; 256] = {
 
 #[cfg(test)]
 mod tests {
-    use super::super::convention;
+    use super::super::abi::SYSTEM_V;
     use super::super::tests::noise;
     use super::*;
-    use crate::image::Format;
 
     /// How many instructions there are, and how many of them are known by their shapes.
     #[derive(Debug, Default)]
@@ -393,8 +415,8 @@ mod tests {
 
     /// Skims `code`, as far as `most` instructions, and compares with the decoder's word on each.
     fn compare(code: &[u8], most: usize, tally: &mut Tally) -> Result<(), String> {
-        let mut briefs = Vec::new();
-        let mut turns = Turns::default();
+        let mut summaries = Vec::new();
+        let mut transfers = ControlTransfers::default();
         let mut reader = Reader::new(code);
         let all = 0..code.len();
         skim(
@@ -403,29 +425,30 @@ mod tests {
             code.len(),
             0x1000,
             most,
-            &mut briefs,
-            &mut turns,
+            &mut summaries,
+            &mut transfers,
         );
         let mut info = InstructionInfoFactory::new();
         let mut decoded = Instruction::default();
         let mut at = 0;
-        let mut turn = turns.iter();
-        for (index, brief) in briefs.iter().enumerate() {
+        let mut transfer = transfers.iter();
+        for (index, summary) in summaries.iter().enumerate() {
             let ip = 0x1000 + at as u64;
             Reader::new(&code[at..]).decode(0..code.len() - at, ip, &mut decoded);
             let here = || format!("{:02x?}", &code[at..(at + 16).min(code.len())]);
-            if brief.at() != ip || usize::from(brief.size()) != decoded.len() {
+            if summary.at() != ip || usize::from(summary.size()) != decoded.len() {
                 return Err(format!(
                     "{}: {} bytes, not {}",
                     here(),
-                    brief.size(),
+                    summary.size(),
                     decoded.len()
                 ));
             }
             let flow = flow(&decoded);
-            let skimmed = if brief.is(Brief::TURN) {
-                turn.next()
-                    .map(|turn| (turn.index as usize, turns.flow(turn)))
+            let skimmed = if summary.is(InstructionSummary::TRANSFER) {
+                transfer
+                    .next()
+                    .map(|transfer| (transfer.index as usize, transfers.flow(transfer)))
             } else {
                 Some((index, Flow::Next))
             };
@@ -433,11 +456,13 @@ mod tests {
                 return Err(format!("{}: {skimmed:?}, not {flow:?}", here()));
             }
             tally.all += 1;
-            if !brief.is(Brief::VAGUE) {
+            if !summary.is(InstructionSummary::VAGUE) {
                 tally.known += 1;
-                let writes = convention(Format::Elf).writes(&effect(&decoded, &mut info));
-                let missed = writes & !brief.writes();
-                if missed != 0 || may_move_pointers(&decoded) && !brief.is(Brief::POINTERS) {
+                let writes = SYSTEM_V.writes(&effect(&decoded, &mut info));
+                let missed = writes & !summary.writes();
+                if missed != 0
+                    || may_move_pointers(&decoded) && !summary.is(InstructionSummary::POINTERS)
+                {
                     return Err(format!(
                         "{}: {missed:#x} is written as well, or pointers move",
                         here()
@@ -446,7 +471,7 @@ mod tests {
             }
             at += decoded.len();
         }
-        if (at == code.len() || briefs.len() == most) && turn.next().is_none() {
+        if (at == code.len() || summaries.len() == most) && transfer.next().is_none() {
             Ok(())
         } else {
             Err("it is not all of it".to_owned())

@@ -1,117 +1,22 @@
-//! The instructions of one function: where control turns, and what each may change, is found in one pass; what else
+//! The instructions of one function: where control transfers, and what each may change, is found in one pass; what else
 //! each does only when asked.
-
-mod transfers;
 
 use std::ops::Range;
 
 use iced_x86::{Instruction, InstructionInfoFactory};
 
-use crate::dataflow::{Convention, STORES};
 use crate::image::{Architecture, Image};
-use crate::ir::{Effect, Flow, Step};
+use crate::ir::{ControlTransfers, Convention, Effect, Flow, Op};
 use crate::isa::aarch64;
-use crate::isa::x86_64;
-pub(crate) use transfers::{Turn, Turns};
-
-/// What is known of an x86-64 instruction without decoding it.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Brief {
-    at: u64,
-    /// The registers it writes, its length, and the bits below.
-    what: u32,
-    /// The first turn that is not before it.
-    turn: u32,
-}
-
-impl Brief {
-    /// It may write memory.
-    const STORES: u32 = 1 << 16;
-    /// It may change the stack or frame pointer or do something with what they hold, or is a call.
-    pub const POINTERS: u32 = 1 << 17;
-    /// What it changes is not known.
-    pub const VAGUE: u32 = 1 << 18;
-    /// Control turns,
-    pub const TURN: u32 = 1 << 19;
-    /// by or through what lies at a distance of four bytes, not one, if at a distance,
-    pub const NEAR: u32 = 1 << 20;
-    /// and this is the kind of turn (three bits from here on).
-    const KIND: u32 = 21;
-    /// How many bytes long it is.
-    const LENGTH: u32 = 24;
-
-    /// Of `what`, only that counts which depends on the kind of instruction alone: all but its length.
-    pub fn new(at: u64, len: usize, what: u32, turn: usize) -> Self {
-        Self {
-            at,
-            what: what & ((1 << Self::LENGTH) - 1) | (len as u32) << Self::LENGTH,
-            turn: turn as u32,
-        }
-    }
-
-    /// A kind of turn, as bits.
-    pub fn of_kind(kind: u8) -> u32 {
-        let turn = if kind == Turn::NONE { 0 } else { Self::TURN };
-        turn | u32::from(kind) << Self::KIND
-    }
-
-    /// The same back.
-    pub const fn kind_in(what: u32) -> u8 {
-        (what >> Self::KIND & 7) as u8
-    }
-
-    /// Which kind of turn it is.
-    pub const fn kind(&self) -> u8 {
-        Self::kind_in(self.what)
-    }
-
-    /// What [`Convention::writes`] says, as bits.
-    pub fn writing(writes: u64) -> u32 {
-        (writes & 0xffff) as u32
-            | if writes & STORES != 0 {
-                Self::STORES
-            } else {
-                0
-            }
-    }
-
-    /// The same back.
-    const fn written(what: u32) -> u64 {
-        (what & 0xffff) as u64 | if what & Self::STORES != 0 { STORES } else { 0 }
-    }
-
-    /// Where it is.
-    pub const fn at(&self) -> u64 {
-        self.at
-    }
-
-    /// Where the next is.
-    pub const fn behind(&self) -> u64 {
-        self.at.wrapping_add(self.size() as u64)
-    }
-
-    /// The registers it writes, and [`STORES`].
-    pub const fn writes(&self) -> u64 {
-        Self::written(self.what)
-    }
-
-    pub const fn is(&self, what: u32) -> bool {
-        self.what & what != 0
-    }
-
-    /// How many bytes long it is.
-    pub const fn size(&self) -> u8 {
-        (self.what >> Self::LENGTH) as u8
-    }
-}
+use crate::isa::x86_64::{self, InstructionSummary};
 
 /// One function's instructions by index, in order of address; read one function after another, it reuses its memory.
 pub(crate) struct Body<'a> {
     image: &'a Image,
     convention: &'static Convention,
     code: Code<'a>,
-    /// The turns, in order.
-    pub turns: Turns,
+    /// The transfers, in order.
+    pub transfers: ControlTransfers,
     /// Which instructions do not lie directly behind the one before: the beginnings of the function's parts.
     pub beginnings: Vec<u32>,
 }
@@ -119,11 +24,11 @@ pub(crate) struct Body<'a> {
 enum Code<'a> {
     X86 {
         reader: Box<x86_64::Reader<'a>>,
-        briefs: Vec<Brief>,
+        summaries: Vec<InstructionSummary>,
         decoded: Instruction,
         info: InstructionInfoFactory,
     },
-    Aarch64(Vec<Step>),
+    Aarch64(Vec<Op>),
 }
 
 impl<'a> Body<'a> {
@@ -134,23 +39,23 @@ impl<'a> Body<'a> {
             code: match image.architecture {
                 Architecture::X86_64 => Code::X86 {
                     reader: Box::new(x86_64::Reader::new(&image.bytes)),
-                    briefs: Vec::new(),
+                    summaries: Vec::new(),
                     decoded: Instruction::default(),
                     info: InstructionInfoFactory::new(),
                 },
                 Architecture::Aarch64 => Code::Aarch64(Vec::new()),
             },
-            turns: Turns::default(),
+            transfers: ControlTransfers::default(),
             beginnings: Vec::new(),
         }
     }
 
     /// Forgets the instructions.
     pub(crate) fn clear(&mut self) {
-        self.turns.clear();
+        self.transfers.clear();
         self.beginnings.clear();
         match &mut self.code {
-            Code::X86 { briefs, .. } => briefs.clear(),
+            Code::X86 { summaries, .. } => summaries.clear(),
             Code::Aarch64(steps) => steps.clear(),
         }
     }
@@ -161,10 +66,20 @@ impl<'a> Body<'a> {
         let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
         let first = self.len();
         match &mut self.code {
-            Code::X86 { reader, briefs, .. } => {
+            Code::X86 {
+                reader, summaries, ..
+            } => {
                 // What follows is not read, but need not be looked out for.
                 let place = image.place(start, len.saturating_add(x86_64::WINDOW));
-                x86_64::skim(reader, place, len, start, most, briefs, &mut self.turns);
+                x86_64::skim(
+                    reader,
+                    place,
+                    len,
+                    start,
+                    most,
+                    summaries,
+                    &mut self.transfers,
+                );
                 if 0 < first && first < self.len() && !self.follows(first) {
                     self.beginnings.push(word(first));
                 }
@@ -190,7 +105,7 @@ impl<'a> Body<'a> {
                 }
                 for (index, step) in steps.iter().enumerate().skip(first) {
                     if step.flow != Flow::Next {
-                        self.turns.push(index, step.flow);
+                        self.transfers.push(index, step.flow);
                     }
                 }
             }
@@ -201,7 +116,7 @@ impl<'a> Body<'a> {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         match &self.code {
-            Code::X86 { briefs, .. } => briefs.len(),
+            Code::X86 { summaries, .. } => summaries.len(),
             Code::Aarch64(steps) => steps.len(),
         }
     }
@@ -209,7 +124,7 @@ impl<'a> Body<'a> {
     /// The address.
     pub(crate) fn at(&self, index: usize) -> u64 {
         match &self.code {
-            Code::X86 { briefs, .. } => briefs[index].at(),
+            Code::X86 { summaries, .. } => summaries[index].at(),
             Code::Aarch64(steps) => steps[index].at,
         }
     }
@@ -221,9 +136,9 @@ impl<'a> Body<'a> {
         mut hear: impl FnMut(usize, u64),
     ) {
         match &self.code {
-            Code::X86 { briefs, .. } => {
-                for (index, brief) in indices.clone().zip(&briefs[indices]).rev() {
-                    hear(index, brief.at);
+            Code::X86 { summaries, .. } => {
+                for (index, summary) in indices.clone().zip(&summaries[indices]).rev() {
+                    hear(index, summary.at());
                 }
             }
             Code::Aarch64(steps) => {
@@ -237,7 +152,7 @@ impl<'a> Body<'a> {
     /// How many bytes long it is.
     pub(crate) fn size(&self, index: usize) -> u8 {
         match &self.code {
-            Code::X86 { briefs, .. } => briefs[index].size(),
+            Code::X86 { summaries, .. } => summaries[index].size(),
             Code::Aarch64(steps) => steps[index].len,
         }
     }
@@ -245,10 +160,10 @@ impl<'a> Body<'a> {
     /// Where control goes behind it.
     pub(crate) fn flow(&self, index: usize) -> Flow {
         match &self.code {
-            Code::X86 { briefs, .. } => {
-                let brief = &briefs[index];
-                if brief.is(Brief::TURN) {
-                    self.turns.flow(self.turns.get(brief.turn as usize))
+            Code::X86 { summaries, .. } => {
+                let summary = &summaries[index];
+                if summary.is(InstructionSummary::TRANSFER) {
+                    self.transfers.flow(self.transfers.get(summary.transfer()))
                 } else {
                     Flow::Next
                 }
@@ -258,9 +173,9 @@ impl<'a> Body<'a> {
     }
 
     /// Whether control turns there.
-    pub(crate) fn turns_at(&self, index: usize) -> bool {
+    pub(crate) fn transfers_at(&self, index: usize) -> bool {
         match &self.code {
-            Code::X86 { briefs, .. } => briefs[index].is(Brief::TURN),
+            Code::X86 { summaries, .. } => summaries[index].is(InstructionSummary::TRANSFER),
             Code::Aarch64(steps) => steps[index].flow != Flow::Next,
         }
     }
@@ -270,59 +185,65 @@ impl<'a> Body<'a> {
         match &mut self.code {
             Code::X86 {
                 reader,
-                briefs,
+                summaries,
                 decoded,
                 info,
             } => {
-                let brief = briefs[index];
-                if brief.is(Brief::TURN)
+                let summary = summaries[index];
+                if summary.is(InstructionSummary::TRANSFER)
                     && let Flow::Call(_) | Flow::CallVia(_) | Flow::Jump(_) | Flow::JumpVia(_) =
-                        self.turns.flow(self.turns.get(brief.turn as usize))
+                        self.transfers.flow(self.transfers.get(summary.transfer()))
                 {
                     return Effect::None;
                 }
-                let place = self.image.place(brief.at, brief.size().into());
-                reader.decode(place, brief.at, decoded);
+                let place = self.image.place(summary.at(), summary.size().into());
+                reader.decode(place, summary.at(), decoded);
                 x86_64::effect(decoded, info)
             }
             Code::Aarch64(steps) => steps[index].effect,
         }
     }
 
-    /// The registers it writes, and [`STORES`]; found out with less effort than its effect.
+    /// The registers it writes, and [`STORES`](crate::ir::STORES); found out with less effort than its effect.
     pub(crate) fn writes(&mut self, index: usize) -> u64 {
-        if let Code::X86 { briefs, .. } = &self.code {
-            let brief = &briefs[index];
-            if !brief.is(Brief::VAGUE) {
-                return brief.writes();
+        if let Code::X86 { summaries, .. } = &self.code {
+            let summary = &summaries[index];
+            if !summary.is(InstructionSummary::VAGUE) {
+                return summary.writes();
             }
         }
         let effect = self.effect(index);
         self.convention.writes(&effect)
     }
 
-    /// The registers that any of several write, and [`STORES`].
+    /// The registers that any of several write, and [`STORES`](crate::ir::STORES).
     pub(crate) fn all_writes(&mut self, steps: Range<usize>) -> u64 {
-        if let Code::X86 { briefs, .. } = &self.code {
-            let all = briefs[steps.clone()]
+        if let Code::X86 { summaries, .. } = &self.code {
+            let all = summaries[steps.clone()]
                 .iter()
-                .fold(0, |all, brief| all | brief.what);
-            if all & Brief::VAGUE == 0 {
-                return Brief::written(all);
+                .fold(0, |all, summary| all | summary.what);
+            if all & InstructionSummary::VAGUE == 0 {
+                return InstructionSummary::written(all);
             }
         }
         steps.fold(0, |all, step| all | self.writes(step))
     }
 
     /// Which turns are among several.
-    pub(crate) fn turns_in(&self, steps: Range<usize>) -> Range<usize> {
+    pub(crate) fn transfers_in(&self, steps: Range<usize>) -> Range<usize> {
         match &self.code {
-            Code::X86 { briefs, .. } => {
-                let turn = |brief: &Brief| brief.turn as usize;
-                briefs.get(steps.start).map_or(self.turns.len(), turn)
-                    ..briefs.get(steps.end).map_or(self.turns.len(), turn)
+            Code::X86 { summaries, .. } => {
+                let transfer = |summary: &InstructionSummary| summary.transfer();
+                summaries
+                    .get(steps.start)
+                    .map_or(self.transfers.len(), transfer)
+                    ..summaries
+                        .get(steps.end)
+                        .map_or(self.transfers.len(), transfer)
             }
-            Code::Aarch64(_) => self.turns.first_at(steps.start)..self.turns.first_at(steps.end),
+            Code::Aarch64(_) => {
+                self.transfers.first_at(steps.start)..self.transfers.first_at(steps.end)
+            }
         }
     }
 
@@ -330,7 +251,9 @@ impl<'a> Body<'a> {
     /// out with less effort than its effect.
     pub(crate) fn may_move_pointers(&self, index: usize) -> bool {
         match &self.code {
-            Code::X86 { briefs, .. } => briefs[index].is(Brief::POINTERS | Brief::VAGUE),
+            Code::X86 { summaries, .. } => {
+                summaries[index].is(InstructionSummary::POINTERS | InstructionSummary::VAGUE)
+            }
             Code::Aarch64(_) => true,
         }
     }
@@ -343,7 +266,9 @@ impl<'a> Body<'a> {
     /// The first at or behind an address, which lies little behind the one of that index.
     pub(crate) fn first_from(&self, from: usize, address: u64) -> usize {
         match &self.code {
-            Code::X86 { briefs, .. } => from + before(&briefs[from..], |brief| brief.at < address),
+            Code::X86 { summaries, .. } => {
+                from + before(&summaries[from..], |summary| summary.at() < address)
+            }
             Code::Aarch64(steps) => from + before(&steps[from..], |step| step.at < address),
         }
     }

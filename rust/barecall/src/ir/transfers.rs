@@ -1,10 +1,10 @@
 //! Where control turns in a function: calls, jumps, and what ends a path.
 
-use crate::ir::{Flow, Mem, Place};
+use super::{Flow, Mem, Place};
 
 /// An instruction behind which control need not go on to the next.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Turn {
+pub(crate) struct ControlTransfer {
     /// Its index among the function's instructions.
     pub index: u32,
     kind: u8,
@@ -14,7 +14,7 @@ pub(crate) struct Turn {
     target: u64,
 }
 
-impl Turn {
+impl ControlTransfer {
     pub const NONE: u8 = 0;
     const CALL: u8 = 1;
     const JUMP: u8 = 2;
@@ -51,16 +51,16 @@ impl Turn {
     }
 }
 
-/// The turns, in order.
+/// The transfers, in order.
 #[derive(Default)]
-pub(crate) struct Turns {
-    all: Vec<Turn>,
+pub(crate) struct ControlTransfers {
+    all: Vec<ControlTransfer>,
     /// The lower half of each one's target, to be searched through.
     targets: Vec<u32>,
     others: Vec<Flow>,
 }
 
-impl Turns {
+impl ControlTransfers {
     pub fn clear(&mut self) {
         self.all.clear();
         self.targets.clear();
@@ -71,7 +71,7 @@ impl Turns {
         self.all.len()
     }
 
-    pub fn get(&self, n: usize) -> Turn {
+    pub fn get(&self, n: usize) -> ControlTransfer {
         self.all[n]
     }
 
@@ -79,9 +79,14 @@ impl Turns {
     pub fn one_to(&self, address: u64) -> Option<usize> {
         let mut from = 0;
         while let Some(n) = position(&self.targets[from..], address as u32) {
-            let turn = self.all[from + n];
-            if turn.target == address && matches!(turn.kind, Turn::JUMP | Turn::BRANCH) {
-                return Some(turn.index as usize);
+            let transfer = self.all[from + n];
+            if transfer.target == address
+                && matches!(
+                    transfer.kind,
+                    ControlTransfer::JUMP | ControlTransfer::BRANCH
+                )
+            {
+                return Some(transfer.index as usize);
             }
             from += n + 1;
         }
@@ -91,7 +96,7 @@ impl Turns {
     /// The first turn at or behind a step.
     pub fn first_at(&self, step: usize) -> usize {
         self.all
-            .partition_point(|turn| (turn.index as usize) < step)
+            .partition_point(|transfer| (transfer.index as usize) < step)
     }
 
     /// Only the data flow can tell where this one goes.
@@ -99,24 +104,24 @@ impl Turns {
         self.all[n].open = true;
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Turn> {
+    pub fn iter(&self) -> impl Iterator<Item = ControlTransfer> {
         self.all.iter().copied()
     }
 
     /// Where control goes behind it.
-    pub fn flow(&self, turn: Turn) -> Flow {
-        match turn.kind {
-            Turn::CALL => Flow::Call(turn.target),
-            Turn::JUMP => Flow::Jump(turn.target),
-            Turn::BRANCH => Flow::Branch(turn.target),
-            Turn::OTHER => self.others[turn.target as usize],
-            Turn::CALL_SLOT => Flow::CallVia(Place::Mem(Mem::at(turn.target))),
-            Turn::JUMP_SLOT => Flow::JumpVia(Place::Mem(Mem::at(turn.target))),
+    pub fn flow(&self, transfer: ControlTransfer) -> Flow {
+        match transfer.kind {
+            ControlTransfer::CALL => Flow::Call(transfer.target),
+            ControlTransfer::JUMP => Flow::Jump(transfer.target),
+            ControlTransfer::BRANCH => Flow::Branch(transfer.target),
+            ControlTransfer::OTHER => self.others[transfer.target as usize],
+            ControlTransfer::CALL_SLOT => Flow::CallVia(Place::Mem(Mem::at(transfer.target))),
+            ControlTransfer::JUMP_SLOT => Flow::JumpVia(Place::Mem(Mem::at(transfer.target))),
             _ => Flow::Stop,
         }
     }
 
-    /// Appends a turn, unless it is none.
+    /// Appends a transfer, unless it is none.
     pub fn push(&mut self, index: usize, flow: Flow) {
         let target = match flow {
             Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to) => to,
@@ -127,12 +132,12 @@ impl Turns {
             Flow::Stop => 0,
             Flow::Next => return,
         };
-        self.push_kind(index, Turn::kind_of(flow), target);
+        self.push_kind(index, ControlTransfer::kind_of(flow), target);
     }
 
     /// The same by its kind, none of the others.
     pub fn push_kind(&mut self, index: usize, kind: u8, target: u64) {
-        self.all.push(Turn {
+        self.all.push(ControlTransfer {
             index: index as u32,
             kind,
             open: false,

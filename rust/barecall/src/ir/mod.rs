@@ -1,9 +1,13 @@
-//! One instruction as the data flow sees it, the same for every architecture.
+//! The intermediate representation: instructions as the data flow sees them, the same for every architecture.
 //!
 //! A lifter ([`crate::isa::x86_64`], [`crate::isa::aarch64`]) reduces each instruction to what it does to registers and
 //! memory ([`Effect`]) and to where control goes next ([`Flow`]). Whatever a lifter does not know exactly it
 //! must report as a [`Effect::Clobber`] of all that the instruction may write: losing a value makes a call
 //! `pointer` or `unresolved`, never bare.
+
+mod transfers;
+
+pub(crate) use transfers::{ControlTransfer, ControlTransfers};
 
 /// A general-purpose register, by its number in the instruction set.
 pub(crate) type Reg = u8;
@@ -190,9 +194,68 @@ pub(crate) enum Flow {
 
 /// One instruction. An instruction with two effects becomes two steps at the same address.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
+pub(crate) struct Op {
     pub at: u64,
     pub len: u8,
     pub effect: Effect,
     pub flow: Flow,
+}
+
+/// Where a call through a register or memory goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallTarget {
+    /// To this address, which the instruction itself names.
+    Address(u64),
+    /// To this address, which a register holds.
+    RegisterAddress(u64),
+    /// To what this slot of the image holds, loaded by the call itself.
+    Slot(u64),
+    /// To what this slot of the image holds, loaded into a register or spilled earlier.
+    RegisterSlot(u64),
+    /// Not a constant of the image.
+    Pointer,
+    /// Could not be decided.
+    Undecided,
+    /// A jump within the function: no call.
+    IntraFunction,
+}
+
+/// What differs between architectures.
+pub(crate) struct Convention {
+    pub sp: Reg,
+    /// The register that holds the frame's address, in functions that keep it.
+    pub fp: Reg,
+    /// What a call may overwrite.
+    pub caller_saved: Regs,
+    /// Whether an instruction that reads the stack pointer does something with it, so that its value gets out.
+    pub sp_is_read: bool,
+    /// Whether an address's index, before it is shifted, is all of its register.
+    pub whole_index: bool,
+}
+
+/// Beside registers: memory may be written.
+pub(crate) const STORES: u64 = 1 << 62;
+
+impl Convention {
+    /// Whether an address relative to this register may lie in the function's own frame.
+    pub(crate) const fn may_be_frame(&self, base: Reg) -> bool {
+        base == self.sp || base == self.fp
+    }
+
+    /// The registers that an effect writes, and [`STORES`].
+    pub(crate) fn writes(&self, effect: &Effect) -> u64 {
+        let sp = 1 << self.sp;
+        match *effect {
+            Effect::None => 0,
+            Effect::Set(register, _) => 1 << register,
+            Effect::Store { .. } => STORES,
+            Effect::Push(_) => sp | STORES,
+            Effect::Pop(to) => sp | 1 << to,
+            Effect::Leave => sp | 1 << self.fp,
+            Effect::Realign => sp,
+            Effect::Clobber { writes, store, .. } => {
+                u64::from(writes) | if store.is_some() { STORES } else { 0 }
+            }
+        }
+    }
 }

@@ -53,7 +53,7 @@ pub(super) struct Segment {
 
 /// The record of a walk in the making.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct Recorder {
     from: Vec<Range<u64>>,
     to: u64,
     stretch: Stretch,
@@ -71,7 +71,7 @@ pub(super) struct Record {
     pub(super) back: Vec<Segment>,
 }
 
-impl Record {
+impl Recorder {
     /// A record that begins at the first instruction of `from`, whose code is in
     /// the given ranges.
     pub(super) fn new(
@@ -307,7 +307,7 @@ mod tests {
     }
 
     struct Told {
-        record: Record,
+        record: Recorder,
         memory: Words,
         at: Place,
     }
@@ -319,7 +319,7 @@ mod tests {
                 sp: STACK,
             };
             let mut memory = Words(HashMap::from([(STACK, 0x900)]));
-            let record = Record::new(vec![FROM], TO, at, &mut memory);
+            let record = Recorder::new(vec![FROM], TO, at, &mut memory);
             Self { record, memory, at }
         }
 
