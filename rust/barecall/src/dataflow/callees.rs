@@ -1,12 +1,9 @@
 //! What is remembered of called functions and of slots.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
+use rustc_hash::FxHashMap;
 
-use super::Graph;
-use super::solver::Mix;
 use crate::image::Image;
-use crate::ir::{CallTarget, Effect, Expr, Flow, Place};
+use crate::ir::CallTarget;
 use crate::route::Route;
 
 /// What is remembered of called functions and of slots; it holds for a whole image.
@@ -14,7 +11,7 @@ pub(crate) struct Callees {
     /// As many as memory is spent on: a power of two.
     lines: Vec<Callee>,
     /// Whether a slot is a constant that a call may go through.
-    slots: HashMap<u64, bool, BuildHasherDefault<Mix>>,
+    slots: FxHashMap<u64, bool>,
 }
 
 /// A called function, or what is called through a slot; what was not asked yet is none.
@@ -33,7 +30,7 @@ impl Callees {
     pub fn new(lines: usize) -> Self {
         Self {
             lines: vec![Callee::default(); lines.next_power_of_two()],
-            slots: HashMap::default(),
+            slots: FxHashMap::default(),
         }
     }
 
@@ -52,112 +49,48 @@ impl Callees {
         callee
     }
 
-    pub fn route(&mut self, image: &Image, reached: CallTarget) -> Route {
-        let (at, is_slot) = match reached {
-            CallTarget::Address(to) => (to, false),
-            CallTarget::Slot(at) => (at, true),
-            _ => return image.route(reached),
+    pub fn route(&mut self, image: &Image, target: CallTarget) -> Route {
+        let route = match target {
+            CallTarget::Address(to) => &mut self.of(to, false).route,
+            CallTarget::Slot(at) => &mut self.of(at, true).route,
+            _ => return image.route(target),
         };
-        *self
-            .of(at, is_slot)
-            .route
-            .get_or_insert_with(|| image.route(reached))
+        *route.get_or_insert_with(|| image.route(target))
     }
 
     /// Whether nothing but the loader writes a slot.
     pub fn is_constant(&mut self, image: &Image, slot: u64) -> bool {
-        *self
-            .of(slot, true)
-            .is_constant
-            .get_or_insert_with(|| image.is_constant(slot))
+        let known = &mut self.of(slot, true).is_constant;
+        *known.get_or_insert_with(|| image.is_constant(slot))
     }
 
-    fn never_returns(&mut self, image: &Image, address: u64) -> bool {
-        *self
-            .of(address, false)
-            .never_returns
-            .get_or_insert_with(|| image.never_returns(address))
+    /// Whether a call to an address never comes back.
+    pub fn never_returns(&mut self, image: &Image, address: u64) -> bool {
+        let known = &mut self.of(address, false).never_returns;
+        *known.get_or_insert_with(|| image.never_returns(address))
     }
 
-    fn returns_twice(&mut self, image: &Image, address: u64) -> bool {
-        *self
-            .of(address, false)
-            .returns_twice
-            .get_or_insert_with(|| image.returns_twice(address))
+    /// Whether a call to an address may come back twice.
+    pub fn returns_twice(&mut self, image: &Image, address: u64) -> bool {
+        let known = &mut self.of(address, false).returns_twice;
+        *known.get_or_insert_with(|| image.returns_twice(address))
     }
 
-    fn holds_what_never_returns(&mut self, image: &Image, slot: u64) -> bool {
-        *self
-            .of(slot, true)
-            .never_returns
-            .get_or_insert_with(|| image.holds_what_never_returns(slot))
+    /// Whether a call through a slot never comes back.
+    pub fn holds_what_never_returns(&mut self, image: &Image, slot: u64) -> bool {
+        let known = &mut self.of(slot, true).never_returns;
+        *known.get_or_insert_with(|| image.holds_what_never_returns(slot))
     }
 
-    fn holds_what_returns_twice(&mut self, image: &Image, slot: u64) -> bool {
-        *self
-            .of(slot, true)
-            .returns_twice
-            .get_or_insert_with(|| image.holds_what_returns_twice(slot))
+    /// Whether a call through a slot may come back twice.
+    pub fn holds_what_returns_twice(&mut self, image: &Image, slot: u64) -> bool {
+        let known = &mut self.of(slot, true).returns_twice;
+        *known.get_or_insert_with(|| image.holds_what_returns_twice(slot))
     }
 
+    /// Whether a slot is a constant that a call may go through.
     pub fn holds_code(&mut self, image: &Image, slot: u64) -> bool {
-        *self
-            .slots
-            .entry(slot)
-            .or_insert_with(|| image.holds_code(slot))
-    }
-}
-
-impl Graph<'_> {
-    /// Whether a step is a call that never comes back, as far as the callee's name tells.
-    pub(crate) fn never_returns(&mut self, flow: Flow) -> bool {
-        match flow {
-            Flow::Call(to) => self.callees.never_returns(self.image, to),
-            Flow::CallVia(place) => place.slot().is_some_and(|slot| {
-                self.callees.is_constant(self.image, slot)
-                    && self.callees.holds_what_never_returns(self.image, slot)
-            }),
-            _ => false,
-        }
-    }
-
-    /// Whether a call is to code that keeps to no convention, or comes back again later with the frame as it
-    /// is then.
-    pub(super) fn is_odd(&mut self, flow: Flow) -> bool {
-        let image = self.image;
-        if self.subroutines.is_empty() && !image.has_what_returns_twice() {
-            return false;
-        }
-        match flow {
-            // A subroutine within the function; a recursive call keeps to the convention.
-            Flow::Call(to) => {
-                self.index(to).is_some_and(|step| step != self.entry)
-                    || self.callees.returns_twice(image, to)
-            }
-            Flow::CallVia(Place::Elsewhere) => false,
-            Flow::CallVia(place) => match place.slot() {
-                Some(slot) => self.callees.holds_what_returns_twice(image, slot),
-                // Only what the function itself loads is known to be such.
-                None => {
-                    if self.twice_held.is_none() {
-                        self.twice_held = Some(self.holds_what_returns_twice());
-                    }
-                    self.twice_held == Some(true)
-                }
-            },
-            _ => false,
-        }
-    }
-
-    fn holds_what_returns_twice(&mut self) -> bool {
-        let image = self.image;
-        image.has_what_returns_twice()
-            && (0..self.body.len()).any(|step| match self.body.effect(step) {
-                Effect::Set(_, Expr::Load(mem)) => mem
-                    .address()
-                    .is_some_and(|slot| image.holds_what_returns_twice(slot)),
-                Effect::Set(_, Expr::Const(to)) => image.is_code(to) && image.returns_twice(to),
-                _ => false,
-            })
+        let known = self.slots.entry(slot);
+        *known.or_insert_with(|| image.holds_code(slot))
     }
 }

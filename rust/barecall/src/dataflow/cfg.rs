@@ -1,52 +1,11 @@
 //! The control-flow graph: blocks of steps, and which of them control gets to.
 
-use super::{Graph, NONE, refill};
+use super::graph::{Block, BlockEnd, ENTRY, Graph, IndirectJump, NONE, OTHERWISE, PAD};
 use crate::function::word;
 use crate::ir::{Effect, Flow};
 
 /// Pieces of dead code that only lead to themselves, each taken by itself.
 const MOST_ORPHANS: usize = 64;
-
-/// A block is entered other than from another block: by a call of the function,
-pub(super) const ENTRY: u8 = 1;
-/// by unwinding,
-pub(super) const PAD: u8 = 2;
-/// or with nothing known.
-pub(super) const OTHERWISE: u8 = 4;
-
-/// Operations that are executed one after the other.
-#[derive(Clone, Copy)]
-pub(super) struct Block {
-    /// Its first step.
-    pub begin: u32,
-    /// The block that its last step jumps to.
-    exit: u32,
-    /// Which of the graph's indirect jumps its last step is.
-    jump: u32,
-    /// Its predecessors begin here in the graph's.
-    pub predecessors: u32,
-    /// What it changes; 0 until asked.
-    pub mask: u64,
-    pub entered: u8,
-    pub reached: bool,
-    /// Whether control falls out of its end into the next.
-    falls: bool,
-}
-
-/// A step that ends a block.
-pub(super) struct BlockEnd {
-    step: u32,
-    /// The step that it jumps to.
-    target: u32,
-    jump: u32,
-    falls: bool,
-}
-
-/// An indirect jump, with the steps it goes to so far.
-pub(super) struct IndirectJump {
-    pub step: u32,
-    pub targets: Vec<u32>,
-}
 
 impl Graph<'_> {
     /// Finds the blocks and the jumps, as far as the instructions alone tell them.
@@ -374,4 +333,10 @@ impl Graph<'_> {
             })
             .collect()
     }
+}
+
+/// Makes it `len` times `value`.
+fn refill<T: Copy>(all: &mut Vec<T>, len: usize, value: T) {
+    all.clear();
+    all.resize(len, value);
 }

@@ -1,8 +1,8 @@
 //! What a step computes, loads or calls.
 
-use super::Graph;
-use super::tables::{LOOKED_AT, Table};
-use super::value::{Base, Location, Value, add};
+use super::graph::Graph;
+use super::tables::LOOKED_AT;
+use super::value::{Base, Location, Table, Value, add};
 use crate::ir::{Effect, Expr, Flow, Mem, Place, Reg, Width};
 
 /// An address, as far as it is known.

@@ -1,62 +1,8 @@
 //! The stack and frame pointers, followed forwards, and whether the frame's address got out.
 
-use super::Graph;
-use super::cfg::{ENTRY, OTHERWISE, PAD};
+use super::graph::{ENTRY, Frame, Graph, OTHERWISE, PAD, Pointers};
 use super::value::Base;
 use crate::ir::{Effect, Expr, Flow, Reg};
-
-/// A frame address; none if a register holds something else, or one that is lost.
-type FrameAddress = Option<(Base, i64)>;
-
-/// What the stack pointer and the frame pointer hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pointers {
-    pub sp: FrameAddress,
-    pub fp: FrameAddress,
-}
-
-/// The stack pointer and frame pointer, and whether the frame is private to the function.
-#[derive(Default)]
-pub(super) struct Frame {
-    /// At the beginning of each block; none where nothing gets to.
-    pub entering: Vec<Option<Pointers>>,
-    /// Whether the address of anything in the frame got out of these two registers, anywhere in the function.
-    /// From one address every other can be reached (an element before, a member before: `container_of`), so
-    /// one is as good as all.
-    pub escaped: bool,
-    /// The last block asked for, before each of its steps.
-    pub block: Option<usize>,
-    pub before: Vec<Pointers>,
-}
-
-impl Frame {
-    /// One state or another. An address in the frame that is not recognised in the result any more counts as
-    /// got out: a write through it may hit the frame.
-    pub fn either(&mut self, a: Pointers, b: Pointers) -> Pointers {
-        let mut one = |a: FrameAddress, b: FrameAddress| {
-            if a == b {
-                return a;
-            }
-            self.escaped = true;
-            None
-        };
-        Pointers {
-            sp: one(a.sp, b.sp),
-            fp: one(a.fp, b.fp),
-        }
-    }
-
-    pub fn join(&mut self, block: usize, from: Pointers, pending: &mut Vec<usize>) {
-        let joined = match self.entering[block] {
-            None => from,
-            Some(known) => self.either(known, from),
-        };
-        if self.entering[block] != Some(joined) {
-            self.entering[block] = Some(joined);
-            pending.push(block);
-        }
-    }
-}
 
 impl Graph<'_> {
     pub(super) fn frame(&mut self) -> &mut Frame {

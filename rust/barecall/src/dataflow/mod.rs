@@ -12,127 +12,36 @@
 //! pointer of the platform's calling convention, and write to a caller's frame only through an address
 //! that the caller gave away. And jump tables do not overlap.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
+mod backward;
 mod callees;
 mod cfg;
 mod evaluate;
 mod frame;
+mod graph;
 mod lines;
 mod solver;
 mod tables;
 mod transfer;
 mod value;
 
-use crate::function::{Body, word};
-use crate::image::Image;
-use crate::ir::{CallTarget, Convention, Flow, Place};
+use rustc_hash::FxHashMap;
+
+use crate::function::word;
+use crate::ir::{CallTarget, Flow, Place};
 pub(crate) use callees::Callees;
-use cfg::{Block, BlockEnd, IndirectJump};
 use evaluate::Address;
-use frame::Frame;
-use lines::Lines;
-use solver::{Mix, Node, Query};
-use tables::Table;
-use value::{Base, Location, Value};
+pub(crate) use graph::Graph;
+use graph::Query;
+use value::{Base, Value};
 
 /// Jumps may reveal blocks, and these jumps, so often.
 const MOST_ROUNDS: usize = 16;
 
-/// The end of a list, or nothing.
-const NONE: u32 = u32::MAX;
-
-/// A function's control-flow graph, and the queries about it; one function after another, it reuses its memory.
-pub(crate) struct Graph<'a> {
-    image: &'a Image,
-    convention: &'static Convention,
-    /// The function's instructions, here called steps.
-    pub body: Body<'a>,
-    entry: usize,
-    /// Whether unwinding may enter it, as far as the unwind table tells.
-    has_landing_pads: bool,
-    lines: Lines,
-    /// Which steps begin a block, a bit for each, 64 in a word.
-    leaders: Vec<u64>,
-    /// How many begin before each word's.
-    ranks: Vec<u32>,
-    /// The steps that end a block, ascending.
-    ends: Vec<BlockEnd>,
-    /// The blocks, in order.
-    blocks: Vec<Block>,
-    /// Whether `leaders` says something new.
-    stale: bool,
-    /// The indirect jumps, in order.
-    jumps: Vec<IndirectJump>,
-    subroutines: Vec<u32>,
-    /// Pairs of a block and one that leads to it, of those reached.
-    edges: Vec<(u32, u32)>,
-    predecessors: Vec<u32>,
-    /// Used while blocks are reached.
-    pending_blocks: Vec<usize>,
-    frame: Option<Frame>,
-    tables: Vec<Table>,
-    /// How many entries each has at least.
-    least: Vec<u64>,
-    nodes: Vec<Node>,
-    known: HashMap<Query, u32, BuildHasherDefault<Mix>>,
-    /// Locations that were asked about, and for each and each block, the query.
-    locations: Vec<Location>,
-    asked: Vec<u32>,
-    /// Questions that wait for another: which, and the next in the list.
-    waiting: Vec<(u32, u32)>,
-    work: Vec<u32>,
-    pending: Vec<(u32, Option<Value>)>,
-    /// Whether a register may hold the address of a function that returns twice.
-    twice_held: Option<bool>,
-    /// The step that rounds the stack pointer.
-    realigned: Option<usize>,
-    pub callees: Callees,
-    /// Operations that may still be looked at.
-    budget: usize,
-    /// Only calls are asked about, the jumps are known.
-    calls_only: bool,
-    /// A jump within the function went who knows where: blocks are taken one by one, from nothing.
-    lost: bool,
-}
-
-impl<'a> Graph<'a> {
-    pub(crate) fn new(image: &'a Image, convention: &'static Convention, callees: Callees) -> Self {
-        Self {
-            image,
-            convention,
-            has_landing_pads: true,
-            body: Body::new(image, convention),
-            entry: 0,
-            lines: Lines::default(),
-            leaders: Vec::new(),
-            ranks: Vec::new(),
-            ends: Vec::new(),
-            blocks: Vec::new(),
-            stale: true,
-            jumps: Vec::new(),
-            subroutines: Vec::new(),
-            edges: Vec::new(),
-            predecessors: Vec::new(),
-            pending_blocks: Vec::new(),
-            frame: None,
-            tables: Vec::new(),
-            least: Vec::new(),
-            nodes: Vec::new(),
-            known: HashMap::default(),
-            locations: Vec::new(),
-            asked: Vec::new(),
-            waiting: Vec::new(),
-            work: Vec::new(),
-            pending: Vec::new(),
-            twice_held: None,
-            realigned: None,
-            callees,
-            budget: 0,
-            calls_only: false,
-            lost: false,
-        }
+impl Graph<'_> {
+    /// Turns to another function of the image, whose instructions are to be read.
+    pub(crate) fn turn_to(&mut self, whole: usize) {
+        self.whole = whole;
+        self.body.clear();
     }
 
     /// Decides the open turns of `body`, a function that is entered at the address `entry`: pairs of an index among
@@ -206,7 +115,7 @@ impl<'a> Graph<'a> {
         self.asked.clear();
         // Clearing takes time by how much it ever held.
         if self.known.capacity() > 1 << 10 {
-            self.known = HashMap::default();
+            self.known = FxHashMap::default();
         }
         self.known.clear();
         self.waiting.clear();
@@ -365,6 +274,10 @@ impl<'a> Graph<'a> {
                 Flow::CallVia(place) => self.target(step, place, value, node),
                 _ => continue,
             };
+            let target = match target {
+                CallTarget::Undecided => self.search_back(step).unwrap_or(target),
+                decided => decided,
+            };
             reached.push((step, target));
         }
         self.doubt(&mut reached);
@@ -442,10 +355,4 @@ enum Leads {
     Inside(Vec<u32>),
     /// It is lost.
     Nowhere,
-}
-
-/// Makes it `len` times `value`.
-fn refill<T: Copy>(all: &mut Vec<T>, len: usize, value: T) {
-    all.clear();
-    all.resize(len, value);
 }

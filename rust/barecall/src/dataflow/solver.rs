@@ -1,82 +1,13 @@
 //! Questions, and how answers get to those that wait for them.
 
-use std::hash::Hasher;
-
-use super::cfg::{ENTRY, OTHERWISE, PAD};
+use super::graph::{ENTRY, Graph, NONE, Node, OTHERWISE, PAD, Query, Source};
 use super::transfer::CALLS;
 use super::value::{Location, Value};
-use super::{Graph, NONE};
 use crate::function::word;
 use crate::ir::Flow;
 
 /// So many locations have a table of their own of which query is about which block.
 const MOST_LOCATIONS: usize = 16;
-
-/// A query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Query {
-    /// What does this hold at the beginning of a block?
-    Entering(u32, Location),
-    /// What may any call leave there for a landing pad?
-    Thrown(Location),
-    /// What does this step put into its register or, for a store, into the frame?
-    Put(u32),
-    /// What does this step call or jump to?
-    Target(u32),
-}
-
-pub(super) struct Node {
-    pub query: Query,
-    /// None: nothing has got there so far.
-    pub value: Option<Value>,
-    /// How many of the sources of its answer are joined.
-    pub next: u32,
-    /// The first of the queries that wait for this one, in `Graph::waiting`.
-    pub waiting: u32,
-}
-
-/// An answer, or the query that has it.
-#[derive(Clone, Copy)]
-pub(super) enum Source {
-    Value(Value),
-    Node(u32),
-}
-
-/// Multiplies; keys are small and no attacker gains by collisions within one function.
-#[derive(Default)]
-pub(super) struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(byte.into());
-        }
-    }
-
-    fn write_u8(&mut self, n: u8) {
-        self.write_u64(n.into());
-    }
-
-    fn write_u32(&mut self, n: u32) {
-        self.write_u64(n.into());
-    }
-
-    fn write_i64(&mut self, n: i64) {
-        self.write_u64(n.cast_unsigned());
-    }
-
-    fn write_isize(&mut self, n: isize) {
-        self.write_u64(n as u64);
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
 
 impl Graph<'_> {
     pub(super) fn query(&mut self, query: Query) -> u32 {

@@ -1,20 +1,10 @@
 //! Jump tables.
 
-use super::Graph;
-use super::value::Value;
+use super::graph::Graph;
+use super::value::{Table, Value};
 use crate::function::word;
 use crate::image::Bound;
 use crate::ir::Width;
-
-/// A jump table: where its entries are, how wide, and how an entry becomes an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Table {
-    pub at: u64,
-    /// None: entries are whole addresses.
-    pub width: Option<Width>,
-    pub base: u64,
-    pub shift: u8,
-}
 
 /// More entries than this and the table is taken for something else.
 const MOST_ENTRIES: u64 = 1 << 14;

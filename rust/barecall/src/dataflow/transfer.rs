@@ -1,10 +1,9 @@
 //! What steps do to a location, followed backwards through a block.
 
-use super::Graph;
-use super::solver::{Query, Source};
+use super::graph::{Graph, Query, Source};
 use super::value::{Location, Value};
 use crate::function::word;
-use crate::ir::{Effect, Expr, Flow, Mem, STORES};
+use crate::ir::{Effect, Expr, Flow, Mem, Place, STORES};
 
 /// What a step does to a location.
 enum Change {
@@ -209,6 +208,58 @@ impl Graph<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a step is a call that never comes back, as far as the callee's name tells.
+    pub(crate) fn never_returns(&mut self, flow: Flow) -> bool {
+        match flow {
+            Flow::Call(to) => self.callees.never_returns(self.image, to),
+            Flow::CallVia(place) => place.slot().is_some_and(|slot| {
+                self.callees.is_constant(self.image, slot)
+                    && self.callees.holds_what_never_returns(self.image, slot)
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether a call is to code that keeps to no convention, or comes back again later with the frame as it
+    /// is then.
+    pub(super) fn is_odd(&mut self, flow: Flow) -> bool {
+        let image = self.image;
+        if self.subroutines.is_empty() && !image.has_what_returns_twice() {
+            return false;
+        }
+        match flow {
+            // A subroutine within the function; a recursive call keeps to the convention.
+            Flow::Call(to) => {
+                self.index(to).is_some_and(|step| step != self.entry)
+                    || self.callees.returns_twice(image, to)
+            }
+            Flow::CallVia(Place::Elsewhere) => false,
+            Flow::CallVia(place) => match place.slot() {
+                Some(slot) => self.callees.holds_what_returns_twice(image, slot),
+                // Only what the function itself loads is known to be such.
+                None => {
+                    if self.twice_held.is_none() {
+                        self.twice_held = Some(self.holds_what_returns_twice());
+                    }
+                    self.twice_held == Some(true)
+                }
+            },
+            _ => false,
+        }
+    }
+
+    fn holds_what_returns_twice(&mut self) -> bool {
+        let image = self.image;
+        image.has_what_returns_twice()
+            && (0..self.body.len()).any(|step| match self.body.effect(step) {
+                Effect::Set(_, Expr::Load(mem)) => mem
+                    .address()
+                    .is_some_and(|slot| image.holds_what_returns_twice(slot)),
+                Effect::Set(_, Expr::Const(to)) => image.is_code(to) && image.returns_twice(to),
+                _ => false,
+            })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a register or a word of the frame may hold.
 
-use crate::ir::Reg;
+use crate::ir::{Reg, Width};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
@@ -58,4 +58,14 @@ pub(super) fn add(value: Value, by: i64) -> Value {
         Value::Unknown => Value::Unknown,
         Value::Dynamic | Value::Slot(_) => Value::Dynamic,
     }
+}
+
+/// A jump table: where its entries are, how wide, and how an entry becomes an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Table {
+    pub at: u64,
+    /// None: entries are whole addresses.
+    pub width: Option<Width>,
+    pub base: u64,
+    pub shift: u8,
 }

@@ -1,6 +1,6 @@
 //! Where control turns in a function: calls, jumps, and what ends a path.
 
-use super::{Flow, Mem, Place};
+use super::operation::{Flow, Mem, Place};
 
 /// An instruction behind which control need not go on to the next.
 #[derive(Clone, Copy, Default)]

@@ -1,15 +1,13 @@
 //! Scanning functions for calls, one after another, on every core.
 
-mod backward;
 mod site;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::dataflow::{Callees, Graph};
-use crate::function::word;
 use crate::image::{Architecture, Image};
-use crate::ir::{CallTarget, Convention, Flow, Place};
+use crate::ir::{CallTarget, Flow, Place};
 use crate::isa;
 pub(crate) use site::{Found, Site};
 
@@ -80,9 +78,6 @@ const LARGEST_FOLLOWED: u64 = 8 << 20;
 /// A larger one is read by so many instructions at a time: it may be all the code of a stripped image.
 const WINDOW: usize = 1 << 16;
 
-/// So many turns are searched for jumps to go back by, in a whole function.
-const MOST_SEARCHED: usize = 1 << 26;
-
 /// So many called functions are remembered: for a whole image,
 const MANY: usize = 1 << 15;
 /// or for one function.
@@ -91,12 +86,11 @@ const FEW: usize = 1 << 5;
 /// What scanning one function after another reuses.
 pub(crate) struct Scanner<'a> {
     image: &'a Image,
-    convention: &'static Convention,
     graph: Graph<'a>,
     /// The function's pieces, in order.
     pieces: Vec<usize>,
-    /// Jumps that may still be gone back in this function.
-    hops: usize,
+    /// Whether to try [`Graph::search_back`] before the data flow; without, the same is found, more slowly.
+    searches_back: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -109,10 +103,9 @@ impl<'a> Scanner<'a> {
         let convention = isa::of(image.architecture).convention(image.format);
         Self {
             image,
-            convention,
             graph: Graph::new(image, convention, Callees::new(callees)),
             pieces: Vec::new(),
-            hops: 0,
+            searches_back: true,
         }
     }
 
@@ -131,7 +124,7 @@ impl<'a> Scanner<'a> {
             .fold(0, u64::saturating_add);
         let huge = image.architecture == Architecture::X86_64 && bytes > LARGEST_FOLLOWED;
         let mut open = false;
-        self.graph.body.clear();
+        self.graph.turn_to(whole);
         for &piece in &pieces {
             let piece = image.functions[piece];
             if !huge {
@@ -165,7 +158,7 @@ impl<'a> Scanner<'a> {
         sites: &mut Vec<Site>,
     ) -> bool {
         let mut any_open = false;
-        self.hops = MOST_SEARCHED / self.graph.body.transfers.len().max(1);
+        self.graph.begin_searches();
         let first = self.image.functions[pieces[0]];
         let near = (first.start, first.end);
         for n in 0..self.graph.body.transfers.len() {
@@ -188,10 +181,11 @@ impl<'a> Scanner<'a> {
                 }
                 Flow::CallVia(place) | Flow::JumpVia(place) => {
                     let tail = matches!(flow, Flow::JumpVia(_));
-                    match self
-                        .plain(whole, place, tail)
-                        .or_else(|| self.locally(whole, index, place, tail))
-                    {
+                    let search = |scanner: &mut Self| match scanner.searches_back {
+                        true => scanner.graph.search_back(index),
+                        false => None,
+                    };
+                    match self.plain(place, tail).or_else(|| search(self)) {
                         Some(CallTarget::IntraFunction) => continue,
                         Some(reached) => (tail, reached),
                         None if huge => (tail, CallTarget::Undecided),
@@ -231,21 +225,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// What an indirect call reaches where the instruction alone tells it.
-    fn plain(&mut self, whole: usize, place: Place, tail: bool) -> Option<CallTarget> {
+    fn plain(&mut self, place: Place, tail: bool) -> Option<CallTarget> {
         if place == Place::Elsewhere {
             return Some(CallTarget::Pointer);
         }
         let slot = place.slot()?;
-        let inside = || {
-            let to = self
-                .image
-                .pointer(slot)
-                .and_then(|to| self.image.piece_at(to));
-            to.is_some_and(|piece| {
-                piece == whole || self.image.functions[piece].part_of == Some(word(whole))
-            })
-        };
-        if tail && inside() {
+        let target = || self.image.pointer(slot);
+        if tail && target().is_some_and(|to| self.graph.is_within(to)) {
             return None;
         }
         let is_constant = self.graph.callees.is_constant(self.image, slot);
@@ -276,3 +262,6 @@ impl<'a> Scanner<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
