@@ -127,11 +127,9 @@ pub(super) fn read(file: &File<'_>) -> Result<Parts, Error> {
         segments: of_kind(elf::PT_LOAD)
             .map(|segment| Segment {
                 address: segment.p_vaddr(LE),
-                memory_size: segment.p_memsz(LE),
                 offset: segment.p_offset(LE),
                 file_size: segment.p_filesz(LE),
                 executable: segment.p_flags(LE).contains(elf::PF_X),
-                writable: segment.p_flags(LE).contains(elf::PF_W),
             })
             .collect(),
         interpreted: of_kind(elf::PT_INTERP).next().is_some(),
@@ -250,7 +248,7 @@ impl<'a> Reader<'_, 'a> {
                 for relocation in relocations {
                     let (bound, numbered) = self.bound(relocation, symbols.as_ref(), now);
                     let at = relocation.r_offset(LE);
-                    slots.push(Slot::new(at, bound));
+                    slots.push(Slot { at, bound });
                     if numbered || (name.ends_with(b"plt") && matches!(bound, Bound::Resolved(_))) {
                         lazy_slots.push(at);
                     }
@@ -269,7 +267,10 @@ impl<'a> Reader<'_, 'a> {
                             .file
                             .damaged(at, "relative relocations for more words than the file has"));
                     }
-                    slots.push(Slot::new(address, Bound::Address(word)));
+                    slots.push(Slot {
+                        at: address,
+                        bound: Bound::Address(word),
+                    });
                 }
             }
         }

@@ -129,7 +129,9 @@ fn build(path: PathBuf, file: Vec<u8>, parts: Parts) -> Image {
         }
         let renamed = |name: Name| Name::new(moved(name.offset()));
         for slot in &mut slots {
-            *slot = slot.renamed(renamed);
+            if let Bound::Symbol(name) | Bound::Lazily(name) = &mut slot.bound {
+                *name = renamed(*name);
+            }
         }
         for function in &mut functions {
             function.name = function.name.map(renamed);
@@ -183,8 +185,8 @@ fn settled(bytes: &[u8], layers: Vec<Vec<Slot>>) -> Vec<Slot> {
         layer.sort_by_key(|slot| slot.at);
         layer.dedup_by(|later, first| {
             let again = later.at == first.at;
-            if again && !same(later.bound(), first.bound()) {
-                *first = Slot::new(first.at, Bound::Other);
+            if again && !same(later.bound, first.bound) {
+                first.bound = Bound::Other;
             }
             again
         });

@@ -250,7 +250,7 @@ impl<'a> Reader<'_, 'a> {
                 Some(to) if rebase.kind == macho::REBASE_TYPE_POINTER => Bound::Address(to),
                 _ => Bound::Other,
             };
-            self.slots[REBASES].push(Slot::new(at, bound));
+            self.slots[REBASES].push(Slot { at, bound });
         }
         let binds = command.binds(LE, bytes, 8).map_err(damaged)?;
         let weak = command.weak_binds(LE, bytes, 8).map_err(damaged)?;
@@ -267,7 +267,10 @@ impl<'a> Reader<'_, 'a> {
                 };
                 let pointer = bind.addend == 0 && bind.kind == macho::BIND_TYPE_POINTER;
                 let name = self.name(bind.symbol).filter(|_| pointer);
-                self.slots[layer].push(Slot::new(at, name.map_or(Bound::Other, make)));
+                self.slots[layer].push(Slot {
+                    at,
+                    bound: name.map_or(Bound::Other, make),
+                });
             }
         }
         Ok(())
@@ -317,7 +320,7 @@ impl<'a> Reader<'_, 'a> {
                     }
                     _ => (BINDS, Bound::Other),
                 };
-                self.slots[layer].push(Slot::new(at, bound));
+                self.slots[layer].push(Slot { at, bound });
             }
         }
         Ok(())

@@ -95,91 +95,18 @@ pub(crate) struct Section {
 pub(crate) struct Segment {
     /// Its address, before the loader moves the image.
     pub address: u64,
-    /// Its size in memory, in bytes.
-    pub memory_size: u64,
     /// Where it begins in the file.
     pub offset: u64,
     /// Its size in the file, in bytes.
     pub file_size: u64,
     pub executable: bool,
-    pub writable: bool,
 }
 
-/// A word of the image that the loader fills in. There may be millions, so it is stored in 16 bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A word of the image that the loader fills in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub at: u64,
-    kind: SlotKind,
-    /// The address or name, in big-endian order.
-    value: [u8; 7],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SlotKind {
-    Symbol,
-    Lazily,
-    Address,
-    Resolved,
-    Other,
-}
-
-impl Slot {
-    pub(crate) fn new(at: u64, bound: Bound) -> Self {
-        let name = |Name([a, b, c, d, e, f]): Name| [0, a, b, c, d, e, f];
-        // The upper half of the address space keeps its sign.
-        let address = |address: u64| {
-            let [top, rest @ ..] = address.to_be_bytes();
-            (top == 0 && rest[0] < 0x80 || top == 0xff && rest[0] >= 0x80).then_some(rest)
-        };
-        let (kind, value) = match bound {
-            Bound::Symbol(of) => (SlotKind::Symbol, Some(name(of))),
-            Bound::Lazily(of) => (SlotKind::Lazily, Some(name(of))),
-            Bound::Address(to) => (SlotKind::Address, address(to)),
-            Bound::Resolved(by) => (SlotKind::Resolved, address(by)),
-            Bound::Other => (SlotKind::Other, None),
-        };
-        match value {
-            Some(value) => Self { at, kind, value },
-            // No processor has such an address.
-            None => Self {
-                at,
-                kind: SlotKind::Other,
-                value: [0; 7],
-            },
-        }
-    }
-
-    /// The same, its name moved elsewhere.
-    fn renamed(self, to: impl Fn(Name) -> Name) -> Self {
-        let bound = match self.bound() {
-            Bound::Symbol(name) => Bound::Symbol(to(name)),
-            Bound::Lazily(name) => Bound::Lazily(to(name)),
-            other => other,
-        };
-        Self::new(self.at, bound)
-    }
-
-    /// What the loader puts there.
-    pub(crate) fn bound(self) -> Bound {
-        let [_, a, b, c, d, e, f] = self.value;
-        let name = Name([a, b, c, d, e, f]);
-        let sign = if self.value[0] < 0x80 { 0 } else { 0xff };
-        let [first, ..] = self.value;
-        let address = u64::from_be_bytes([sign, first, a, b, c, d, e, f]);
-        match self.kind {
-            SlotKind::Symbol => Bound::Symbol(name),
-            SlotKind::Lazily => Bound::Lazily(name),
-            SlotKind::Address => Bound::Address(address),
-            SlotKind::Resolved => Bound::Resolved(address),
-            SlotKind::Other => Bound::Other,
-        }
-    }
-}
-
-impl std::fmt::Debug for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:#x}: {:?}", self.at, self.bound())
-    }
+    pub bound: Bound,
 }
 
 /// What the loader puts into a word.
@@ -299,7 +226,7 @@ impl Image {
 
     /// Every word that the loader fills in, by address, and what with.
     pub(crate) fn bindings(&self) -> impl Iterator<Item = (u64, Bound)> {
-        self.slots.iter().map(|slot| (slot.at, slot.bound()))
+        self.slots.iter().map(|slot| (slot.at, slot.bound))
     }
 
     /// Where the linker's stub around an address begins.
@@ -429,7 +356,7 @@ impl Image {
     /// What the loader puts into the word at an address.
     pub(crate) fn bound(&self, address: u64) -> Option<Bound> {
         if let Ok(at) = self.slots.binary_search_by_key(&address, |slot| slot.at) {
-            return Some(self.slots[at].bound());
+            return Some(self.slots[at].bound);
         }
         if self.movable {
             return None;
@@ -506,7 +433,7 @@ impl Image {
         *self.twice.get_or_init(|| {
             let named = self.symbols.iter().any(|symbol| is_it(symbol.name));
             named
-                || self.slots.iter().any(|slot| match slot.bound() {
+                || self.slots.iter().any(|slot| match slot.bound {
                     Bound::Symbol(name) | Bound::Lazily(name) => is_it(name),
                     _ => false,
                 })

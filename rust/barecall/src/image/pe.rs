@@ -164,7 +164,10 @@ impl<'a> Reader<'a> {
                         .import::<pe::ImageNtHeaders64>(thunk)
                         .map_err(&place)?;
                     let name = imported(&self.file, &mut self.names, library, import, at)?;
-                    slots.push(Slot::new(slot, Bound::Symbol(name)));
+                    slots.push(Slot {
+                        at: slot,
+                        bound: Bound::Symbol(name),
+                    });
                     slot = slot.wrapping_add(8);
                 }
             }
@@ -187,7 +190,10 @@ impl<'a> Reader<'a> {
                         .import::<pe::ImageNtHeaders64>(thunk)
                         .map_err(&place)?;
                     let name = imported(&self.file, &mut self.names, library, import, at)?;
-                    slots.push(Slot::new(slot, Bound::Lazily(name)));
+                    slots.push(Slot {
+                        at: slot,
+                        bound: Bound::Lazily(name),
+                    });
                     slot = slot.wrapping_add(8);
                 }
             }
@@ -221,7 +227,7 @@ impl<'a> Reader<'a> {
                     Some(to) if relocation.typ == pe::IMAGE_REL_BASED_DIR64 => Bound::Address(to),
                     _ => Bound::Other,
                 };
-                slots.push(Slot::new(slot, bound));
+                slots.push(Slot { at: slot, bound });
             }
         }
         Ok((slots, true))
@@ -255,7 +261,10 @@ impl<'a> Reader<'a> {
         Ok(slots
             .filter_map(field)
             .filter(|&slot| section_of(sections, slot).is_some())
-            .map(|slot| Slot::new(slot, Bound::Other))
+            .map(|slot| Slot {
+                at: slot,
+                bound: Bound::Other,
+            })
             .collect())
     }
 

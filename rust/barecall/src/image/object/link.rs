@@ -51,7 +51,10 @@ pub(super) fn link(mut layout: Layout<'_>, file: &File<'_>) -> Result<Parts, Err
         }
     }
     let got = linker.got.iter();
-    let got = got.map(|(&target, &at)| Slot::new(at, linker.bound(target, 0)));
+    let got = got.map(|(&target, &at)| Slot {
+        at,
+        bound: linker.bound(target, 0),
+    });
     let slots = linker.slots.iter().copied().chain(got).collect();
     let undefined = (0u64..).zip(&linker.undefined);
     let undefined = undefined.map(|(n, &name)| Symbol {
@@ -245,14 +248,20 @@ impl<'a> Linker<'a> {
     /// A whole word: also a slot that a call may go through.
     fn word(&mut self, field: &Field) -> Patch {
         let bound = self.bound(field.target, field.addend);
-        self.slots.push(Slot::new(field.at, bound));
+        self.slots.push(Slot {
+            at: field.at,
+            bound,
+        });
         Patch::Bytes(8, self.reference(field))
     }
 
     /// No address can be told: the word, if it is data, is none.
     fn other(&mut self, field: &Field) -> Patch {
         if !field.executable {
-            self.slots.push(Slot::new(field.at, Bound::Other));
+            self.slots.push(Slot {
+                at: field.at,
+                bound: Bound::Other,
+            });
         }
         Patch::Nothing
     }
