@@ -1,22 +1,23 @@
 //! An object file as a linker or loader left it: code, names, and what each slot holds.
 
 use std::ffi::CStr;
-use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU8;
 
-use crate::error::Error;
 use crate::names;
 pub(crate) use crate::target::{Architecture, Format};
 
+mod bounds;
 mod elf;
-mod linked;
+mod fragments;
+mod kind;
+mod load;
 mod macho;
+mod object;
+mod parts;
 mod pe;
-mod pieces;
-mod relocatable;
 
 /// An executable or library, read: its functions, and what each of their calls reaches.
 ///
@@ -29,6 +30,7 @@ mod relocatable;
 #[derive(Debug)]
 pub struct Image {
     pub(crate) path: PathBuf,
+    /// What sections and names are offsets into: what of the file's bytes is asked for once it is read.
     pub(crate) bytes: Vec<u8>,
     pub(crate) architecture: Architecture,
     pub(crate) format: Format,
@@ -38,12 +40,12 @@ pub struct Image {
     pub(crate) relro: Vec<(u64, u64)>,
     /// By address.
     pub(crate) slots: Vec<Slot>,
-    /// By address; pieces of functions, without overlap.
-    pub(crate) functions: Vec<Piece>,
-    /// For every so many bytes ([`PAGE`]) from the first piece on, how many pieces begin before; empty if they lie far
-    /// apart.
+    /// Fragments of functions, by address and without overlap.
+    pub(crate) functions: Vec<Fragment>,
+    /// For every so many bytes ([`PAGE`]) from the first fragment on, how many fragments begin before; empty if they
+    /// lie far apart.
     pub(crate) pages: Vec<u32>,
-    /// Which piece is a part of which function: pairs of function and part, sorted.
+    /// Which fragment is a part of which function: pairs of function and part, sorted.
     pub(crate) parts: Vec<(u32, u32)>,
     /// By address, then the preferred name first.
     pub(crate) symbols: Vec<Symbol>,
@@ -67,8 +69,7 @@ pub struct Image {
     pub(crate) literals: Vec<(u64, u64)>,
     /// Whether it has or uses anything that returns twice; empty until asked.
     pub(crate) twice: OnceLock<bool>,
-    /// What following each piece as a thunk says: 0 not asked yet, 1 no, 2 yes, 3 it is Go's
-    /// side of a call into C.
+    /// What following each fragment as a thunk says; see `resolve`.
     pub(crate) thunks: Vec<AtomicU8>,
 }
 
@@ -94,14 +95,11 @@ pub(crate) struct Section {
 pub(crate) struct Segment {
     /// Its address, before the loader moves the image.
     pub address: u64,
-    /// Its size in memory, in bytes.
-    pub memory_size: u64,
     /// Where it begins in the file.
     pub offset: u64,
     /// Its size in the file, in bytes.
     pub file_size: u64,
     pub executable: bool,
-    pub writable: bool,
 }
 
 /// A word of the image that the loader fills in.
@@ -111,7 +109,7 @@ pub(crate) struct Slot {
     pub bound: Bound,
 }
 
-/// What the loader puts there.
+/// What the loader puts into a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     /// The address of a symbol of another image (or one that another image may override).
@@ -126,9 +124,29 @@ pub(crate) enum Bound {
     Other,
 }
 
-/// A NUL-terminated string's offset in the image's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Name(pub usize);
+/// A NUL-terminated string's offset in the image's bytes: six bytes in big-endian order, as there are many.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name([u8; 6]);
+
+impl Name {
+    /// The string at that offset. There is none beyond the 2^48 bytes that can be addressed.
+    pub(crate) fn new(offset: usize) -> Self {
+        let [_, _, rest @ ..] = (offset as u64).to_be_bytes();
+        Self(rest)
+    }
+
+    /// Its offset.
+    pub(crate) fn offset(self) -> usize {
+        let Self([a, b, c, d, e, f]) = self;
+        usize::try_from(u64::from_be_bytes([0, 0, a, b, c, d, e, f])).unwrap_or(usize::MAX)
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Name({:#x})", self.offset())
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Symbol {
@@ -143,112 +161,17 @@ pub(crate) struct Symbol {
 
 /// A stretch of code: a whole function, or a part of one that lies elsewhere.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Piece {
+pub(crate) struct Fragment {
     pub start: u64,
     pub end: u64,
     pub name: Option<Name>,
     /// The function it is a part of (an index into `functions`), for a `.cold` or `.warm` part or a remainder.
     pub part_of: Option<u32>,
     /// Whether unwinding may enter it: the unwind table does not tell, or tells of a language's own table.
-    pub padded: bool,
+    pub has_landing_pads: bool,
 }
 
 impl Image {
-    /// Reads an executable, a shared library, a relocatable object, a static archive or an rlib.
-    ///
-    /// Objects and archives are linked in memory, at invented addresses, as far as they go: a call to a symbol
-    /// that they define is [`Route::Direct`](crate::Route::Direct), one through the GOT is bare as well, and one
-    /// to a symbol that they leave undefined is [`Route::Unresolved`](crate::Route::Unresolved): it becomes
-    /// direct in a static image and goes through a PLT stub to a shared library, so only the linked image can
-    /// tell. It still names its target.
-    ///
-    /// The formats are ELF, Mach-O and PE/COFF, each for x86-64 and AArch64.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is not an object file, is damaged, or is of a kind that is not supported.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let kind = std::fs::metadata(path).map_err(io)?.file_type();
-        if !kind.is_file() {
-            let kind = if kind.is_dir() {
-                "a directory"
-            } else {
-                "a FIFO, socket or device"
-            };
-            return Err(Error::NotAFile {
-                path: path.to_owned(),
-                kind,
-            });
-        }
-        // What is no image is told by its beginning, however long it is.
-        let mut file = std::fs::File::open(path).map_err(io)?;
-        let mut bytes = Vec::new();
-        (&mut file)
-            .take(BEGINNING)
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
-        if is_read(&bytes) {
-            let len = file.metadata().map_err(io)?.len();
-            let left = usize::try_from(len)
-                .unwrap_or(usize::MAX)
-                .saturating_sub(bytes.len());
-            bytes
-                .try_reserve_exact(left)
-                .map_err(|error| io(std::io::Error::new(std::io::ErrorKind::OutOfMemory, error)))?;
-            file.read_to_end(&mut bytes).map_err(io)?;
-        }
-        Self::read(path, bytes)
-    }
-
-    /// Reads an image from memory; `path` is what errors and reports call it.
-    ///
-    /// # Errors
-    /// As [`Image::open`], except for reading the file.
-    pub fn read(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<Self, Error> {
-        let path = path.into();
-        let mut image = if is_archive(&bytes) {
-            relocatable::archive(path.clone(), &bytes)?
-        } else if elf::is_relocatable(&bytes)
-            || macho::is_relocatable(&bytes)
-            || relocatable::is_coff(&bytes)
-        {
-            relocatable::object(path.clone(), &bytes)?
-        } else if bytes.starts_with(b"\x7fELF") {
-            elf::read(path.clone(), bytes)?
-        } else if macho::is_macho(&bytes) {
-            macho::read(path.clone(), bytes)?
-        } else if pe::is_pe(&bytes) {
-            pe::read(path.clone(), bytes)?
-        } else {
-            return Err(unread(path, &bytes));
-        };
-        image.path = path;
-        image.parts = (0u32..)
-            .zip(&image.functions)
-            .filter_map(|(part, piece)| Some((piece.part_of?, part)))
-            .collect();
-        image.parts.sort_unstable();
-        image.pages = pages(&image.functions);
-        image.thunks = image.functions.iter().map(|_| AtomicU8::new(0)).collect();
-        Ok(image)
-    }
-
-    /// The running program's own image, as it lies on disk.
-    ///
-    /// # Errors
-    /// As [`Image::open`].
-    pub fn current() -> Result<Self, Error> {
-        let path = std::env::current_exe().map_err(|source| Error::Io {
-            path: "the running program".into(),
-            source,
-        })?;
-        Self::open(path)
-    }
-
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -336,7 +259,7 @@ impl Image {
         };
         let piece = self.functions[piece];
         let name = self.text(piece.name?);
-        Some(piece.part_of.is_none() && pieces::part_of(name).is_none())
+        Some(piece.part_of.is_none() && whole_name(name).is_none())
     }
 
     /// The last piece that begins at an address or before.
@@ -474,7 +397,7 @@ impl Image {
 
     /// A name's first thousand bytes, enough to recognise it by: this is asked at every call.
     fn beginning(&self, name: Name) -> &str {
-        let end = name.0.saturating_add(1000).min(self.bytes.len());
+        let end = name.offset().saturating_add(1000).min(self.bytes.len());
         text(&self.bytes[..end], name)
     }
 
@@ -504,7 +427,7 @@ impl Image {
     pub(crate) fn has_what_returns_twice(&self) -> bool {
         // The longest such name is shorter, its version's beginning included.
         let is_it = |name: Name| {
-            let end = name.0.saturating_add(32).min(self.bytes.len());
+            let end = name.offset().saturating_add(32).min(self.bytes.len());
             names::returns_twice(text(&self.bytes[..end], name))
         };
         *self.twice.get_or_init(|| {
@@ -576,92 +499,11 @@ impl Image {
 /// Between neighbouring entries of [`Image::pages`] lie so many bytes.
 const PAGE: u64 = 1 << 10;
 
-/// See [`Image::pages`].
-fn pages(functions: &[Piece]) -> Vec<u32> {
-    let (Some(first), Some(last)) = (functions.first(), functions.last()) else {
-        return Vec::new();
-    };
-    let span = (last.start - first.start) / PAGE;
-    if span > 16 * functions.len() as u64 {
-        return Vec::new();
-    }
-    let mut pages = Vec::new();
-    for (n, piece) in (0u32..).zip(functions) {
-        let page = (piece.start - first.start) / PAGE;
-        while pages.len() as u64 <= page {
-            pages.push(n);
-        }
-    }
-    pages
-}
-
-/// Bytes that tell what kind of file it is: a PE image says so some way in.
-const BEGINNING: u64 = 1 << 16;
-
-/// Whether these are the first bytes of a file that is read on.
-fn is_read(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x7fELF")
-        || is_archive(bytes)
-        || macho::is_macho(bytes)
-        || pe::is_pe(bytes)
-        || relocatable::is_coff(bytes)
-}
-
-fn is_archive(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"!<arch>\n") || bytes.starts_with(b"!<thin>\n")
-}
-
-/// Why bytes that no reader takes are not read.
-fn unread(path: PathBuf, bytes: &[u8]) -> Error {
-    let known = object::FileKind::parse(bytes).is_ok() || is_bitcode(bytes);
-    let detail = what_is(bytes);
-    if known {
-        let hint = if detail == UNIVERSAL {
-            "take out the part for one architecture with `lipo -thin arm64 FILE -output NEW`; that is"
-        } else {
-            "executables, libraries, objects and archives in ELF, Mach-O and PE/COFF for x86-64 and AArch64 are"
-        };
-        let detail = format!("{detail}; {hint}");
-        return Error::Unsupported { path, detail };
-    }
-    Error::NotAnObject { path, detail }
-}
-
-const UNIVERSAL: &str = "a universal Mach-O file";
-
-/// What kind of file the bytes are, in words.
-fn what_is(bytes: &[u8]) -> String {
-    use object::FileKind as Kind;
-    if bytes.is_empty() {
-        return "it is empty".to_owned();
-    }
-    let known = match object::FileKind::parse(bytes) {
-        _ if is_bitcode(bytes) => "LLVM bitcode",
-        Ok(Kind::MachO32) => "a 32-bit Mach-O file",
-        Ok(Kind::MachO64) => "a Mach-O file",
-        Ok(Kind::MachOFat32 | Kind::MachOFat64) => UNIVERSAL,
-        Ok(Kind::DyldCache) => "a dyld cache",
-        Ok(Kind::Pe32) => "a 32-bit PE image",
-        Ok(Kind::Pe64) => "a PE image",
-        Ok(Kind::Coff) => "a COFF object",
-        Ok(Kind::CoffBig) => "a COFF object of the big kind (/bigobj)",
-        Ok(Kind::CoffImport) => "a member of an import library",
-        Ok(Kind::Archive) => "an archive",
-        Ok(_) => "an object file of another format",
-        Err(_) => {
-            let head: Vec<String> = bytes
-                .iter()
-                .take(4)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            return format!("it begins with {}", head.join(" "));
-        }
-    };
-    known.to_owned()
-}
-
-fn is_bitcode(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"BC\xc0\xde") || bytes.starts_with(b"\xde\xc0\x17\x0b")
+/// The name of the function that one of this name is a part of: `name` for `name.cold`, `name.warm` and their kin.
+fn whole_name(name: &str) -> Option<&str> {
+    // .cold: gcc's, clang's and BOLT's; .warm: BOLT's.
+    let end = name.find(".cold").or_else(|| name.find(".warm"))?;
+    Some(&name[..end])
 }
 
 fn section_of(sections: &[Section], address: u64) -> Option<&Section> {
@@ -673,7 +515,7 @@ fn section_of(sections: &[Section], address: u64) -> Option<&Section> {
 
 /// A name's text; bytes that are no UTF-8 end it.
 fn text(bytes: &[u8], name: Name) -> &str {
-    let bytes = bytes.get(name.0..).unwrap_or(&[]);
+    let bytes = bytes.get(name.offset()..).unwrap_or(&[]);
     let bytes = CStr::from_bytes_until_nul(bytes).map_or(bytes, CStr::to_bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -682,75 +524,4 @@ fn text(bytes: &[u8], name: Name) -> &str {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::io::{Read as _, Seek as _};
-
-    use super::*;
-
-    /// The start, end and file offset of this process's executable mapping of that name.
-    fn mapped(is_it: impl Fn(&str) -> bool) -> (u64, u64, u64) {
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let line = maps
-            .lines()
-            .find(|line| line.contains(" r-xp ") && is_it(line))
-            .unwrap();
-        let hex = |text| u64::from_str_radix(text, 16).unwrap();
-        // `start-end r-xp offset …`
-        let fields: Vec<_> = line.split(['-', ' ']).collect();
-        (hex(fields[0]), hex(fields[1]), hex(fields[4]))
-    }
-
-    #[test]
-    fn the_bias_of_a_mapping_leads_to_the_functions_in_it() {
-        let program = std::env::current_exe().unwrap();
-        let (start, _, offset) = mapped(|line| line.ends_with(program.to_str().unwrap()));
-        let image = Image::current().unwrap();
-        let bias = image.bias(start, offset, true).unwrap();
-        let here = Image::current as fn() -> Result<Image, Error> as usize as u64;
-        let function = image.function_at(here - bias).unwrap();
-        assert_eq!(function.address(), here - bias);
-        assert!(function.name().ends_with("Image::current"), "{function:?}");
-        assert_ne!(image.entry, 0);
-        assert!(image.interpreted);
-        assert!(image.imports().any(|name| name == "memcpy"));
-    }
-
-    #[test]
-    fn the_vdso_is_an_image_in_memory() {
-        let (start, end, offset) = mapped(|line| line.ends_with("[vdso]"));
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        let mut memory = std::fs::File::open("/proc/self/mem").unwrap();
-        memory.seek(std::io::SeekFrom::Start(start)).unwrap();
-        memory.read_exact(&mut bytes).unwrap();
-        let image = Image::read("[vdso]", bytes).unwrap();
-        assert_eq!(image.bias(start, offset, true), Some(start));
-        assert!(image.function("__vdso_clock_gettime").is_ok());
-        assert!(!image.interpreted);
-    }
-
-    #[test]
-    fn symbols_tell_resolvers_and_old_versions() {
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let path = maps
-            .lines()
-            .find_map(|line| Some(&line[line.find('/')?..]).filter(|p| p.ends_with("/libc.so.6")))
-            .unwrap();
-        let libc = Image::open(path).unwrap();
-        let named = |wanted: &str| {
-            libc.symbols
-                .iter()
-                .filter(|symbol| libc.text(symbol.name) == wanted)
-                .copied()
-                .collect::<Vec<_>>()
-        };
-        let copies = named("memcpy");
-        let (old, current): (Vec<_>, Vec<_>) =
-            copies.into_iter().partition(|symbol| symbol.superseded);
-        assert!(!current.is_empty());
-        if libc.architecture() == Architecture::X86_64 {
-            assert!(current.iter().all(|symbol| symbol.resolver));
-            assert!(!old.is_empty());
-        }
-        assert!(named("puts").iter().all(|symbol| !symbol.resolver));
-    }
-}
+mod tests;

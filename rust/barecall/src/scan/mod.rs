@@ -207,7 +207,7 @@ impl<'a> Scanner<'a> {
         let entry = self.image.functions[whole].start;
         let has_landing_pads = std::iter::once(whole)
             .chain(self.image.parts_of(whole))
-            .any(|piece| self.image.functions[piece].padded);
+            .any(|piece| self.image.functions[piece].has_landing_pads);
         let found = self.graph.reached(entry, has_landing_pads);
         for (index, reached) in found {
             if reached != CallTarget::IntraFunction {

@@ -15,7 +15,6 @@ use crate::isa::instruction_set::InstructionSet;
 use crate::target::Format;
 pub(crate) use decode::{flow, words};
 pub(crate) use effect::lift;
-pub(crate) use stub::stub;
 
 /// The instruction set.
 pub(super) struct Aarch64;

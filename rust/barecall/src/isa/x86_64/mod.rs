@@ -15,7 +15,6 @@ use crate::target::Format;
 pub(crate) use decode::Reader;
 pub(crate) use effect::effect;
 pub(crate) use fast::{WINDOW, skim};
-pub(crate) use stub::stub;
 pub(crate) use summary::InstructionSummary;
 
 /// The instruction set.

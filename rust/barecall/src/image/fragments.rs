@@ -1,4 +1,5 @@
-//! Where functions begin and end: symbols, the unwind table, and what lies between, brought into one order.
+//! Where functions begin and end: symbols, the unwind table, and what lies between, brought into one order, and cut
+//! into fragments that do not overlap.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,58 +7,21 @@ use gimli::{
     BaseAddresses, CieOrFde, CommonInformationEntry, EhFrame, LittleEndian, UnwindSection as _,
 };
 
-use super::{Name, Piece, Section, Symbol, section_of, text};
+use super::parts::{Candidate, Span};
+use super::{Fragment, Section, Symbol, section_of, text, whole_name};
 
-/// A symbol in an executable section. The order of the fields decides which name of an address is preferred.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Candidate {
-    pub address: u64,
-    /// Not a function by its type, so good for a name only.
-    pub untyped: bool,
-    pub local: bool,
-    pub underscored: bool,
-    pub length: usize,
-    pub name: Name,
-    pub size: u64,
-    /// See [`Symbol::resolver`].
-    pub resolver: bool,
-    /// See [`Symbol::superseded`].
-    pub superseded: bool,
-}
-
-/// AArch64 mapping symbols (`$x`, `$d`) and assembler labels are no names.
-pub(super) fn is_no_name(name: &[u8]) -> bool {
-    name.is_empty() || name[0] == b'$' || name.starts_with(b".L")
-}
-
-/// Where a function lies, as far as that is known.
-#[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub start: u64,
-    /// 0: to where the next one begins.
-    pub length: u64,
-    /// The unwind table says so: it must be right about a function's length, a symbol need not be.
-    pub unwind: bool,
-    /// See [`Piece::padded`].
-    pub padded: bool,
-    pub name: Option<Name>,
-}
-
-/// All functions' pieces and all names, each by address; `spans` are functions that other tables than symbols know.
+/// All functions' fragments and all names, each by address; `spans` are functions that other tables than symbols know.
 pub(super) fn of(
     bytes: &[u8],
     sections: &[Section],
     mut candidates: Vec<Candidate>,
     mut spans: Vec<Span>,
-) -> (Vec<Piece>, Vec<Symbol>) {
+) -> (Vec<Fragment>, Vec<Symbol>) {
     candidates.sort_unstable();
     for candidate in candidates.iter().filter(|candidate| !candidate.untyped) {
         spans.push(Span {
-            start: candidate.address,
-            length: candidate.size,
-            unwind: false,
-            padded: true,
             name: Some(candidate.name),
+            ..Span::new(candidate.address, candidate.size)
         });
     }
     // A stable sort: the preferred name of an address stays first.
@@ -66,7 +30,7 @@ pub(super) fn of(
         let same = later.start == first.start;
         if same {
             first.name = first.name.or(later.name);
-            first.padded &= later.padded;
+            first.has_landing_pads &= later.has_landing_pads;
             if !first.unwind {
                 first.length = first.length.max(later.length);
             }
@@ -75,8 +39,8 @@ pub(super) fn of(
     });
     bound(sections, &mut spans);
     fill_gaps(bytes, sections, &candidates, &mut spans);
-    let mut pieces = cut(&spans);
-    adopt_cold_parts(bytes, &mut pieces);
+    let mut fragments = cut(&spans);
+    adopt_cold_parts(bytes, &mut fragments);
     let mut symbols: Vec<Symbol> = candidates
         .iter()
         .map(|candidate| Symbol {
@@ -95,7 +59,7 @@ pub(super) fn of(
         }
         same
     });
-    (pieces, symbols)
+    (fragments, symbols)
 }
 
 /// The functions that ELF's unwind table knows.
@@ -122,11 +86,9 @@ pub(super) fn unwound(sections: &[Section], address: u64, data: &[u8]) -> Vec<Sp
             .is_some_and(|section| section.executable && !section.stubs)
         {
             spans.push(Span {
-                start: fde.initial_address(),
-                length: fde.len(),
                 unwind: true,
-                padded: fde.lsda().is_some(),
-                name: None,
+                has_landing_pads: fde.lsda().is_some(),
+                ..Span::new(fde.initial_address(), fde.len())
             });
         }
     }
@@ -178,13 +140,7 @@ fn fill_gaps(bytes: &[u8], sections: &[Section], candidates: &[Candidate], spans
         if code.is_none_or(is_padding) {
             continue;
         }
-        let mut span = Span {
-            start,
-            length: 0,
-            unwind: false,
-            padded: true,
-            name: None,
-        };
+        let mut span = Span::new(start, 0);
         let first = candidates.partition_point(|label| label.address < start);
         for label in candidates[first..]
             .iter()
@@ -195,11 +151,7 @@ fn fill_gaps(bytes: &[u8], sections: &[Section], candidates: &[Candidate], spans
                     length: label.address - span.start,
                     ..span
                 });
-                span = Span {
-                    start: label.address,
-                    ..span
-                };
-                span.name = None;
+                span = Span::new(label.address, 0);
             }
             span.name = span.name.or(Some(label.name));
         }
@@ -248,24 +200,24 @@ fn behind_nop(code: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Makes spans that may lie inside one another into pieces that do not: the inner one cuts the outer, and what
+/// Makes spans that may lie inside one another into fragments that do not: the inner one cuts the outer, and what
 /// is left of the outer behind it is a part of the outer.
-fn cut(spans: &[Span]) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::with_capacity(spans.len());
-    // Spans that are not over yet: their end and their first piece.
+fn cut(spans: &[Span]) -> Vec<Fragment> {
+    let mut fragments: Vec<Fragment> = Vec::with_capacity(spans.len());
+    // Spans that are not over yet: their end and their first fragment.
     let mut open: Vec<(u64, u32)> = Vec::new();
     for span in spans.iter().filter(|span| span.length > 0) {
-        close(&mut pieces, &mut open, span.start);
-        let Ok(index) = u32::try_from(pieces.len()) else {
+        close(&mut fragments, &mut open, span.start);
+        let Ok(index) = u32::try_from(fragments.len()) else {
             break;
         };
         let end = span.start.saturating_add(span.length);
-        pieces.push(Piece {
+        fragments.push(Fragment {
             start: span.start,
             end,
             name: span.name,
             part_of: None,
-            padded: span.padded,
+            has_landing_pads: span.has_landing_pads,
         });
         open.push((end, index));
         // Deeper nesting is a lie, and would be costly.
@@ -273,25 +225,25 @@ fn cut(spans: &[Span]) -> Vec<Piece> {
             open.remove(0);
         }
     }
-    close(&mut pieces, &mut open, u64::MAX);
-    pieces
+    close(&mut fragments, &mut open, u64::MAX);
+    fragments
 }
 
 /// Ends or cuts the open spans at `until`, where the next one begins.
-fn close(pieces: &mut Vec<Piece>, open: &mut Vec<(u64, u32)>, until: u64) {
-    let Some(last) = pieces.len().checked_sub(1) else {
+fn close(fragments: &mut Vec<Fragment>, open: &mut Vec<(u64, u32)>, until: u64) {
+    let Some(last) = fragments.len().checked_sub(1) else {
         return;
     };
-    pieces[last].end = pieces[last].end.min(until);
-    let mut at = pieces[last].end;
+    fragments[last].end = fragments[last].end.min(until);
+    let mut at = fragments[last].end;
     while let Some(&(end, first)) = open.last() {
         if end > at && at < until {
-            pieces.push(Piece {
+            fragments.push(Fragment {
                 start: at,
                 end: end.min(until),
                 name: None,
                 part_of: Some(first),
-                padded: pieces[first as usize].padded,
+                has_landing_pads: fragments[first as usize].has_landing_pads,
             });
             at = end.min(until);
         }
@@ -302,25 +254,18 @@ fn close(pieces: &mut Vec<Piece>, open: &mut Vec<(u64, u32)>, until: u64) {
     }
 }
 
-/// The name of the function that one of this name is a part of: `name` for `name.cold`, `name.warm` and their kin.
-pub(super) fn part_of(name: &str) -> Option<&str> {
-    // .cold: gcc's, clang's and BOLT's; .warm: BOLT's.
-    let end = name.find(".cold").or_else(|| name.find(".warm"))?;
-    Some(&name[..end])
-}
-
 /// Parts belong to the function whose name tells so, if there is just one of that name.
-fn adopt_cold_parts(bytes: &[u8], pieces: &mut [Piece]) {
-    let cold: Vec<(usize, &str)> = (0..pieces.len())
-        .filter_map(|n| Some((n, part_of(text(bytes, pieces[n].name?))?)))
+fn adopt_cold_parts(bytes: &[u8], fragments: &mut [Fragment]) {
+    let cold: Vec<(usize, &str)> = (0..fragments.len())
+        .filter_map(|n| Some((n, whole_name(text(bytes, fragments[n].name?))?)))
         .collect();
     if cold.is_empty() {
         return;
     }
     let wanted: HashSet<&str> = cold.iter().map(|part| part.1).collect();
     let mut wholes: HashMap<&str, Option<u32>> = HashMap::new();
-    for (n, piece) in pieces.iter().enumerate() {
-        if let Some(name) = piece
+    for (n, fragment) in fragments.iter().enumerate() {
+        if let Some(name) = fragment
             .name
             .map(|name| text(bytes, name))
             .filter(|name| wanted.contains(name))
@@ -333,7 +278,7 @@ fn adopt_cold_parts(bytes: &[u8], pieces: &mut [Piece]) {
     }
     for (n, name) in cold {
         if let Some(&Some(whole)) = wholes.get(name) {
-            pieces[n].part_of = Some(whole);
+            fragments[n].part_of = Some(whole);
         }
     }
 }
