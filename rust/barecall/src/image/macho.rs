@@ -225,8 +225,7 @@ impl<'a> Reader<'_, 'a> {
                 executable,
                 constant: !writable || protected || slots,
                 stubs,
-                entry_size: 0,
-                name: None,
+                ..Section::default()
             });
         }
         Ok(())

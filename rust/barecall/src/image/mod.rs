@@ -73,11 +73,12 @@ pub struct Image {
     pub(crate) thunks: Vec<AtomicU8>,
 }
 
-#[derive(Clone, Debug)]
+/// What occupies a range of addresses when the image is loaded.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Section {
     pub start: u64,
     pub end: u64,
-    /// Where its contents begin in the file; none for zeroes.
+    /// Where its contents begin in [`Image::bytes`]; none for zeroes, and for what is never asked for.
     pub offset: Option<usize>,
     pub executable: bool,
     /// Nothing writes here but the loader.
@@ -452,22 +453,24 @@ impl Image {
 
     /// The same for a call through the slot at this address.
     pub(crate) fn holds_what_returns_twice(&self, address: u64) -> bool {
-        match self.bound(address) {
-            Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
-                names::returns_twice(self.text(name))
-            }
-            Some(Bound::Address(to)) => self.returns_twice(to),
-            _ => false,
-        }
+        self.holds(address, names::returns_twice, Self::returns_twice)
     }
 
     /// Whether a call through the slot at this address never comes back, as far as its name tells.
     pub(crate) fn holds_what_never_returns(&self, address: u64) -> bool {
-        match self.bound(address) {
-            Some(Bound::Symbol(name) | Bound::Lazily(name)) => {
-                names::never_returns(self.beginning(name))
-            }
-            Some(Bound::Address(to)) => self.never_returns(to),
+        self.holds(address, names::never_returns, Self::never_returns)
+    }
+
+    /// Whether a slot holds what is told by its name if it is elsewhere, or by its address if it is here.
+    fn holds(
+        &self,
+        slot: u64,
+        by_name: fn(&str) -> bool,
+        by_address: fn(&Self, u64) -> bool,
+    ) -> bool {
+        match self.bound(slot) {
+            Some(Bound::Symbol(name) | Bound::Lazily(name)) => by_name(self.beginning(name)),
+            Some(Bound::Address(to)) => by_address(self, to),
             _ => false,
         }
     }

@@ -104,9 +104,7 @@ impl<'a> Reader<'a> {
                 offset: usize::try_from(at).ok(),
                 executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
                 constant: !flags.contains(pe::IMAGE_SCN_MEM_WRITE),
-                stubs: false,
-                entry_size: 0,
-                name: None,
+                ..Section::default()
             };
             // Behind what the file has, zeroes.
             let zeroes = Section {

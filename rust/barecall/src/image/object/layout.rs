@@ -182,9 +182,7 @@ impl<'a> Layout<'a> {
             offset: laid.offset,
             executable: new.executable,
             constant: new.constant,
-            stubs: false,
-            entry_size: 0,
-            name: None,
+            ..Section::default()
         });
         Ok(laid)
     }

@@ -69,12 +69,8 @@ pub(super) fn link(mut layout: Layout<'_>, file: &File<'_>) -> Result<Parts, Err
         layout.sections.push(Section {
             start: got_base,
             end: got_base + 8 * linker.got.len() as u64,
-            offset: None,
-            executable: false,
             constant: true,
-            stubs: false,
-            entry_size: 0,
-            name: None,
+            ..Section::default()
         });
     }
     Ok(Parts {
