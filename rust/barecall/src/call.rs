@@ -11,14 +11,19 @@ use crate::isa;
 use crate::names::{self, Fit};
 use crate::resolve::{Destination, End};
 use crate::route::Route;
-use crate::scan::{self, Found, Scanner, Site};
+use crate::scan::{self, Run, Scanner, Site};
 
 impl Image {
     /// The calls of every function, by address, on all cores; `progress` hears how many bytes of code are done
     /// and how many there are.
     #[must_use]
     pub fn calls(&self, progress: impl Fn(u64, u64) + Sync) -> Calls<'_> {
-        Calls::new(self, scan::all(self, progress))
+        let runs = scan::all(self, progress);
+        Calls {
+            image: self,
+            len: runs.iter().map(Run::len).sum(),
+            runs,
+        }
     }
 
     /// Every function, by address; one without a name is called by its address.
@@ -177,7 +182,7 @@ impl<'a> Function<'a> {
         Scanner::for_one(self.image).function(self.piece, &mut sites);
         sites
             .into_iter()
-            .map(|site| Call::new(self.image, site))
+            .map(|site| Call::new(self.image, self.piece, site))
             .collect()
     }
 }
@@ -192,6 +197,8 @@ impl fmt::Debug for Function<'_> {
 #[derive(Clone)]
 pub struct Call<'a> {
     image: &'a Image,
+    /// The caller, among the image's functions.
+    from: usize,
     site: Site,
     /// Resolved once, when it is first asked for.
     destination: OnceLock<Box<Destination>>,
@@ -202,29 +209,11 @@ pub struct Call<'a> {
 /// An image may have millions, so this keeps less of each than a [`Call`] does.
 pub struct Calls<'a> {
     image: &'a Image,
-    /// As each worker found them: all in one would be all of them twice for a while.
-    found: Vec<Found>,
-    /// Which worker's, and which of its runs, in order.
-    order: Vec<(usize, usize)>,
+    runs: Vec<Run>,
     len: usize,
 }
 
 impl<'a> Calls<'a> {
-    pub(crate) fn new(image: &'a Image, found: Vec<Found>) -> Self {
-        let mut order = Vec::new();
-        for (worker, found) in found.iter().enumerate() {
-            order.extend((0..found.runs.len()).map(|run| (worker, run)));
-        }
-        order.sort_unstable_by_key(|&(worker, run)| found[worker].runs[run].0);
-        let len = found.iter().map(|found| found.sites.len()).sum();
-        Self {
-            image,
-            found,
-            order,
-            len,
-        }
-    }
-
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -248,24 +237,30 @@ impl<'a> Calls<'a> {
 #[derive(Default)]
 struct Cursor {
     run: usize,
-    /// How many calls of the run are behind it.
-    at: usize,
+    /// Which of the run's callers,
+    caller: usize,
+    /// and which of its sites.
+    site: usize,
 }
 
 impl Cursor {
     /// The next of them; there has to be one.
     fn next<'a>(&mut self, calls: &Calls<'a>) -> Call<'a> {
         loop {
-            let (worker, run) = calls.order[self.run];
-            let found = &calls.found[worker];
-            let run = &found.runs[run].1;
-            if self.at < run.len() {
-                let site = found.sites[run.start + self.at];
-                self.at += 1;
-                return Call::new(calls.image, site);
+            let run = &calls.runs[self.run];
+            match run.caller(self.caller) {
+                Some((from, end)) if self.site < end => {
+                    self.site += 1;
+                    return Call::new(calls.image, from, run.site(self.site - 1));
+                }
+                Some(_) => self.caller += 1,
+                None => {
+                    *self = Self {
+                        run: self.run + 1,
+                        ..Self::default()
+                    }
+                }
             }
-            self.run += 1;
-            self.at = 0;
         }
     }
 }
@@ -318,9 +313,10 @@ impl fmt::Debug for IntoCalls<'_> {
 }
 
 impl<'a> Call<'a> {
-    const fn new(image: &'a Image, site: Site) -> Self {
+    const fn new(image: &'a Image, from: usize, site: Site) -> Self {
         Self {
             image,
+            from,
             site,
             destination: OnceLock::new(),
         }
@@ -334,7 +330,7 @@ impl<'a> Call<'a> {
     /// The caller.
     #[must_use]
     pub fn from(&self) -> Function<'a> {
-        Function::new(self.image, self.site.from as usize)
+        Function::new(self.image, self.from)
     }
 
     /// How it gets to its target.

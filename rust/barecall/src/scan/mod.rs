@@ -9,11 +9,12 @@ use crate::dataflow::{Callees, Graph};
 use crate::image::{Architecture, Image};
 use crate::ir::{CallTarget, Flow, Place};
 use crate::isa;
-pub(crate) use site::{Found, Site};
+use site::Found;
+pub(crate) use site::{Run, Site};
 
 /// The calls of every function, by address, on all cores; `progress` hears how many bytes of code are done and how many
 /// there are.
-pub(crate) fn all(image: &Image, progress: impl Fn(u64, u64) + Sync) -> Vec<Found> {
+pub(crate) fn all(image: &Image, progress: impl Fn(u64, u64) + Sync) -> Vec<Run> {
     let code = |pieces: Range<usize>| -> u64 {
         let pieces = &image.functions[pieces];
         pieces.iter().map(|piece| piece.end - piece.start).sum()
@@ -24,41 +25,38 @@ pub(crate) fn all(image: &Image, progress: impl Fn(u64, u64) + Sync) -> Vec<Foun
     let chunk = (wholes / (workers * 128)).max(64);
     let next = AtomicUsize::new(0);
     let done = AtomicU64::new(0);
-    // A call in so many bytes is usual. Growing step by step would leave holes; memory not used is not taken.
-    let usual = usize::try_from(total)
-        .unwrap_or(usize::MAX)
-        .min(image.bytes.len())
-        / 32
-        / workers;
     let work = || {
         let mut scanner = Scanner::new(image, MANY);
-        let mut found = Found::default();
-        found.sites.reserve_exact(usual);
+        let mut found = Found::new(image);
+        let mut sites = Vec::new();
+        let mut runs = Vec::new();
         loop {
             let first = next.fetch_add(chunk, Ordering::Relaxed);
             if first >= wholes {
-                found.sites.shrink_to_fit();
-                return found;
+                return runs;
             }
             let pieces = first..(first + chunk).min(wholes);
-            let before = found.sites.len();
             for piece in pieces.clone() {
                 if image.functions[piece].part_of.is_none() {
-                    scanner.function(piece, &mut found.sites);
+                    sites.clear();
+                    scanner.function(piece, &mut sites);
+                    found.add(piece, &sites);
                 }
             }
-            found.runs.push((first, before..found.sites.len()));
+            runs.push(found.take(first));
             let bytes = code(pieces);
             progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
         }
     };
-    std::thread::scope(|scope| {
+    let mut runs: Vec<Run> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let joined = workers.into_iter().map(|worker| worker.join());
         joined
-            .map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .flat_map(|runs| runs.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
-    })
+    });
+    runs.sort_unstable_by_key(|run| run.first);
+    runs
 }
 
 impl Image {
@@ -109,7 +107,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Appends the calls of one function, all its parts.
+    /// Puts the calls of one function, all its parts, into `sites`, which is empty.
     pub(crate) fn function(&mut self, whole: usize, sites: &mut Vec<Site>) {
         let image = self.image;
         let mut pieces = std::mem::take(&mut self.pieces);
@@ -117,7 +115,6 @@ impl<'a> Scanner<'a> {
         pieces.push(whole);
         pieces.extend(image.parts_of(whole));
         pieces.sort_unstable();
-        let before = sites.len();
         let bytes = pieces
             .iter()
             .map(|&piece| image.functions[piece].end - image.functions[piece].start)
@@ -143,7 +140,7 @@ impl<'a> Scanner<'a> {
         }
         if open {
             self.follow(whole, sites);
-            sites[before..].sort_unstable_by_key(|site| site.at);
+            sites.sort_unstable_by_key(|site| site.at);
         }
         self.graph.shrink();
         self.pieces = pieces;
@@ -197,7 +194,7 @@ impl<'a> Scanner<'a> {
                     }
                 }
             };
-            sites.push(self.site(index, whole, tail, reached));
+            sites.push(self.site(index, tail, reached));
         }
         any_open
     }
@@ -212,16 +209,15 @@ impl<'a> Scanner<'a> {
         for (index, reached) in found {
             if reached != CallTarget::IntraFunction {
                 let tail = matches!(self.graph.body.flow(index), Flow::JumpVia(_));
-                sites.push(self.site(index, whole, tail, reached));
+                sites.push(self.site(index, tail, reached));
             }
         }
     }
 
-    fn site(&mut self, index: usize, whole: usize, tail: bool, target: CallTarget) -> Site {
-        let from = u32::try_from(whole).unwrap_or(u32::MAX);
+    fn site(&mut self, index: usize, tail: bool, target: CallTarget) -> Site {
         let (at, len) = (self.graph.body.at(index), self.graph.body.size(index));
         let route = self.graph.callees.route(self.image, target);
-        Site::new(at, len, from, tail, target, route)
+        Site::new(at, len, tail, target, route)
     }
 
     /// What an indirect call reaches where the instruction alone tells it.
