@@ -93,7 +93,7 @@ fn every_control_is_what_it_is() {
                 )
             });
         assert_eq!(
-            call.route().word(),
+            call.route().as_str(),
             control.route,
             "{}: {calls:?}",
             control.name

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::bare::NotBare;
-use crate::calls::Function;
+use crate::call::Function;
 use crate::error::Error;
 use crate::image::Image;
 use crate::names;
@@ -175,16 +175,18 @@ fn running(path: Option<&Path>) -> Result<&'static Image, Error> {
 fn at(function: *const (), name: &str) -> Result<Function<'static>, Failure> {
     let _ = name;
     let address = function.addr() as u64;
-    let maps = std::fs::read_to_string("/proc/self/maps").map_err(|source| Error::Io {
+    let maps = crate::process_maps::of("self").map_err(|source| Error::Io {
         path: "/proc/self/maps".into(),
         source,
     })?;
-    let (path, offset) = maps
-        .lines()
-        .find_map(|line| mapping(line, address))
+    let mapping = maps
+        .iter()
+        .find(|mapping| mapping.range.contains(&address) && mapping.path.starts_with('/'))
         .ok_or_else(|| {
             Failure::Elsewhere(format!("no file is mapped at its address, {address:#x}"))
         })?;
+    let path = &mapping.path;
+    let offset = address - mapping.range.start + mapping.offset;
     if path.ends_with(" (deleted)") {
         return Err(Failure::Elsewhere(format!(
             "{path}: the file was removed or replaced while it runs; run the test again"
@@ -207,30 +209,6 @@ fn at(function: *const (), name: &str) -> Result<Function<'static>, Failure> {
 #[cfg(not(target_os = "linux"))]
 fn at(_: *const (), name: &str) -> Result<Function<'static>, Failure> {
     Ok(running(None)?.function(name)?)
-}
-
-/// The file, and the offset in it, that a line of `/proc/self/maps` has at an address.
-#[cfg(target_os = "linux")]
-fn mapping(line: &str, address: u64) -> Option<(&str, u64)> {
-    // start-end permissions offset device inode path
-    let mut rest = line;
-    let mut field = || {
-        let (field, after) = rest.trim_start().split_once(' ')?;
-        rest = after;
-        Some(field)
-    };
-    let (start, end) = field()?.split_once('-')?;
-    let (start, end) = (hex(start)?, hex(end)?);
-    let (_permissions, offset) = (field()?, hex(field()?)?);
-    let (_device, _inode) = (field()?, field()?);
-    let path = rest.trim_start();
-    (path.starts_with('/') && (start..end).contains(&address))
-        .then(|| (path, address - start + offset))
-}
-
-#[cfg(target_os = "linux")]
-fn hex(text: &str) -> Option<u64> {
-    u64::from_str_radix(text, 16).ok()
 }
 
 impl Image {

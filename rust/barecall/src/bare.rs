@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::calls::{Call, Function};
+use crate::call::{Call, Function};
 use crate::route::Route;
 
 impl<'a> Function<'a> {

@@ -25,29 +25,32 @@ pub mod guide {}
 #[doc = include_str!("../docs/remedies.md")]
 pub mod remedies {}
 
-mod aarch64;
 mod assert;
 mod bare;
-mod body;
-mod calls;
+mod call;
 mod cgo;
+mod dataflow;
 mod error;
-mod flow;
+mod function;
 mod image;
-mod journey;
+mod ir;
+mod isa;
 mod listing;
 mod names;
+#[cfg(target_os = "linux")]
+mod process_maps;
+mod resolve;
 mod route;
 mod scan;
-mod step;
+mod target;
 pub mod walk;
-mod x86;
 
 pub use assert::{assert_bare, assert_bare_at};
 pub use bare::{NotBare, quoted};
-pub use calls::{Call, Calls, Function, IntoCalls};
+pub use call::{Call, Calls, Function, IntoCalls};
 pub use error::Error;
-pub use image::{Architecture, Image};
+pub use image::Image;
 pub use listing::{Instruction, Listing};
 pub use names::{demangle, is_rust};
 pub use route::Route;
+pub use target::Architecture;

@@ -2,14 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use iced_x86::{Decoder, DecoderOptions, Formatter as _, IntelFormatter};
-use yaxpeax_arch::{Decoder as _, U8Reader};
-use yaxpeax_arm::armv8::a64::InstDecoder;
-
-use crate::aarch64;
-use crate::calls::{Call, Function};
-use crate::image::{Architecture, Image};
-use crate::step::Flow;
+use crate::call::{Call, Function};
+use crate::image::Image;
+use crate::isa;
 
 impl<'a> Function<'a> {
     /// Its instructions, in the order of their addresses within each part, the entry's part first.
@@ -24,16 +19,14 @@ impl<'a> Function<'a> {
     #[must_use]
     pub fn listing(&self) -> Listing<'a> {
         let image = self.image();
+        let set = isa::of(image.architecture);
         let calls = self.calls();
         let mut instructions = Vec::new();
         for (mut address, end) in self.parts() {
             while address < end {
                 let left = usize::try_from(end - address).unwrap_or(usize::MAX);
                 let bytes = image.contents(address, left);
-                let bytes = &bytes[..image
-                    .instruction_length(address)
-                    .clamp(1, 15)
-                    .min(bytes.len())];
+                let bytes = &bytes[..set.length(bytes).clamp(1, 15).min(bytes.len())];
                 // A part without contents in the file.
                 if bytes.is_empty() {
                     break;
@@ -41,7 +34,7 @@ impl<'a> Function<'a> {
                 let call = calls
                     .binary_search_by_key(&address, Call::at)
                     .ok()
-                    .map(|at| calls[at]);
+                    .map(|at| calls[at].clone());
                 instructions.push(Instruction {
                     image,
                     address,
@@ -107,7 +100,7 @@ impl fmt::Display for Listing<'_> {
 }
 
 /// One instruction. Printed, it is address, bytes, text and, of a call, its route and target.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Instruction<'a> {
     image: &'a Image,
     address: u64,
@@ -131,13 +124,13 @@ impl<'a> Instruction<'a> {
     /// The instruction as text.
     #[must_use]
     pub fn text(&self) -> String {
-        self.image.instruction_text(self.address)
+        isa::of(self.image.architecture).text(self.bytes, self.address)
     }
 
     /// The call that it makes, if it is one.
     #[must_use]
-    pub const fn call(&self) -> Option<Call<'a>> {
-        self.call
+    pub const fn call(&self) -> Option<&Call<'a>> {
+        self.call.as_ref()
     }
 }
 
@@ -179,79 +172,4 @@ impl fmt::Display for Call<'_> {
         }
         Ok(())
     }
-}
-
-impl Image {
-    /// How many bytes the instruction at an address has.
-    fn instruction_length(&self, address: u64) -> usize {
-        match self.architecture {
-            Architecture::X86_64 => {
-                let code = self.contents(address, 15);
-                Decoder::with_ip(64, code, address, DecoderOptions::NONE)
-                    .decode()
-                    .len()
-            }
-            Architecture::Aarch64 => 4,
-        }
-    }
-
-    /// The instruction at an address, as text.
-    pub(crate) fn instruction_text(&self, address: u64) -> String {
-        match self.architecture {
-            Architecture::X86_64 => {
-                let mut decoder = Decoder::with_ip(
-                    64,
-                    self.contents(address, 15),
-                    address,
-                    DecoderOptions::NONE,
-                );
-                format_x86(&decoder.decode())
-            }
-            Architecture::Aarch64 => format_aarch64(self.contents(address, 4), address),
-        }
-    }
-}
-
-fn format_x86(instruction: &iced_x86::Instruction) -> String {
-    let mut formatter = IntelFormatter::new();
-    let options = formatter.options_mut();
-    options.set_rip_relative_addresses(true);
-    options.set_space_after_operand_separator(true);
-    options.set_space_between_memory_add_operators(true);
-    options.set_hex_prefix("0x");
-    options.set_hex_suffix("");
-    options.set_uppercase_hex(false);
-    options.set_branch_leading_zeros(false);
-    options.set_leading_zeros(false);
-    options.set_memory_size_options(iced_x86::MemorySizeOptions::Always);
-    let mut text = String::new();
-    formatter.format(instruction, &mut text);
-    text
-}
-
-fn format_aarch64(code: &[u8], address: u64) -> String {
-    let Some((_, word)) = aarch64::words(code, address).next() else {
-        return String::new();
-    };
-    // A branch's target is an address here, as in x86-64's listing; the crate prints distances.
-    let target = match aarch64::flow(address, word) {
-        Flow::Jump(to) | Flow::Branch(to) | Flow::Call(to) => Some(to),
-        _ => aarch64::named_address(address, word),
-    };
-    let mut text = String::new();
-    if let Ok(instruction) = InstDecoder::default().decode(&mut U8Reader::new(code)) {
-        // A String takes everything.
-        let _ = write!(text, "{instruction}");
-    }
-    // What the crate does not know (some of the newer tag instructions) it calls invalid.
-    if text.is_empty() || text.starts_with("invalid") {
-        return format!(".inst {word:#010x}");
-    }
-    if let Some(to) = target
-        && let Some(at) = text.rfind("$")
-    {
-        text.truncate(at);
-        let _ = write!(text, "{to:#x}");
-    }
-    text
 }

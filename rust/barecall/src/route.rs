@@ -51,7 +51,7 @@ impl Route {
 
     /// The route's word, as every output spells it.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Got => "got",
@@ -66,7 +66,7 @@ impl Route {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        f.pad(self.as_str())
     }
 }
 
@@ -76,11 +76,11 @@ impl std::str::FromStr for Route {
     fn from_str(word: &str) -> Result<Self, String> {
         Self::ALL
             .into_iter()
-            .find(|route| route.word() == word)
+            .find(|route| route.as_str() == word)
             .ok_or_else(|| {
                 format!(
                     "{word} is no route; the routes are {}",
-                    Self::ALL.map(Self::word).join(", ")
+                    Self::ALL.map(Self::as_str).join(", ")
                 )
             })
     }

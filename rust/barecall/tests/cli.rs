@@ -716,56 +716,45 @@ fn completions_and_man_pages() {
 }
 
 #[test]
-fn diff_of_snapshots_says_facts_first() {
+fn diff_of_listings_says_facts_first() {
     let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, text).expect("written");
-    };
     let head = "---\nsource: tests/listings.rs\n---\n# exhibit   say\n# compiler  rustc 1.95.0\n";
+    for side in ["old", "new"] {
+        fs::create_dir(folder.path().join(side)).expect("a folder");
+    }
+    let write = |name: &str, text: &str| {
+        let text = if name.starts_with("new") {
+            format!("{}{text}", head.replace("95", "96"))
+        } else {
+            format!("{head}{text}")
+        };
+        fs::write(folder.path().join(name), text).expect("written");
+    };
+    let call = "# call      puts  got";
     write(
         "old/say.snap",
-        &format!("{head}# call      puts  got\n\nsay:\n\tpush rax\n\tcall puts\n\tret\n"),
+        &format!("{call}\n\nsay:\n\tpush rax\n\tcall puts\n\tret\n"),
     );
     write(
         "new/say.snap",
-        &format!(
-            "{}# call      puts  got  tail\n\nsay:\n\tjmp puts\n",
-            head.replace("95", "96")
-        ),
+        &format!("{call}  tail\n\nsay:\n\tjmp puts\n"),
     );
-    write("old/same.snap", &format!("{head}\nsame:\n\tret\n"));
-    write(
-        "new/same.snap",
-        &format!("{}\nsame:\n\tret\n", head.replace("95", "96")),
-    );
-    write(
-        "old/moved.snap",
-        &format!("{head}\nmoved:\n\tmov rax, rdi\n\tret\n"),
-    );
-    write(
-        "new/moved.snap",
-        &format!("{head}\nmoved:\n\tmov rax, rsi\n\tret\n"),
-    );
-    write("new/added.snap", &format!("{head}\nadded:\n\tret\n"));
+    write("old/same.snap", "\nsame:\n\tret\n");
+    write("new/same.snap", "\nsame:\n\tret\n");
+    write("old/moved.snap", "\nmoved:\n\tmov rax, rdi\n\tret\n");
+    write("new/moved.snap", "\nmoved:\n\tmov rax, rsi\n\tret\n");
     let diff = |old: &str, new: &str, more: &[&str]| {
         run(barecall(&["diff"])
             .current_dir(folder.path())
             .args([old, new])
             .args(more))
     };
-    let out = exits(&diff("old", "new", &[]), 1);
+    let out = exits(&diff("old/say.snap", "new/say.snap", &[]), 1);
     contains(
         &out,
         &[
-            "old -> new: 3 in both, 1 with changed facts, 0 removed, 1 added; 1 changed in text alone\n",
-        ],
-    );
-    contains(&out, &["  compiler: rustc 1.95.0 -> rustc 1.96.0 (in 2)\n"]);
-    contains(
-        &out,
-        &[
+            "old/say.snap -> new/say.snap: 1 in both, 1 with changed facts, 0 removed, 0 added; 0 changed in text alone\n",
+            "\n  compiler: rustc 1.95.0 -> rustc 1.96.0\n",
             "\nsay.snap\n  call: puts  got -> puts  got  tail\n  instructions: 3 -> 1\n",
             "\n-\tpush rax\n",
         ],
@@ -775,42 +764,42 @@ fn diff_of_snapshots_says_facts_first() {
         "facts come first: {out}"
     );
     // Text alone is no changed fact.
-    let out = exits(&diff("old", "new", &["--function", "^moved"]), 0);
-    contains(&out, &["+\tmov rax, rsi"]);
-    let output = diff("old", "new", &["--format", "json"]);
+    let out = exits(&diff("old/moved.snap", "new/moved.snap", &[]), 0);
+    contains(&out, &["; 1 changed in text alone\n", "+\tmov rax, rsi"]);
+    let output = diff("old/say.snap", "new/say.snap", &["--format", "json"]);
     exits(&output, 1);
     let document = json(&output);
     assert_eq!(
         (&document["same"], &document["in_both"]),
-        (&false.into(), &3.into())
+        (&false.into(), &1.into())
     );
-    let say = document["functions"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .find(|one| one["name"] == "say.snap")
-        .expect("say");
+    let say = &document["functions"][0];
+    assert_eq!(say["name"], "say.snap");
     assert_eq!(
         say["facts"][0],
         serde_json::json!({"fact": "call", "old": ["puts  got"], "new": ["puts  got  tail"]})
     );
-    exits(&diff("old", "old", &[]), 0);
-    exits(&diff("old/say.snap", "new/say.snap", &[]), 1);
+    exits(&diff("old/say.snap", "old/say.snap", &[]), 0);
     exits(&diff("old/same.snap", "new/same.snap", &[]), 0);
     refuses(
-        &diff("old", program().to_str().expect("UTF-8"), &[]),
-        &["OLD and NEW must be of one kind"],
+        &diff("old/say.snap", program().to_str().expect("UTF-8"), &[]),
+        &["OLD and NEW must be two images, or two recorded listings"],
     );
     refuses(
-        &diff("old", "new", &["--function", "nothing fits"]),
-        &["nothing in old or new fits"],
+        &diff("old/say.snap", "new/say.snap", &["--function", "say"]),
+        &["--function names functions of images"],
     );
-    refuses(&diff("old", "none", &[]), &["none: cannot be read"]);
+    refuses(&diff("old", "new", &[]), &["old is a folder; `diff -r`"]);
+    refuses(
+        &diff("old/say.snap", "none", &[]),
+        &["none: cannot be read"],
+    );
 }
 
 #[test]
 fn diff_of_images_says_which_route_changed() {
-    let other = Fixture::new(&PROGRAM.replace("planted(c\"trampolined\"", "puts(c\"trampolined\""));
+    let other = PROGRAM.replace("planted(c\"trampolined\"", "puts(c\"trampolined\"");
+    let other = Fixture::new(&other.replace("by_pointer(", "through_pointer("));
     let built = json(&run(other
         .command("calls")
         .args(["--bin", "fixture", "--format", "json"])));
@@ -824,11 +813,23 @@ fn diff_of_images_says_which_route_changed() {
     contains(
         &out,
         &[
+            " 1 removed, 1 added;",
+            "\nRemoved\n  fixture::by_pointer\n",
+            "\nAdded\n  fixture::through_pointer\n",
+        ],
+    );
+    contains(
+        &out,
+        &[
             "Text of fixture::trampolined",
             "-\tcall puts (thunk)",
             "+\tcall puts (got)",
         ],
     );
     exits(&diff(&["--function", "^fixture::bare$"]), 0);
+    refuses(
+        &diff(&["--function", "nothing fits"]),
+        &["nothing in ", " fits --function nothing fits"],
+    );
     exits(&run(barecall(&["diff"]).arg(old).arg(old)), 0);
 }

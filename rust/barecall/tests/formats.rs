@@ -226,7 +226,7 @@ fn every_route_is_found_and_nothing_is_bare_that_is_not() {
             rows += 1;
             misses += usize::from(!right);
             let words = |routes: &mut dyn Iterator<Item = Route>| {
-                routes.map(Route::word).collect::<Vec<_>>().join("|")
+                routes.map(Route::as_str).collect::<Vec<_>>().join("|")
             };
             let _ = writeln!(
                 table,

@@ -193,7 +193,7 @@ fn x86_every_relocation_that_a_call_goes_by() {
     for (function, route, to) in expected {
         let (found, reached, text) = only(&image, function);
         // One address, several names: any of them will do.
-        let call = image.function(function).unwrap().calls()[0];
+        let call = &image.function(function).unwrap().calls()[0];
         assert_eq!(found, route, "{function}: {text} to {reached:?}");
         match to {
             Some(to) => assert!(call.reaches(to), "{function}: {text} to {reached:?}"),
@@ -203,7 +203,7 @@ fn x86_every_relocation_that_a_call_goes_by() {
         assert_eq!(call.instructions(), instructions, "{function}: {text}");
         assert_eq!(call.tail(), function.starts_with("tail"), "{function}");
     }
-    let call = image.function("to_alias").unwrap().calls()[0];
+    let call = &image.function("to_alias").unwrap().calls()[0];
     assert_eq!(call.route(), Route::Direct);
     assert!(call.reaches("local") && call.reaches("alias"), "{call:?}");
 }
@@ -461,7 +461,7 @@ fn every_call_of_the_standard_library_is_where_objdump_shows_it() {
                 from.mangled()?.to_owned(),
                 call.at() - from.address(),
             );
-            Some((place, *call))
+            Some((place, call.clone()))
         })
         .collect();
     let theirs = by_objdump(&library);

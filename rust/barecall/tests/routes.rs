@@ -1040,7 +1040,7 @@ fn check(image: &Image, expected: Expected) -> Row {
     };
     let routes: BTreeSet<Route> = chosen.iter().map(|call| call.route()).collect();
     let words = |routes: &mut dyn Iterator<Item = Route>| {
-        routes.map(Route::word).collect::<Vec<_>>().join("|")
+        routes.map(Route::as_str).collect::<Vec<_>>().join("|")
     };
     let right = chosen.is_empty() == matches!(expected.which, Which::None | Which::NotTo(_))
         && routes.iter().all(|route| expected.routes.contains(route))

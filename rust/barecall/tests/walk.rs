@@ -131,6 +131,31 @@ fn every_layout_of_a_program_is_walked() {
     }
 }
 
+/// lld and mold place the code so that it shares the first page of the file with
+/// its headers, and that page is mapped twice.
+#[test]
+fn code_may_share_a_page_of_the_file() {
+    let links = |linker: &str| {
+        let compiler = env::var("CC").unwrap_or_else(|_| "cc".into());
+        let linked = Command::new(compiler)
+            .args([&format!("-fuse-ld={linker}"), "-Wl,--version"])
+            .output();
+        linked.is_ok_and(|linked| linked.status.success())
+    };
+    if !links("mold") {
+        return missing("mold", "`apt-get install mold`");
+    }
+    for linker in ["mold", "lld"].into_iter().filter(|linker| links(linker)) {
+        let Some(program) = calls(linker, &[&format!("-fuse-ld={linker}"), "-Wl,-z,now"]) else {
+            return;
+        };
+        let say = walk(&program, "say", "say", "puts", 0);
+        let stub = say.out.steps.last().expect("a step");
+        assert_eq!(stub.symbol, "puts@plt", "{linker}: {say}");
+        assert!(walk(&program, "direct", "direct", "add_one", 1).is_bare());
+    }
+}
+
 #[test]
 fn the_vdso_has_names_too() {
     let Some(program) = calls("vdso", &["-fno-plt"]) else {
@@ -510,6 +535,8 @@ fn json_has_what_the_design_says() {
         assert_eq!(json[way]["stack_switches"], 1);
     }
     assert_eq!(json["out"]["steps"][0]["symbol"], "switching");
+    let read_back: Walk = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(read_back, walk);
     assert_eq!(json["out"]["steps"][0]["instructions"], 1);
 }
 

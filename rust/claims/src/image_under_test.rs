@@ -125,7 +125,7 @@ pub fn on_show<'a>(function: &Function<'a>, symbols: &[&str]) -> Vec<Call<'a>> {
 
 /// How a call goes, in words: `got`, `register, tail`, `plt, via puts@plt`.
 pub fn words(call: &Call<'_>) -> String {
-    let mut words = vec![call.route().word().to_owned()];
+    let mut words = vec![call.route().as_str().to_owned()];
     if call.tail() {
         words.push("tail".to_owned());
     }

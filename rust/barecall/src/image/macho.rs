@@ -4,45 +4,31 @@
 //! and binds (`LC_DYLD_INFO`), lazy ones among them. A call to `__stubs` is a call to a linker's stub, which
 //! jumps through such a slot. The underscore that C's symbols begin with here is not part of their names.
 
-use std::path::{Path, PathBuf};
-
 use object::LittleEndian;
-use object::macho::{self, MachHeader64};
+use object::macho::{self, MachHeader64, Section64, SegmentCommand64};
 use object::read::macho::{
     Fixup, LoadCommandVariant, MachHeader as _, Nlist as _, Section as _, Segment as _,
 };
 
-use super::linked::{File, word};
-use super::pieces::{self, Candidate, Span};
-use super::{Architecture, Bound, Format, Image, Name, Piece, Section, Slot, Symbol, section_of};
+use super::bounds::File;
+use super::parts::{self, Candidate, Contents, Parts, Span};
+use super::{Architecture, Bound, Format, Name, Section, Slot, section_of};
 use crate::error::Error;
 
 pub(super) type Header = MachHeader64<LittleEndian>;
-const LE: LittleEndian = LittleEndian;
+pub(super) type MachSection = Section64<LittleEndian>;
+pub(super) const LE: LittleEndian = LittleEndian;
 
-/// Whether these are the first bytes of a 64-bit little-endian Mach-O file.
-pub(super) fn is_macho(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0xcf, 0xfa, 0xed, 0xfe])
-}
-
-/// Whether this is a Mach-O file that has yet to be linked.
-pub(super) fn is_relocatable(bytes: &[u8]) -> bool {
-    is_macho(bytes)
-        && Header::parse(bytes, 0).is_ok_and(|header| header.filetype(LE) == macho::MH_OBJECT)
-}
-
-/// The instruction set, if it is one that this crate reads.
-pub(super) fn architecture(path: &Path, header: &Header) -> Result<Architecture, Error> {
+/// The file's header, and its instruction set, if it is one that this crate reads.
+pub(super) fn header<'a>(file: &File<'a>) -> Result<(&'a Header, Architecture), Error> {
+    let header = Header::parse(file.bytes, 0).map_err(|error| file.damaged(0, error))?;
     match header.cputype(LE) {
-        macho::CPU_TYPE_X86_64 => Ok(Architecture::X86_64),
-        macho::CPU_TYPE_ARM64 => Ok(Architecture::Aarch64),
-        other => Err(Error::Unsupported {
-            path: path.to_owned(),
-            detail: format!(
-                "Mach-O for processor {:#x}; x86-64 and AArch64 are",
-                other.0
-            ),
-        }),
+        macho::CPU_TYPE_X86_64 => Ok((header, Architecture::X86_64)),
+        macho::CPU_TYPE_ARM64 => Ok((header, Architecture::Aarch64)),
+        other => Err(file.unsupported(format!(
+            "Mach-O for processor {:#x}; x86-64 and AArch64 are",
+            other.0
+        ))),
     }
 }
 
@@ -56,14 +42,14 @@ pub(super) fn plain(name: &[u8]) -> (&[u8], usize) {
 
 /// Labels that the assembler makes are no names.
 pub(super) fn is_no_name(name: &[u8]) -> bool {
-    pieces::is_no_name(name)
+    parts::is_no_name(name)
         || name
             .strip_prefix(b"ltmp")
             .is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
 }
 
 /// Whether a section holds code, and whether that is stubs.
-pub(super) fn is_code(section: &macho::Section64<LittleEndian>) -> (bool, bool) {
+pub(super) fn is_code(section: &MachSection) -> (bool, bool) {
     let flags = section.flags(LE).0;
     let code = flags & (macho::S_ATTR_PURE_INSTRUCTIONS.0 | macho::S_ATTR_SOME_INSTRUCTIONS.0) != 0;
     // Objective-C's stubs load a selector as well: they are no plain stub, so a call to one stays undecided.
@@ -72,127 +58,128 @@ pub(super) fn is_code(section: &macho::Section64<LittleEndian>) -> (bool, bool) 
     (code, code && stubs)
 }
 
-pub(super) fn read(path: PathBuf, bytes: Vec<u8>) -> Result<Image, Error> {
-    let mut image = Reader {
-        file: File::new(&path, &bytes),
-        segments: Vec::new(),
+/// The data between the code, as the linker noted it (`LC_DATA_IN_CODE`): offsets from the header, and lengths.
+pub(super) fn in_code(table: &[u8]) -> impl Iterator<Item = (u64, u64)> {
+    table
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&[a, b, c, d, e, f, ..]: &[u8; 8]| {
+            let offset = u32::from_le_bytes([a, b, c, d]);
+            (offset.into(), u16::from_le_bytes([e, f]).into())
+        })
+}
+
+/// Whether a section takes no bytes of the file: it is zeroes.
+pub(super) fn is_zeroes(section: &MachSection) -> bool {
+    matches!(
+        section.section_type(LE),
+        macho::S_ZEROFILL | macho::S_GB_ZEROFILL | macho::S_THREAD_LOCAL_ZEROFILL
+    )
+}
+
+/// Reads a linked image.
+pub(super) fn read(file: &File<'_>) -> Result<Parts, Error> {
+    let (header, architecture) = header(file)?;
+    match header.filetype(LE) {
+        macho::MH_EXECUTE | macho::MH_DYLIB | macho::MH_BUNDLE => {}
+        kind => {
+            return Err(file.unsupported(format!(
+                "Mach-O of type {:#x}; executables, dynamic libraries, bundles and objects are",
+                kind.0
+            )));
+        }
     }
-    .load()?;
-    image.bytes = bytes;
-    image.path = path;
-    Ok(image)
-}
-
-struct Reader<'a> {
-    file: File<'a>,
-    segments: Vec<&'a macho::SegmentCommand64<LittleEndian>>,
-}
-
-impl<'a> Reader<'a> {
-    fn load(mut self) -> Result<Image, Error> {
-        let bytes = self.file.bytes;
-        let header = Header::parse(bytes, 0).map_err(|error| self.file.damaged(0, error))?;
-        let architecture = architecture(self.file.path, header)?;
-        match header.filetype(LE) {
-            macho::MH_EXECUTE | macho::MH_DYLIB | macho::MH_BUNDLE => {}
-            kind => {
-                return Err(self.file.unsupported(format!(
-                    "Mach-O of type {:#x}; executables, dynamic libraries, bundles and objects are",
-                    kind.0
-                )));
-            }
+    let contents = Contents::File {
+        behind: Vec::new(),
+        strings: Vec::new(),
+    };
+    let mut parts = Parts::new(architecture, Format::MachO, contents);
+    let mut reader = Reader {
+        file,
+        segments: Vec::new(),
+        sections: Vec::new(),
+        slots: [const { Vec::new() }; 3],
+    };
+    let mut commands = header
+        .load_commands(LE, file.bytes, 0)
+        .map_err(|error| file.damaged(32, error))?;
+    let mut sections = Vec::new();
+    // What needs all segments comes after them.
+    let mut tables = Vec::new();
+    let mut at = 32;
+    loop {
+        let damaged = |error| {
+            let detail = format!("the load command behind the one here: {error}");
+            file.damaged(at, detail)
+        };
+        let Some(command) = commands.next().map_err(damaged)? else {
+            break;
+        };
+        let variant = command.variant().map_err(damaged)?;
+        at = command.offset();
+        if let LoadCommandVariant::Segment64(segment, data) = variant {
+            reader.segment(segment, data, at, &mut sections)?;
+            reader.segments.push(segment);
+        } else {
+            tables.push((at, variant));
         }
-        let mut commands = header
-            .load_commands(LE, bytes, 0)
-            .map_err(|error| self.file.damaged(32, error))?;
-        let mut sections = Vec::new();
-        // What needs all segments comes after them.
-        let mut tables = Vec::new();
-        let mut at = 32;
-        loop {
-            let damaged = |error| {
-                let detail = format!("the load command behind the one here: {error}");
-                self.file.damaged(at, detail)
-            };
-            let Some(command) = commands.next().map_err(damaged)? else {
-                break;
-            };
-            let variant = command.variant().map_err(damaged)?;
-            at = command.offset();
-            if let LoadCommandVariant::Segment64(segment, data) = variant {
-                self.segment(segment, data, at, &mut sections)?;
-                self.segments.push(segment);
-            } else {
-                tables.push((at, variant));
-            }
-        }
-        self.file.in_order(&mut sections)?;
-        let mut slots = Vec::new();
-        let (mut candidates, mut spans, mut literals) = (Vec::new(), Vec::new(), Vec::new());
-        for (offset, command) in tables {
-            let damaged = |error| self.file.damaged(offset, error);
-            match command {
-                LoadCommandVariant::DyldInfo(command) => {
-                    self.dyld_info(command, offset, &sections, &mut slots)?;
-                }
-                LoadCommandVariant::LinkeditData(command) => match command.cmd.get(LE) {
-                    macho::LC_DYLD_CHAINED_FIXUPS => {
-                        self.chained(command, offset, &mut slots)?;
-                    }
-                    macho::LC_FUNCTION_STARTS => {
-                        let starts = command
-                            .function_starts(LE, bytes, self.base())
-                            .map_err(damaged)?;
-                        for start in starts {
-                            let start = start.map_err(damaged)?;
-                            if is_function(&sections, start) {
-                                spans.push(Span {
-                                    start,
-                                    length: 0,
-                                    unwind: false,
-                                    padded: true,
-                                    name: None,
-                                });
-                            }
+    }
+    reader.sections = file.in_order(sections)?;
+    for (offset, command) in tables {
+        let damaged = |error| file.damaged(offset, error);
+        match command {
+            LoadCommandVariant::DyldInfo(command) => reader.dyld_info(command, offset)?,
+            LoadCommandVariant::LinkeditData(command) => match command.cmd.get(LE) {
+                macho::LC_DYLD_CHAINED_FIXUPS => reader.chained(command, offset)?,
+                macho::LC_FUNCTION_STARTS => {
+                    let starts = command
+                        .function_starts(LE, file.bytes, reader.base())
+                        .map_err(damaged)?;
+                    for start in starts {
+                        let start = start.map_err(damaged)?;
+                        if reader.is_function(start) {
+                            parts.spans.push(Span::new(start, 0));
                         }
                     }
-                    macho::LC_DATA_IN_CODE => {
-                        literals = self.literals(command.data(LE, bytes).map_err(damaged)?);
-                    }
-                    _ => {}
-                },
-                LoadCommandVariant::Symtab(command) => {
-                    self.symbols(command, offset, &sections, &mut candidates)?;
+                }
+                macho::LC_DATA_IN_CODE => {
+                    let table = in_code(command.data(LE, file.bytes).map_err(damaged)?);
+                    parts.literals = table
+                        .map(|(offset, length)| {
+                            let start = reader.base().wrapping_add(offset);
+                            (start, start.saturating_add(length))
+                        })
+                        .collect();
                 }
                 _ => {}
+            },
+            LoadCommandVariant::Symtab(command) => {
+                reader.symbols(command, offset, &mut parts.candidates)?;
             }
+            _ => {}
         }
-        let slots = by_precedence(bytes, slots);
-        let (functions, symbols): (Vec<Piece>, Vec<Symbol>) =
-            pieces::of(bytes, &sections, candidates, spans);
-        Ok(Image {
-            path: PathBuf::new(),
-            bytes: Vec::new(),
-            architecture,
-            format: Format::MachO,
-            sections,
-            relro: Vec::new(),
-            slots,
-            functions,
-            pages: Vec::new(),
-            parts: Vec::new(),
-            symbols,
-            producers: Vec::new(),
-            // A word that the loader does not rebase is no address.
-            movable: true,
-            outside: (0, 0),
-            members: Vec::new(),
-            literals,
-            twice: std::sync::OnceLock::new(),
-            thunks: Vec::new(),
-        })
     }
+    parts.sections = reader.sections;
+    parts.slots = reader.slots.into();
+    Ok(parts)
+}
 
+struct Reader<'r, 'a> {
+    file: &'r File<'a>,
+    segments: Vec<&'a SegmentCommand64<LittleEndian>>,
+    sections: Vec<Section>,
+    /// What the loader writes: [`REBASES`], [`BINDS`] and [`WEAK_BINDS`].
+    slots: [Vec<Slot>; 3],
+}
+
+/// Addresses of the image itself.
+const REBASES: usize = 0;
+const BINDS: usize = 1;
+/// A definition elsewhere takes the place of one here.
+const WEAK_BINDS: usize = 2;
+
+impl<'a> Reader<'_, 'a> {
     /// Where the header lies once it is loaded: what tables count from.
     fn base(&self) -> u64 {
         self.segments
@@ -203,7 +190,7 @@ impl<'a> Reader<'a> {
 
     fn segment(
         &self,
-        segment: &'a macho::SegmentCommand64<LittleEndian>,
+        segment: &'a SegmentCommand64<LittleEndian>,
         data: &'a [u8],
         offset: u64,
         sections: &mut Vec<Section>,
@@ -216,44 +203,29 @@ impl<'a> Reader<'a> {
             .map_err(|error| self.file.damaged(offset, error))?;
         for section in headers {
             let (start, size) = (section.addr(LE), section.size(LE));
-            let kind = section.section_type(LE);
-            let zeroes = matches!(
-                kind,
-                macho::S_ZEROFILL | macho::S_GB_ZEROFILL | macho::S_THREAD_LOCAL_ZEROFILL
-            );
             if size == 0 {
                 continue;
             }
-            let at = u64::from(section.offset(LE));
-            let shown = String::from_utf8_lossy(section.name()).into_owned();
-            let end = start.checked_add(size).ok_or_else(|| {
-                let detail = format!("section {shown} wraps around the address space");
-                self.file.damaged(at, detail)
-            })?;
-            let have = self.file.bytes.len() as u64;
-            if !zeroes && at.checked_add(size).is_none_or(|end| end > have) {
-                let detail =
-                    format!("section {shown} claims {size} bytes here; the file has {have} in all");
-                return Err(self.file.damaged(at, detail));
+            let (name, at) = (section.name(), u64::from(section.offset(LE)));
+            let zeroes = is_zeroes(section);
+            let end = self.file.end(name, at, start, size)?;
+            if !zeroes {
+                self.file.data(name, at, size)?;
             }
             let (executable, stubs) = is_code(section);
             // Slots are written by the loader alone, lazily at the latest.
             let slots = matches!(
-                kind,
+                section.section_type(LE),
                 macho::S_NON_LAZY_SYMBOL_POINTERS | macho::S_LAZY_SYMBOL_POINTERS
-            ) || [&b"__got"[..], b"__auth_got", b"__la_symbol_ptr"]
-                .contains(&section.name());
+            ) || [&b"__got"[..], b"__auth_got", b"__la_symbol_ptr"].contains(&name);
             sections.push(Section {
                 start,
                 end,
-                offset: if zeroes {
-                    None
-                } else {
-                    usize::try_from(at).ok()
-                },
+                offset: usize::try_from(at).ok().filter(|_| !zeroes),
                 executable,
                 constant: !writable || protected || slots,
                 stubs,
+                ..Section::default()
             });
         }
         Ok(())
@@ -261,51 +233,43 @@ impl<'a> Reader<'a> {
 
     /// Rebases and binds as a list of commands to the loader.
     fn dyld_info(
-        &self,
+        &mut self,
         command: &macho::DyldInfoCommand<LittleEndian>,
         offset: u64,
-        sections: &[Section],
-        slots: &mut Vec<Ranked>,
     ) -> Result<(), Error> {
-        let bytes = self.file.bytes;
-        let damaged = |error| self.file.damaged(offset, error);
+        let (file, bytes) = (self.file, self.file.bytes);
+        let damaged = |error| file.damaged(offset, error);
         let mut rebases = command.rebases(LE, bytes, 8).map_err(damaged)?;
         while let Some(rebase) = rebases.next().map_err(damaged)? {
             self.file.count_slot(offset)?;
             let Some(at) = self.place(rebase.segment_index.into(), rebase.segment_offset) else {
                 continue;
             };
-            let bound = match word(bytes, sections, at) {
+            let bound = match file.word(&self.sections, at) {
                 Some(to) if rebase.kind == macho::REBASE_TYPE_POINTER => Bound::Address(to),
                 _ => Bound::Other,
             };
-            slots.push((REBASE, Slot { at, bound }));
+            self.slots[REBASES].push(Slot { at, bound });
         }
         let binds = command.binds(LE, bytes, 8).map_err(damaged)?;
         let weak = command.weak_binds(LE, bytes, 8).map_err(damaged)?;
         let lazy = command.lazy_binds(LE, bytes, 8).map_err(damaged)?;
-        for (rank, lazily, mut binds) in [
-            (BIND, false, binds),
-            (WEAK, false, weak),
-            (BIND, true, lazy),
+        for (layer, make, mut binds) in [
+            (BINDS, Bound::Symbol as fn(Name) -> Bound, binds),
+            (WEAK_BINDS, Bound::Symbol, weak),
+            (BINDS, Bound::Lazily, lazy),
         ] {
             while let Some(bind) = binds.next().map_err(damaged)? {
                 self.file.count_slot(offset)?;
                 let Some(at) = self.place(bind.segment_index.into(), bind.segment_offset) else {
                     continue;
                 };
-                let name = self.name(bind.symbol);
-                let bound = match name {
-                    Some(name) if bind.addend == 0 && bind.kind == macho::BIND_TYPE_POINTER => {
-                        if lazily {
-                            Bound::Lazily(name)
-                        } else {
-                            Bound::Symbol(name)
-                        }
-                    }
-                    _ => Bound::Other,
-                };
-                slots.push((rank, Slot { at, bound }));
+                let pointer = bind.addend == 0 && bind.kind == macho::BIND_TYPE_POINTER;
+                let name = self.name(bind.symbol).filter(|_| pointer);
+                self.slots[layer].push(Slot {
+                    at,
+                    bound: name.map_or(Bound::Other, make),
+                });
             }
         }
         Ok(())
@@ -313,13 +277,12 @@ impl<'a> Reader<'a> {
 
     /// Rebases and binds as chains through the slots themselves.
     fn chained(
-        &self,
+        &mut self,
         command: &macho::LinkeditDataCommand<LittleEndian>,
         offset: u64,
-        slots: &mut Vec<Ranked>,
     ) -> Result<(), Error> {
-        let bytes = self.file.bytes;
-        let damaged = |error| self.file.damaged(offset, error);
+        let (file, bytes) = (self.file, self.file.bytes);
+        let damaged = |error| file.damaged(offset, error);
         let fixups = command.chained_fixups(LE, bytes).map_err(damaged)?;
         let mut imports = Vec::new();
         let mut all = fixups.imports(LE).map_err(damaged)?;
@@ -345,18 +308,18 @@ impl<'a> Reader<'a> {
             while let Some((at, fixup)) = fixups.next().map_err(damaged)? {
                 self.file.count_slot(offset)?;
                 let at = segment.vmaddr(LE).wrapping_add(at);
-                let (rank, bound) = match fixup {
+                let (layer, bound) = match fixup {
                     Fixup::Rebase(rebase) => (
-                        REBASE,
+                        REBASES,
                         Bound::Address(self.base().wrapping_add(rebase.target_offset)),
                     ),
                     Fixup::Bind(bind) if bind.addend == 0 => {
                         let name = imports.get(bind.ordinal as usize).copied().flatten();
-                        (BIND, name.map_or(Bound::Other, Bound::Symbol))
+                        (BINDS, name.map_or(Bound::Other, Bound::Symbol))
                     }
-                    _ => (BIND, Bound::Other),
+                    _ => (BINDS, Bound::Other),
                 };
-                slots.push((rank, Slot { at, bound }));
+                self.slots[layer].push(Slot { at, bound });
             }
         }
         Ok(())
@@ -375,7 +338,6 @@ impl<'a> Reader<'a> {
         &self,
         command: &macho::SymtabCommand<LittleEndian>,
         offset: u64,
-        sections: &[Section],
         candidates: &mut Vec<Candidate>,
     ) -> Result<(), Error> {
         let symbols = command
@@ -384,17 +346,11 @@ impl<'a> Reader<'a> {
         let strings_at = u64::from(command.stroff.get(LE));
         for (index, symbol) in symbols.enumerate() {
             let address = symbol.n_value(LE);
-            if !symbol.is_definition() || !is_function(sections, address) {
+            if !symbol.is_definition() || !self.is_function(address) {
                 continue;
             }
-            let name = symbol.name(LE, symbols.strings()).map_err(|_| {
-                let detail = format!(
-                    "the name of symbol {} is not within the string table",
-                    index.0
-                );
-                self.file.damaged(strings_at, detail)
-            })?;
-            self.file.read_name(name, strings_at)?;
+            let name = symbol.name(LE, symbols.strings());
+            let name = self.file.symbol_name(name, index.0, strings_at)?;
             let (short, skipped) = plain(name);
             let Some(text) = self.file.name(name, skipped) else {
                 continue;
@@ -402,64 +358,29 @@ impl<'a> Reader<'a> {
             if is_no_name(short) {
                 continue;
             }
-            candidates.push(Candidate {
-                address,
-                // A further entry into a function.
-                untyped: symbol.n_desc(LE).0 & macho::N_ALT_ENTRY.0 != 0,
-                local: symbol.n_type().0 & macho::N_EXT.0 == 0,
-                underscored: short[0] == b'_',
-                length: short.len(),
-                name: text,
-                size: 0,
-            });
+            candidates.push(candidate(symbol, address, short, text));
         }
         Ok(())
     }
 
-    /// Data between the code, as the linker noted it: entries of an offset from the header, a length and a kind.
-    fn literals(&self, table: &[u8]) -> Vec<(u64, u64)> {
-        let mut literals: Vec<_> = table
-            .chunks_exact(8)
-            .map(|entry| {
-                let offset = u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
-                let length = u16::from_le_bytes([entry[4], entry[5]]);
-                let start = self.base().wrapping_add(offset.into());
-                (start, start.saturating_add(length.into()))
-            })
-            .collect();
-        literals.sort_unstable();
-        literals
+    /// Whether code that is no linker's stub lies at an address.
+    fn is_function(&self, address: u64) -> bool {
+        section_of(&self.sections, address)
+            .is_some_and(|section| section.executable && !section.stubs)
     }
 }
 
-/// Whether code that is no linker's stub lies at an address.
-fn is_function(sections: &[Section], address: u64) -> bool {
-    section_of(sections, address).is_some_and(|section| section.executable && !section.stubs)
-}
-
-/// A slot and which of several writes to it counts: the greatest.
-type Ranked = (u8, Slot);
-
-const REBASE: u8 = 0;
-const BIND: u8 = 1;
-/// A definition elsewhere takes the place of one here.
-const WEAK: u8 = 2;
-
-/// Slots by address; what is written there twice, and differently, at the same rank, is [`Bound::Other`].
-fn by_precedence(bytes: &[u8], mut slots: Vec<Ranked>) -> Vec<Slot> {
-    slots.sort_by_key(|&(rank, slot)| (slot.at, std::cmp::Reverse(rank)));
-    let same = |a: Bound, b: Bound| match (a, b) {
-        (Bound::Symbol(a), Bound::Symbol(b)) | (Bound::Lazily(a), Bound::Lazily(b)) => {
-            a == b || super::text(bytes, a) == super::text(bytes, b)
-        }
-        _ => a == b,
-    };
-    slots.dedup_by(|later, first| {
-        let again = later.1.at == first.1.at;
-        if again && later.0 == first.0 && !same(later.1.bound, first.1.bound) {
-            first.1.bound = Bound::Other;
-        }
-        again
-    });
-    slots.into_iter().map(|slot| slot.1).collect()
+/// A symbol in the code.
+pub(super) fn candidate(
+    symbol: &macho::Nlist64<LittleEndian>,
+    address: u64,
+    text: &[u8],
+    name: Name,
+) -> Candidate {
+    Candidate {
+        // A further entry into a function.
+        untyped: symbol.n_desc(LE).contains(macho::N_ALT_ENTRY),
+        local: !symbol.n_type().contains(macho::N_EXT),
+        ..Candidate::new(address, text, name)
+    }
 }

@@ -5,24 +5,17 @@
 //! through such a slot. Functions are known by the symbol table, if the linker left one (a PDB is not read), by
 //! the export table, and by the unwind table (`.pdata`), which has no names.
 
-use std::path::PathBuf;
+use std::mem::offset_of;
 
 use object::LittleEndian as LE;
-use object::pe;
+use object::pe::{self, ImageLoadConfigDirectory64 as LoadConfig};
 use object::read::coff::{Symbol as _, SymbolTable};
 use object::read::pe::{ImageNtHeaders as _, ImageOptionalHeader as _, Import, PeFile64};
 
-use super::elf::without_conflicts;
-use super::linked::{File, word};
-use super::pieces::{self, Candidate, Span};
-use super::{Architecture, Bound, Format, Image, Name, Section, Slot, section_of};
+use super::bounds::File;
+use super::parts::{Candidate, Contents, Parts, Span, is_no_name};
+use super::{Architecture, Bound, Format, Name, Section, Slot, section_of};
 use crate::error::Error;
-use crate::{aarch64, x86};
-
-/// Whether these are the first bytes of a PE image for 64 bits.
-pub(super) fn is_pe(bytes: &[u8]) -> bool {
-    matches!(object::FileKind::parse(bytes), Ok(object::FileKind::Pe64))
-}
 
 /// The instruction set, if it is one that this crate reads.
 pub(super) fn architecture(machine: pe::Machine) -> Result<Architecture, String> {
@@ -39,16 +32,30 @@ pub(super) fn architecture(machine: pe::Machine) -> Result<Architecture, String>
     }
 }
 
-pub(super) fn read(path: PathBuf, mut bytes: Vec<u8>) -> Result<Image, Error> {
-    let reader = Reader::new(File::new(&path, &bytes))?;
-    let mut loaded = reader.load()?;
-    let mut image = loaded.image;
-    bytes.append(&mut loaded.names);
-    (image.functions, image.symbols) =
-        pieces::of(&bytes, &image.sections, loaded.candidates, loaded.spans);
-    image.bytes = bytes;
-    image.path = path;
-    Ok(image)
+/// Reads a linked image.
+pub(super) fn read(file: File<'_>) -> Result<Parts, Error> {
+    let mut reader = Reader::new(file)?;
+    let mut sections = reader.sections()?;
+    let imports = reader.imports()?;
+    let (relocations, movable) = reader.relocations(&sections)?;
+    let guards = reader.guards(&sections)?;
+    let spans = reader.unwound(&sections)?;
+    reader.set_thunks_apart(&mut sections, &imports, &spans);
+    let candidates = reader.candidates(&sections)?;
+    let contents = Contents::File {
+        behind: reader.names,
+        strings: Vec::new(),
+    };
+    Ok(Parts {
+        sections,
+        relro: without_gaps(&imports),
+        // A delayed import's slot first holds the address of what binds it.
+        slots: vec![relocations, imports, guards],
+        candidates,
+        spans,
+        movable,
+        ..Parts::new(reader.architecture, Format::Pe, contents)
+    })
 }
 
 struct Reader<'a> {
@@ -58,15 +65,6 @@ struct Reader<'a> {
     base: u64,
     /// Names that are not in the file as such, to be put behind it.
     names: Vec<u8>,
-}
-
-/// An image without its path, bytes and functions, and what those are made from.
-struct Loaded {
-    image: Image,
-    /// To be put behind the file's bytes.
-    names: Vec<u8>,
-    candidates: Vec<Candidate>,
-    spans: Vec<Span>,
 }
 
 impl<'a> Reader<'a> {
@@ -90,72 +88,23 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn load(mut self) -> Result<Loaded, Error> {
-        let mut sections = self.sections()?;
-        let mut slots = self.imports()?;
-        let imported = without_gaps(&slots);
-        let moved = self.relocations(&sections, &mut slots)?;
-        self.guards(&sections, &mut slots)?;
-        without_conflicts(&mut slots);
-        let spans = self.unwound(&sections)?;
-        self.set_thunks_apart(&mut sections, &slots, &spans);
-        let candidates = self.candidates(&sections)?;
-        let image = Image {
-            path: PathBuf::new(),
-            bytes: Vec::new(),
-            architecture: self.architecture,
-            format: Format::Pe,
-            sections,
-            relro: imported,
-            slots,
-            functions: Vec::new(),
-            pages: Vec::new(),
-            parts: Vec::new(),
-            symbols: Vec::new(),
-            producers: Vec::new(),
-            movable: moved,
-            outside: (0, 0),
-            members: Vec::new(),
-            literals: Vec::new(),
-            twice: std::sync::OnceLock::new(),
-            thunks: Vec::new(),
-        };
-        Ok(Loaded {
-            image,
-            names: self.names,
-            candidates,
-            spans,
-        })
-    }
-
     fn sections(&self) -> Result<Vec<Section>, Error> {
         let mut sections = Vec::new();
-        let have = self.file.bytes.len() as u64;
         for header in self.pe.section_table().iter() {
             let flags = header.characteristics.get(LE);
-            let start = self
-                .base
-                .wrapping_add(header.virtual_address.get(LE).into());
+            let start = self.address(header.virtual_address.get(LE));
             let size = u64::from(header.virtual_size.get(LE));
             let raw = u64::from(header.size_of_raw_data.get(LE)).min(size);
             let at = u64::from(header.pointer_to_raw_data.get(LE));
-            let shown = String::from_utf8_lossy(header.raw_name()).into_owned();
-            let end = start.checked_add(size).ok_or_else(|| {
-                let detail = format!("section {shown} wraps around the address space");
-                self.file.damaged(at, detail)
-            })?;
-            if at + raw > have {
-                let detail =
-                    format!("section {shown} claims {raw} bytes here; the file has {have} in all");
-                return Err(self.file.damaged(at, detail));
-            }
+            let end = self.file.end(header.raw_name(), at, start, size)?;
+            self.file.data(header.raw_name(), at, raw)?;
             let section = Section {
                 start,
                 end: start + raw,
                 offset: usize::try_from(at).ok(),
                 executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
                 constant: !flags.contains(pe::IMAGE_SCN_MEM_WRITE),
-                stubs: false,
+                ..Section::default()
             };
             // Behind what the file has, zeroes.
             let zeroes = Section {
@@ -170,11 +119,14 @@ impl<'a> Reader<'a> {
                     .filter(|part| part.start < part.end),
             );
         }
-        self.file.in_order(&mut sections)?;
-        Ok(sections)
+        self.file.in_order(sections)
     }
 
-    /// Where a data directory's contents lie in the file.
+    fn address(&self, relative: u32) -> u64 {
+        self.base.wrapping_add(relative.into())
+    }
+
+    /// A data directory's contents, and where they lie in the file.
     fn directory(&self, index: usize) -> Option<(u64, &'a [u8])> {
         let directory = self.pe.data_directory(index)?;
         let data = directory
@@ -183,34 +135,32 @@ impl<'a> Reader<'a> {
         Some((self.file.offset_of(data)? as u64, data))
     }
 
-    /// What the loader binds by name: at once, or when it is first called through (`/delayload`).
+    /// Where a data directory's contents lie in the file; 0 if nowhere.
+    fn place(&self, index: usize) -> u64 {
+        self.directory(index).map_or(0, |directory| directory.0)
+    }
+
+    /// What the loader binds by name: at once, or when it is first called through (`/delayload`); by address.
     fn imports(&mut self) -> Result<Vec<Slot>, Error> {
         let mut slots = Vec::new();
-        let place = |index| {
-            self.directory(index)
-                .map_or(0, |directory: (u64, &[u8])| directory.0)
-        };
-        let (at, delayed_at) = (
-            place(pe::IMAGE_DIRECTORY_ENTRY_IMPORT),
-            place(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT),
-        );
-        let damaged = |error| self.file.damaged(at, format!("the import table: {error}"));
-        if let Some(table) = self.pe.import_table().map_err(damaged)? {
-            let mut descriptors = table.descriptors().map_err(damaged)?;
-            while let Some(descriptor) = descriptors.next().map_err(damaged)? {
-                let library = table.name(descriptor.name.get(LE)).map_err(damaged)?;
+        let at = self.place(pe::IMAGE_DIRECTORY_ENTRY_IMPORT);
+        let place = self.file.at(at, "the import table");
+        if let Some(table) = self.pe.import_table().map_err(&place)? {
+            let mut descriptors = table.descriptors().map_err(&place)?;
+            while let Some(descriptor) = descriptors.next().map_err(&place)? {
+                let library = table.name(descriptor.name.get(LE)).map_err(&place)?;
                 self.file.read_name(library, at)?;
                 let first = descriptor.first_thunk.get(LE);
                 let names = match descriptor.original_first_thunk.get(LE) {
                     0 => first,
                     names => names,
                 };
-                let mut thunks = table.thunks(names).map_err(damaged)?;
-                let mut slot = self.base.wrapping_add(first.into());
-                while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>().map_err(damaged)? {
+                let mut thunks = table.thunks(names).map_err(&place)?;
+                let mut slot = self.address(first);
+                while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>().map_err(&place)? {
                     let import = table
                         .import::<pe::ImageNtHeaders64>(thunk)
-                        .map_err(damaged)?;
+                        .map_err(&place)?;
                     let name = imported(&self.file, &mut self.names, library, import, at)?;
                     slots.push(Slot {
                         at: slot,
@@ -220,27 +170,24 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let damaged = |error| {
-            self.file
-                .damaged(delayed_at, format!("the delay import table: {error}"))
-        };
-        if let Some(table) = self.pe.delay_load_import_table().map_err(damaged)? {
-            let mut descriptors = table.descriptors().map_err(damaged)?;
-            while let Some(descriptor) = descriptors.next().map_err(damaged)? {
+        let at = self.place(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT);
+        let place = self.file.at(at, "the delay import table");
+        if let Some(table) = self.pe.delay_load_import_table().map_err(&place)? {
+            let mut descriptors = table.descriptors().map_err(&place)?;
+            while let Some(descriptor) = descriptors.next().map_err(&place)? {
                 let library = table
                     .name(descriptor.dll_name_rva.get(LE))
-                    .map_err(damaged)?;
-                self.file.read_name(library, delayed_at)?;
+                    .map_err(&place)?;
+                self.file.read_name(library, at)?;
                 let mut thunks = table
                     .thunks(descriptor.import_name_table_rva.get(LE))
-                    .map_err(damaged)?;
-                let first = descriptor.import_address_table_rva.get(LE);
-                let mut slot = self.base.wrapping_add(first.into());
-                while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>().map_err(damaged)? {
+                    .map_err(&place)?;
+                let mut slot = self.address(descriptor.import_address_table_rva.get(LE));
+                while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>().map_err(&place)? {
                     let import = table
                         .import::<pe::ImageNtHeaders64>(thunk)
-                        .map_err(damaged)?;
-                    let name = imported(&self.file, &mut self.names, library, import, delayed_at)?;
+                        .map_err(&place)?;
+                    let name = imported(&self.file, &mut self.names, library, import, at)?;
                     slots.push(Slot {
                         at: slot,
                         bound: Bound::Lazily(name),
@@ -254,74 +201,69 @@ impl<'a> Reader<'a> {
     }
 
     /// Words that hold addresses of the image itself; and whether the loader may move it.
-    fn relocations(&self, sections: &[Section], slots: &mut Vec<Slot>) -> Result<bool, Error> {
-        let at = self
-            .directory(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC)
-            .map_or(0, |directory| directory.0);
-        let damaged = |error| {
-            self.file
-                .damaged(at, format!("the base relocations: {error}"))
-        };
+    fn relocations(&self, sections: &[Section]) -> Result<(Vec<Slot>, bool), Error> {
+        let at = self.place(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC);
+        let place = self.file.at(at, "the base relocations");
+        let mut slots = Vec::new();
         let blocks = self
             .pe
             .data_directories()
             .relocation_blocks(self.file.bytes, &self.pe.section_table())
-            .map_err(damaged)?;
+            .map_err(&place)?;
         let Some(mut blocks) = blocks else {
             let flags = self.pe.nt_headers().optional_header().dll_characteristics();
-            return Ok(flags.contains(pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE));
+            return Ok((
+                slots,
+                flags.contains(pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE),
+            ));
         };
-        // A delayed import's slot first holds the address of what binds it: that is told already.
-        let bound: Vec<u64> = slots.iter().map(|slot| slot.at).collect();
-        while let Some(block) = blocks.next().map_err(damaged)? {
+        while let Some(block) = blocks.next().map_err(&place)? {
             for relocation in block {
                 self.file.count_slot(at)?;
-                let slot = self.base.wrapping_add(relocation.virtual_address.into());
-                if bound.binary_search(&slot).is_ok() {
-                    continue;
-                }
-                let bound = match word(self.file.bytes, sections, slot) {
+                let slot = self.address(relocation.virtual_address);
+                let bound = match self.file.word(sections, slot) {
                     Some(to) if relocation.typ == pe::IMAGE_REL_BASED_DIR64 => Bound::Address(to),
                     _ => Bound::Other,
                 };
                 slots.push(Slot { at: slot, bound });
             }
         }
-        Ok(true)
+        Ok((slots, true))
     }
 
     /// Slots into which the loader puts functions of its own, for control flow guard.
-    fn guards(&self, sections: &[Section], slots: &mut Vec<Slot>) -> Result<(), Error> {
+    fn guards(&self, sections: &[Section]) -> Result<Vec<Slot>, Error> {
+        /// Behind what `object` describes: `GuardXFGCheckFunctionPointer`, `GuardXFGDispatchFunctionPointer`,
+        /// `GuardXFGTableDispatchFunctionPointer` and `GuardMemcpyFunctionPointer`.
+        const XFG_AND_MEMCPY: [usize; 4] = [280, 288, 296, 312];
+        const CF_AND_RF: [usize; 4] = [
+            offset_of!(LoadConfig, guard_cf_check_function_pointer),
+            offset_of!(LoadConfig, guard_cf_dispatch_function_pointer),
+            offset_of!(LoadConfig, guard_rf_failure_routine_function_pointer),
+            offset_of!(LoadConfig, guard_rf_verify_stack_pointer_function_pointer),
+        ];
         let Some((at, config)) = self.directory(pe::IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let field = |offset: usize| {
-            let bytes = config.get(offset..offset + 8)?;
-            Some(u64::from_le_bytes(bytes.try_into().ok()?)).filter(|&field| field != 0)
+            let field = u64::from_le_bytes(*config.get(offset..)?.first_chunk()?);
+            (field != 0).then_some(field)
         };
-        // CHPEMetadataPointer
-        if field(200).is_some() {
+        if field(offset_of!(LoadConfig, chpe_metadata_pointer)).is_some() {
             return Err(self.file.unsupported(format!(
                 "code for two machines in one image (ARM64EC, ARM64X: the metadata at {at:#x}); \
                  plain x86-64 and AArch64 are"
             )));
         }
-        // GuardCFCheckFunctionPointer, GuardCFDispatchFunctionPointer, GuardRFFailureRoutineFunctionPointer,
-        // GuardRFVerifyStackPointerFunctionPointer, GuardXFGCheck-, -Dispatch- and -TableDispatchFunctionPointer,
-        // GuardMemcpyFunctionPointer
-        for slot in [112, 120, 216, 232, 280, 288, 296, 312]
-            .into_iter()
+        let slots = CF_AND_RF.into_iter().chain(XFG_AND_MEMCPY);
+        Ok(slots
             .filter_map(field)
-        {
-            if section_of(sections, slot).is_some() {
-                slots.retain(|known| known.at != slot);
-                slots.push(Slot {
-                    at: slot,
-                    bound: Bound::Other,
-                });
-            }
-        }
-        Ok(())
+            .filter(|&slot| section_of(sections, slot).is_some())
+            .map(|slot| Slot {
+                at: slot,
+                bound: Bound::Other,
+            })
+            .collect())
     }
 
     /// The functions that the unwind table knows.
@@ -329,13 +271,11 @@ impl<'a> Reader<'a> {
         let Some((at, table)) = self.directory(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION) else {
             return Ok(Vec::new());
         };
-        let half = |bytes: &[u8], n: usize| {
-            let bytes = bytes.get(4 * n..4 * n + 4)?;
-            Some(u32::from_le_bytes(bytes.try_into().ok()?))
-        };
+        let half =
+            |bytes: &[u8], n: usize| Some(u32::from_le_bytes(*bytes.get(4 * n..)?.first_chunk()?));
         let width = match self.architecture {
             Architecture::X86_64 => 12,
-            Architecture::Aarch64 => 8,
+            Architecture::Aarch64 => size_of::<pe::ImageArm64RuntimeFunctionEntry>(),
         };
         let mut spans = Vec::new();
         for (n, entry) in (0u64..).zip(table.chunks_exact(width)) {
@@ -359,14 +299,11 @@ impl<'a> Reader<'a> {
                     4 * (word & 0x3_ffff)
                 }
             };
-            let start = self.base.wrapping_add(begin.into());
+            let start = self.address(begin);
             if section_of(sections, start).is_some_and(|section| section.executable) {
                 spans.push(Span {
-                    start,
-                    length: length.into(),
                     unwind: true,
-                    padded: true,
-                    name: None,
+                    ..Span::new(start, length.into())
                 });
             }
         }
@@ -374,7 +311,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Makes sections of their own of import thunks, as other formats' stubs have.
-    fn set_thunks_apart(&self, sections: &mut Vec<Section>, slots: &[Slot], known: &[Span]) {
+    fn set_thunks_apart(&self, sections: &mut Vec<Section>, imports: &[Slot], known: &[Span]) {
         let mut covered: Vec<(u64, u64)> = known
             .iter()
             .map(|span| (span.start, span.start.saturating_add(span.length)))
@@ -384,12 +321,12 @@ impl<'a> Reader<'a> {
             let after = covered.partition_point(|span| span.0 <= at);
             after.checked_sub(1).is_some_and(|n| at < covered[n].1)
         };
-        let imported = |slot: u64| {
-            slots
-                .binary_search_by_key(&slot, |slot| slot.at)
-                .is_ok_and(|n| matches!(slots[n].bound, Bound::Symbol(_) | Bound::Lazily(_)))
+        let is_import = |slot: u64| {
+            imports
+                .binary_search_by_key(&slot, |import| import.at)
+                .is_ok()
         };
-        let mut apart = Vec::new();
+        let mut apart: Vec<Section> = Vec::new();
         for section in std::mem::take(sections) {
             let code = section
                 .offset
@@ -399,39 +336,40 @@ impl<'a> Reader<'a> {
                     self.file.bytes.get(offset..offset.checked_add(size)?)
                 })
                 .unwrap_or(&[]);
-            let mut from = section.clone();
-            for (start, len) in thunks(self.architecture, code, section.start, &imported) {
-                if start < from.start || in_function(start) {
+            // What is left of the section from an address on.
+            let rest = |from: u64| Section {
+                start: from,
+                offset: usize::try_from(from - section.start)
+                    .ok()
+                    .and_then(|skipped| section.offset?.checked_add(skipped)),
+                ..section.clone()
+            };
+            let mut from = section.start;
+            for (start, len) in thunks(self.architecture, code, section.start, is_import) {
+                if start < from || in_function(start) {
                     continue;
                 }
                 // One behind another: the same section.
-                let follows = apart
-                    .last_mut()
-                    .filter(|last: &&mut Section| last.stubs && last.end == start);
-                if let Some(last) = follows {
-                    last.end = start + len;
-                } else {
-                    if from.start < start {
+                match apart.last_mut() {
+                    Some(last) if last.stubs && last.end == start => last.end = start + len,
+                    _ => {
+                        if from < start {
+                            apart.push(Section {
+                                end: start,
+                                ..rest(from)
+                            });
+                        }
                         apart.push(Section {
-                            end: start,
-                            ..from.clone()
+                            end: start + len,
+                            stubs: true,
+                            ..rest(start)
                         });
                     }
-                    let skipped = usize::try_from(start - from.start).unwrap_or(usize::MAX);
-                    apart.push(Section {
-                        start,
-                        end: start + len,
-                        offset: from.offset.and_then(|offset| offset.checked_add(skipped)),
-                        stubs: true,
-                        ..section
-                    });
                 }
-                let skipped = usize::try_from(start + len - from.start).unwrap_or(usize::MAX);
-                from.offset = from.offset.and_then(|offset| offset.checked_add(skipped));
-                from.start = start + len;
+                from = start + len;
             }
-            if from.start < from.end {
-                apart.push(from);
+            if from < section.end {
+                apart.push(rest(from));
             }
         }
         *sections = apart;
@@ -446,8 +384,8 @@ impl<'a> Reader<'a> {
         let mut candidates = Vec::new();
         let header = self.pe.nt_headers().file_header();
         let at = header.pointer_to_symbol_table.get(LE).into();
-        let damaged = |error| self.file.damaged(at, format!("the symbol table: {error}"));
-        let symbols = SymbolTable::parse(header, self.file.bytes).map_err(damaged)?;
+        let symbols = SymbolTable::parse(header, self.file.bytes)
+            .map_err(self.file.at(at, "the symbol table"))?;
         for (index, symbol) in symbols.iter() {
             let number = symbol.section_number();
             let Ok(section) = usize::try_from(number.0) else {
@@ -461,10 +399,8 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let address = self
-                .base
-                .wrapping_add(section.virtual_address.get(LE).into())
+                .address(section.virtual_address.get(LE))
                 .wrapping_add(symbol.value().into());
-            let typed = symbol.derived_type() == pe::IMAGE_SYM_DTYPE_FUNCTION;
             let local = symbol.storage_class() == pe::IMAGE_SYM_CLASS_STATIC;
             let named = local || symbol.storage_class() == pe::IMAGE_SYM_CLASS_EXTERNAL;
             if !named || !is_function(address) {
@@ -476,43 +412,29 @@ impl<'a> Reader<'a> {
             })?;
             self.file.read_name(name, at)?;
             // A section's own symbol names no function.
-            if pieces::is_no_name(name) || (local && name[0] == b'.') {
+            if is_no_name(name) || (local && name[0] == b'.') {
                 continue;
             }
+            let text = keep(&self.file, &mut self.names, name);
             candidates.push(Candidate {
-                address,
-                untyped: !typed,
+                untyped: symbol.derived_type() != pe::IMAGE_SYM_DTYPE_FUNCTION,
                 local,
-                underscored: name[0] == b'_',
-                length: name.len(),
-                name: keep(&self.file, &mut self.names, name),
-                size: 0,
+                ..Candidate::new(address, name, text)
             });
         }
-        let at = self
-            .directory(pe::IMAGE_DIRECTORY_ENTRY_EXPORT)
-            .map_or(0, |directory| directory.0);
-        let damaged = |error| self.file.damaged(at, format!("the export table: {error}"));
-        if let Some(table) = self.pe.export_table().map_err(damaged)? {
+        let at = self.place(pe::IMAGE_DIRECTORY_ENTRY_EXPORT);
+        let place = self.file.at(at, "the export table");
+        if let Some(table) = self.pe.export_table().map_err(&place)? {
             for (pointer, index) in table.name_iter() {
-                let address = table.address_by_index(index).map_err(damaged)?;
-                let name = table.name_from_pointer(pointer).map_err(damaged)?;
+                let address = table.address_by_index(index).map_err(&place)?;
+                let name = table.name_from_pointer(pointer).map_err(&place)?;
                 self.file.read_name(name, at)?;
-                let address = self.base.wrapping_add(address.into());
+                let address = self.address(address);
                 if name.is_empty() || !is_function(address) {
                     continue;
                 }
-                if let Some(text) = self.file.name(name, 0) {
-                    candidates.push(Candidate {
-                        address,
-                        untyped: false,
-                        local: false,
-                        underscored: name[0] == b'_',
-                        length: name.len(),
-                        name: text,
-                        size: 0,
-                    });
-                }
+                let text = self.file.name(name, 0);
+                candidates.extend(text.map(|text| Candidate::new(address, name, text)));
             }
         }
         Ok(candidates)
@@ -548,46 +470,55 @@ fn keep(file: &File<'_>, names: &mut Vec<u8>, name: &[u8]) -> Name {
     let at = file.bytes.len() + names.len();
     names.extend(name);
     names.push(0);
-    Name(at)
+    Name::new(at)
 }
 
-/// Import thunks, by address, with their lengths: jumps through a slot that is `imported`. Compilers that jump
+/// Import thunks, by address, with their lengths: jumps through a slot that `is_import`. Compilers that jump
 /// through one at a function's end do so otherwise: with a prefix, or another register.
 fn thunks(
     architecture: Architecture,
     code: &[u8],
     address: u64,
-    imported: &impl Fn(u64) -> bool,
+    is_import: impl Fn(u64) -> bool,
 ) -> Vec<(u64, u64)> {
-    let mut found = Vec::new();
+    let at = |n: usize| address.wrapping_add(n as u64);
     match architecture {
-        Architecture::X86_64 => {
-            for (n, jump) in code.windows(6).enumerate() {
-                let rex = n > 0 && code[n - 1] == 0x48;
-                if jump.starts_with(&[0xff, 0x25]) && !rex {
-                    let at = address.wrapping_add(n as u64);
-                    if x86::stub(jump, at).is_some_and(|(slot, _)| imported(slot)) {
-                        found.push((at, 6));
-                    }
+        Architecture::X86_64 => code
+            .array_windows()
+            .enumerate()
+            // jmp *slot(%rip), not behind a REX prefix
+            .filter(|&(n, window)| match *window {
+                [0xff, 0x25, a, b, c, d] if n == 0 || code[n - 1] != 0x48 => {
+                    let distance = i32::from_le_bytes([a, b, c, d]);
+                    is_import(at(n + 6).wrapping_add_signed(distance.into()))
                 }
-            }
-        }
+                _ => false,
+            })
+            .map(|(n, _)| (at(n), 6))
+            .collect(),
         Architecture::Aarch64 => {
-            for (n, chunk) in code.chunks_exact(4).enumerate() {
-                let word = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
-                // adrp x16
-                if word & 0x9f00_001f != 0x9000_0010 {
-                    continue;
-                }
-                let at = address.wrapping_add(4 * n as u64);
-                let stub = &code[4 * n..code.len().min(4 * n + 12)];
-                if aarch64::stub(stub, at).is_some_and(|(slot, _)| imported(slot)) {
-                    found.push((at, 12));
-                }
-            }
+            let words = code.as_chunks().0;
+            let words: Vec<u32> = words.iter().map(|&word| u32::from_le_bytes(word)).collect();
+            words
+                .array_windows()
+                .enumerate()
+                .map(|(n, window)| (at(4 * n), window))
+                .filter(|&(at, &[adrp, ldr, br])| {
+                    // adrp x16, page; ldr xT, [x16, #offset]; br xT
+                    let pages = (adrp >> 5 & 0x7_ffff) << 2 | adrp >> 29 & 3;
+                    let pages = i64::from((pages << 11).cast_signed() >> 11);
+                    let slot = (at & !0xfff)
+                        .wrapping_add_signed(pages << 12)
+                        .wrapping_add(u64::from(ldr >> 10 & 0xfff) << 3);
+                    adrp & 0x9f00_001f == 0x9000_0010
+                        && ldr & 0xffc0_03e0 == 0xf940_0200
+                        && br == 0xd61f_0000 | (ldr & 31) << 5
+                        && is_import(slot)
+                })
+                .map(|(at, _)| (at, 12))
+                .collect()
         }
     }
-    found
 }
 
 /// Slots, sorted, as ranges of addresses; there are few, as each is asked about every word.

@@ -144,7 +144,7 @@ fn snapshot(
         if !route.is_some_and(Route::is_bare) {
             evaluation.fault(format_args!(
                 "{name}: {to} by {}",
-                route.map_or("an unknown route", Route::word)
+                route.map_or("an unknown route", Route::as_str)
             ));
         }
     }

@@ -48,7 +48,7 @@ pub fn listing(image: &Image, function: &Function<'_>) -> String {
     for instruction in function.listing().instructions() {
         let text = instruction.text();
         let call = instruction.call();
-        let via = call.as_ref().map(barecall::Call::via).unwrap_or_default();
+        let via = call.map(barecall::Call::via).unwrap_or_default();
         let text = match target(&text) {
             Some(to) if (start..end).contains(&to) => {
                 text.replace(&format!("{to:#x}"), &format!("+{:#x}", to - start))

@@ -7,9 +7,9 @@ use barecall::{Call, Image, Route};
 use serde::Serialize;
 
 use crate::images::Images;
-use crate::record::{self, Record, SCHEMA};
-use crate::selection::{Selected, Selection};
-use crate::{BOLD, Failure, Format, Outcome, colour, counted, painted, progress};
+use crate::record;
+use crate::selection::Selection;
+use crate::{BOLD, Document, Failure, Format, Outcome, colour, counted, painted};
 
 /// List calls into C, and the route of each.
 ///
@@ -42,45 +42,90 @@ impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let mut text = String::new();
         for image in &self.images.open()? {
-            let selected = self.selection.of(image, progress::calls(image));
-            match self.format {
-                Format::Text => {
-                    if !text.is_empty() {
-                        text.push('\n');
-                    }
-                    text.push_str(&self.text(image, &selected));
-                }
-                Format::Json => text.push_str(&json(image, &selected)?),
+            if !text.is_empty() && self.format == Format::Text {
+                text.push('\n');
             }
+            let calls = ImageCalls::of(image, &self.selection);
+            text.push_str(&self.format.render(&calls)?);
         }
         Ok(Outcome { text, holds: true })
     }
+}
 
-    fn text(&self, image: &Image, selected: &Selected<'_>) -> String {
-        let (inserted, ours) = groups(&selected.calls);
-        let mut text = format!(
-            "{}: {}\n",
-            painted(BOLD, image.path().display()),
-            Count::of(&ours).text(self.selection.noun())
-        );
+/// The calls of an image that are meant.
+#[derive(Serialize)]
+pub(crate) struct ImageCalls<'a> {
+    pub(crate) file: String,
+    pub(crate) summary: Summary,
+    #[serde(serialize_with = "record::calls")]
+    pub(crate) calls: Vec<Call<'a>>,
+    #[serde(skip)]
+    noun: &'static str,
+}
+
+/// How many calls there are of each kind.
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    #[serde(flatten)]
+    pub(crate) ours: Count,
+    pub(crate) compiler_inserted: Count,
+    /// Calls that may lead anywhere, and were left out.
+    pub(crate) anywhere: usize,
+}
+
+impl<'a> ImageCalls<'a> {
+    pub(crate) fn of(image: &'a Image, selection: &Selection) -> Self {
+        let selected = selection.of(image);
+        let calls = selected.calls;
+        let by_compiler = |call: &&Call<'_>| call.is_compiler_inserted();
+        Self {
+            file: image.path().display().to_string(),
+            summary: Summary {
+                ours: Count::of(calls.iter().filter(|call| !by_compiler(call))),
+                compiler_inserted: Count::of(calls.iter().filter(by_compiler)),
+                anywhere: selected.anywhere,
+            },
+            calls,
+            noun: selection.noun(),
+        }
+    }
+
+    /// `12 calls into C`.
+    pub(crate) fn headline(&self) -> String {
+        counted(self.summary.ours.calls, self.noun)
+    }
+}
+
+impl Document for ImageCalls<'_> {
+    fn text(&self) -> String {
+        let Summary {
+            ours,
+            compiler_inserted: inserted,
+            anywhere,
+        } = &self.summary;
+        let file = painted(BOLD, &self.file);
+        let mut text = format!("{file}: {}\n", ours.text(self.noun));
         // Writing to a String cannot fail.
-        if !inserted.is_empty() {
-            let count = Count::of(&inserted).text("calls that the compiler inserted");
+        if inserted.calls > 0 {
+            let count = inserted.text("calls that the compiler inserted");
             let _ = writeln!(text, "  besides, {count}");
         }
-        if selected.anywhere > 0 {
+        if *anywhere > 0 {
             let _ = writeln!(
                 text,
-                "  besides, {} calls that may lead anywhere, through a pointer or undecided: --from FUNCTION or \
-                 --all lists them",
-                selected.anywhere
+                "  besides, {anywhere} calls that may lead anywhere, through a pointer or undecided: --from FUNCTION \
+                 or --all lists them"
             );
         }
-        for (head, calls) in [("", &ours), ("Inserted by the compiler:\n", &inserted)] {
-            if !calls.is_empty() {
+        for (head, count, by_compiler) in [
+            ("", ours, false),
+            ("Inserted by the compiler:\n", inserted, true),
+        ] {
+            if count.calls > 0 {
                 let _ = write!(text, "\n{head}");
             }
-            for call in calls {
+            let calls = self.calls.iter();
+            for call in calls.filter(|call| call.is_compiler_inserted() == by_compiler) {
                 text.push_str(&row(call));
             }
         }
@@ -88,52 +133,59 @@ impl Args {
     }
 }
 
-/// Those that the compiler inserted, and the others.
-pub(crate) fn groups<'a>(calls: &[Call<'a>]) -> (Vec<Call<'a>>, Vec<Call<'a>>) {
-    calls.iter().partition(|call| call.is_compiler_inserted())
-}
-
 /// One line for a call.
-pub(crate) fn row(call: &Call<'_>) -> String {
-    let style = colour(call.route());
-    let mut row = format!(
-        "{:>10}  {style}{:<10}{style:#}  {} -> {}",
+fn row(call: &Call<'_>) -> String {
+    let (at, route, from) = (
         format!("{:#x}", call.at()),
         call.route(),
         call.from().name(),
-        call.to().as_deref().unwrap_or("?")
     );
+    let to = call.to();
+    let (to, style) = (to.as_deref().unwrap_or("?"), colour(route));
+    format!(
+        "{at:>10}  {style}{route:<10}{style:#}  {from} -> {to}{}\n",
+        details(call)
+    )
+}
+
+/// What there is to say of a call beside its route and its ends: `, tail, 2 instructions, via planted`.
+pub(crate) fn details(call: &Call<'_>) -> String {
+    let mut details = String::new();
     if call.tail() {
-        row.push_str(", tail");
+        details.push_str(", tail");
     }
+    // Writing to a String cannot fail.
     if let Some(count @ 2..) = call.instructions() {
-        let _ = write!(row, ", {count} instructions");
+        let _ = write!(details, ", {count} instructions");
     }
     let via = call.via();
     if !via.is_empty() {
-        let _ = write!(row, ", via {}", via.join(", "));
+        let _ = write!(details, ", via {}", via.join(", "));
     }
-    row.push('\n');
-    row
+    details
 }
 
 /// How many calls, how many bare, and by which routes.
 #[derive(Serialize)]
 pub(crate) struct Count {
-    calls: usize,
-    bare: usize,
-    routes: BTreeMap<&'static str, usize>,
+    pub(crate) calls: usize,
+    pub(crate) bare: usize,
+    pub(crate) routes: BTreeMap<&'static str, usize>,
 }
 
 impl Count {
-    pub(crate) fn of(calls: &[Call<'_>]) -> Self {
-        let mut routes = BTreeMap::from(Route::ALL.map(|route| (route.word(), 0)));
+    pub(crate) fn of<'a, 'i: 'a>(calls: impl Iterator<Item = &'a Call<'i>>) -> Self {
+        let (mut count, mut bare) = (0, 0);
+        let mut routes = BTreeMap::from(Route::ALL.map(|route| (route.as_str(), 0)));
         for call in calls {
-            *routes.entry(call.route().word()).or_default() += 1;
+            let route = call.route();
+            count += 1;
+            bare += usize::from(route.is_bare());
+            *routes.entry(route.as_str()).or_default() += 1;
         }
         Self {
-            calls: calls.len(),
-            bare: calls.iter().filter(|call| call.route().is_bare()).count(),
+            calls: count,
+            bare,
             routes,
         }
     }
@@ -144,7 +196,7 @@ impl Count {
             Route::ALL
                 .iter()
                 .filter(|route| route.is_bare() == bare)
-                .map(|route| (self.routes[route.word()], route))
+                .map(|route| (self.routes[route.as_str()], route))
                 .filter(|(count, _)| *count > 0)
                 .map(|(count, route)| painted(colour(*route), format_args!("{count} {route}")))
                 .collect()
@@ -161,38 +213,4 @@ impl Count {
         }
         text
     }
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: u32,
-    /// Of barecall.
-    version: &'static str,
-    file: String,
-    summary: Summary,
-    calls: Vec<Record<'a>>,
-}
-
-#[derive(Serialize)]
-struct Summary {
-    #[serde(flatten)]
-    ours: Count,
-    compiler_inserted: Count,
-    anywhere: usize,
-}
-
-/// The document of an image.
-pub(crate) fn json(image: &Image, selected: &Selected<'_>) -> Result<String, Failure> {
-    let (inserted, ours) = groups(&selected.calls);
-    record::line(&Document {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION"),
-        file: image.path().display().to_string(),
-        summary: Summary {
-            ours: Count::of(&ours),
-            compiler_inserted: Count::of(&inserted),
-            anywhere: selected.anywhere,
-        },
-        calls: selected.calls.iter().map(Record::of).collect(),
-    })
 }

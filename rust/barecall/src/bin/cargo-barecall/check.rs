@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use barecall::{Call, Image, Route};
+use barecall::{Call, Function, Image, Route};
 use serde::Serialize;
 
-use crate::calls::{Count, groups};
+use crate::calls::Count;
 use crate::images::Images;
-use crate::record::{self, Line, Record, SCHEMA};
-use crate::selection::{Selected, Selection};
-use crate::{BOLD, Failure, Format, GREEN, Outcome, RED, counted, painted, progress};
+use crate::record;
+use crate::selection::Selection;
+use crate::{BOLD, Document, Failure, Format, GREEN, Outcome, RED, counted, painted};
 
 /// Check that no call into C takes a denied route; exit code 1, with evidence, if one does.
 ///
@@ -63,22 +63,10 @@ impl Args {
         let mut holds = true;
         let mut checked = 0;
         for image in &images {
-            let mut selected = self.selection.of(image, progress::calls(image));
-            let mut inserted = Vec::new();
-            if !self.selection.takes_inserted() {
-                (inserted, selected.calls) = groups(&selected.calls);
-            }
-            let denied: Vec<_> = selected
-                .calls
-                .iter()
-                .filter(|call| self.denies(call))
-                .collect();
-            checked += selected.calls.len();
-            holds &= denied.is_empty();
-            match self.format {
-                Format::Text => text.push_str(&self.text(image, &selected, &inserted, &denied)),
-                Format::Json => text.push_str(&self.json(image, &selected, &inserted, &denied)?),
-            }
+            let found = self.check(image);
+            checked += found.checked;
+            holds &= found.denied.is_empty();
+            text.push_str(&self.format.render(&found)?);
         }
         // A misspelt name must not pass for a proof.
         if checked == 0 && self.selection.is_narrowed() {
@@ -94,127 +82,147 @@ impl Args {
         Ok(Outcome { text, holds })
     }
 
+    fn check<'a>(&'a self, image: &'a Image) -> Findings<'a> {
+        let selected = self.selection.of(image);
+        let all = self.selection.takes_inserted();
+        let (calls, inserted): (Vec<_>, Vec<_>) = selected
+            .calls
+            .into_iter()
+            .partition(|call| all || !call.is_compiler_inserted());
+        let checked = calls.len();
+        let expected = Route::ALL.iter().filter(|route| !self.deny.contains(route));
+        let expected: Vec<_> = expected.map(|route| route.as_str()).collect();
+        let denied: Vec<_> = calls
+            .into_iter()
+            .filter(|call| self.denies(call))
+            .map(|call| Denied::of(call, &expected))
+            .collect();
+        Findings {
+            file: image.path().display().to_string(),
+            deny: self.deny.iter().map(|route| route.as_str()).collect(),
+            allow: &self.allow,
+            checked,
+            holds: denied.is_empty() && (checked > 0 || !self.selection.is_narrowed()),
+            denied,
+            compiler_inserted: Count::of(inserted.iter()),
+            anywhere: selected.anywhere,
+            noun: self.selection.noun(),
+        }
+    }
+
     fn denies(&self, call: &Call<'_>) -> bool {
         let allowed = |symbol: &String| {
             call.reaches(symbol) || call.callee_mangled().contains(&symbol.as_str())
         };
         self.deny.contains(&call.route()) && !self.allow.iter().any(allowed)
     }
+}
 
-    /// The routes that are not denied.
-    fn expected(&self) -> Vec<&'static str> {
-        let left = Route::ALL.iter().filter(|route| !self.deny.contains(route));
-        left.map(|route| route.word()).collect()
+/// What was found in an image.
+#[derive(Serialize)]
+struct Findings<'a> {
+    file: String,
+    deny: Vec<&'static str>,
+    allow: &'a [String],
+    checked: usize,
+    holds: bool,
+    denied: Vec<Denied<'a>>,
+    compiler_inserted: Count,
+    anywhere: usize,
+    #[serde(skip)]
+    noun: &'static str,
+}
+
+/// A call by a route that is denied.
+#[derive(Serialize)]
+struct Denied<'a> {
+    #[serde(serialize_with = "record::call")]
+    call: Call<'a>,
+    expected: Vec<&'static str>,
+    #[serde(rename = "listing", serialize_with = "record::listing")]
+    from: Function<'a>,
+    remedy: &'static str,
+    costs: &'static str,
+    next: String,
+}
+
+impl<'a> Denied<'a> {
+    fn of(call: Call<'a>, expected: &[&'static str]) -> Self {
+        let from = call.from();
+        Self {
+            expected: expected.to_vec(),
+            remedy: remedy(call.route()),
+            costs: REMEDIES,
+            next: format!(
+                "cargo barecall show --file {} {}",
+                barecall::quoted(&from.image().path().to_string_lossy()),
+                barecall::quoted(from.mangled().unwrap_or(&from.name()))
+            ),
+            call,
+            from,
+        }
     }
 
-    fn text(
-        &self,
-        image: &Image,
-        selected: &Selected<'_>,
-        inserted: &[Call<'_>],
-        denied: &[&Call<'_>],
-    ) -> String {
-        let count = counted(selected.calls.len(), self.selection.noun());
-        let file = painted(BOLD, image.path().display());
-        let deny: Vec<_> = self.deny.iter().map(|route| route.word()).collect();
-        let mut text = if denied.is_empty() {
+    fn text(&self) -> String {
+        let call = &self.call;
+        let to = call.to();
+        let mut shown = String::new();
+        for line in self.from.listing().excerpt(&[call.at()], CONTEXT).lines() {
+            let marked = line.starts_with(" >");
+            shown += &if marked {
+                painted(RED, line)
+            } else {
+                line.to_owned()
+            };
+            shown.push('\n');
+        }
+        let ends = format!("{} -> {}", self.from.name(), to.as_deref().unwrap_or("?"));
+        format!(
+            "{}\n  expected  {}\n  found     {call}\n\n{shown}\n  remedy    {}\n  costs     {}\n  next      {}\n",
+            painted(BOLD, ends),
+            self.expected.join(", "),
+            self.remedy,
+            self.costs,
+            self.next,
+        )
+    }
+}
+
+impl Document for Findings<'_> {
+    fn text(&self) -> String {
+        let count = counted(self.checked, self.noun);
+        let file = painted(BOLD, &self.file);
+        let (denied, deny) = (self.denied.len(), self.deny.join(", "));
+        let mut text = if denied == 0 {
             let ok = painted(GREEN, "holds");
-            format!("{file}: {ok}: {count}, none by {}\n", deny.join(", "))
+            format!("{file}: {ok}: {count}, none by {deny}\n")
         } else {
             let no = painted(RED, "does not hold");
-            format!(
-                "{file}: {no}: {} of {count} by {}\n",
-                denied.len(),
-                deny.join(", ")
-            )
+            format!("{file}: {no}: {denied} of {count} by {deny}\n")
         };
         // Writing to a String cannot fail.
-        if !inserted.is_empty() {
-            let count = Count::of(inserted).text("calls that the compiler inserted");
+        if self.compiler_inserted.calls > 0 {
+            let count = &self.compiler_inserted;
+            let count = count.text("calls that the compiler inserted");
             let _ = writeln!(text, "  not checked: {count}; --all checks them");
         }
-        if selected.anywhere > 0 {
+        if self.anywhere > 0 {
             let _ = writeln!(
                 text,
                 "  not checked: {} calls that may lead anywhere, through a pointer or undecided; --from FUNCTION \
                  checks that function's",
-                selected.anywhere
+                self.anywhere
             );
         }
-        for call in denied.iter().take(SHOWN) {
+        for call in self.denied.iter().take(SHOWN) {
             text.push('\n');
-            text.push_str(&self.evidence(call));
+            text.push_str(&call.text());
         }
-        if denied.len() > SHOWN {
-            let _ = writeln!(
-                text,
-                "\nand {} more: --format json has them all",
-                denied.len() - SHOWN
-            );
+        if denied > SHOWN {
+            let more = denied - SHOWN;
+            let _ = writeln!(text, "\nand {more} more: --format json has them all");
         }
         text
-    }
-
-    fn evidence(&self, call: &Call<'_>) -> String {
-        let to = call.to();
-        let listing = call.from().listing().excerpt(&[call.at()], CONTEXT);
-        let mut shown = String::new();
-        for line in listing.lines() {
-            if line.starts_with(" >") {
-                let _ = writeln!(shown, "{}", painted(RED, line));
-            } else {
-                let _ = writeln!(shown, "{line}");
-            }
-        }
-        format!(
-            "{}\n  expected  {}\n  found     {call}\n\n{shown}\n  remedy    {}\n  costs     {REMEDIES}\n  next      {}\n",
-            painted(
-                BOLD,
-                format_args!("{} -> {}", call.from().name(), to.as_deref().unwrap_or("?"))
-            ),
-            self.expected().join(", "),
-            remedy(call.route()),
-            next(call),
-        )
-    }
-
-    fn json(
-        &self,
-        image: &Image,
-        selected: &Selected<'_>,
-        inserted: &[Call<'_>],
-        denied: &[&Call<'_>],
-    ) -> Result<String, Failure> {
-        let denied: Vec<_> = denied
-            .iter()
-            .map(|call| Denied {
-                call: Record::of(call),
-                expected: self.expected(),
-                listing: call
-                    .from()
-                    .listing()
-                    .instructions()
-                    .iter()
-                    .map(Line::of)
-                    .collect(),
-                remedy: remedy(call.route()),
-                costs: REMEDIES,
-                next: next(call),
-            })
-            .collect();
-        record::line(&Document {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION"),
-            file: image.path().display().to_string(),
-            deny: self.deny.iter().map(|route| route.word()).collect(),
-            allow: &self.allow,
-            checked: selected.calls.len(),
-            holds: denied.is_empty()
-                && !(selected.calls.is_empty() && self.selection.is_narrowed()),
-            denied,
-            compiler_inserted: Count::of(inserted),
-            anywhere: selected.anywhere,
-        })
     }
 }
 
@@ -234,38 +242,4 @@ const fn remedy(route: Route) -> &'static str {
         }
         Route::Direct | Route::Got | Route::Register => "none needed: this route is bare",
     }
-}
-
-fn next(call: &Call<'_>) -> String {
-    let from = call.from();
-    format!(
-        "cargo barecall show --file {} {}",
-        barecall::quoted(&from.image().path().to_string_lossy()),
-        barecall::quoted(from.mangled().unwrap_or(&from.name()))
-    )
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    schema: u32,
-    /// Of barecall.
-    version: &'static str,
-    file: String,
-    deny: Vec<&'static str>,
-    allow: &'a [String],
-    checked: usize,
-    holds: bool,
-    denied: Vec<Denied<'a>>,
-    compiler_inserted: Count,
-    anywhere: usize,
-}
-
-#[derive(Serialize)]
-struct Denied<'a> {
-    call: Record<'a>,
-    expected: Vec<&'static str>,
-    listing: Vec<Line<'a>>,
-    remedy: &'static str,
-    costs: &'static str,
-    next: String,
 }

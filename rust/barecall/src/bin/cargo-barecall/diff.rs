@@ -1,4 +1,4 @@
-//! `cargo barecall diff`: what changed between two images, or two folders of snapshots: facts first, then text.
+//! `cargo barecall diff`: what changed between two images, or two recorded listings: facts first, then text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,30 +9,29 @@ use regex::{Captures, Regex};
 use serde::Serialize;
 use similar::TextDiff;
 
-use crate::record::{self, SCHEMA};
-use crate::{BOLD, Failure, Format, GREEN, Outcome, RED, images, painted};
+use crate::{BOLD, Document, Failure, Format, GREEN, Outcome, RED, images, painted};
 
 /// Say what changed in facts (routes, counts, instructions), then in text; exit code 1 if a fact did.
 ///
-/// OLD and NEW are two images, two folders of snapshots, or two snapshots. A snapshot is a text file whose first
-/// lines, `# name  value`, are its facts (`# call  puts  got  tail`), and the rest a listing. The compiler, its
-/// flags and the target are shown, but are no facts. Of images, the text is compared where --function names it.
+/// OLD and NEW are two images, or two recorded listings of a function. Such a listing is a text file whose first
+/// lines, `# name  value`, are its facts (`# call  puts  got  tail`). The compiler, its flags and the target are shown,
+/// but are no facts. Of images, the text is compared where --function names it. To compare folders of listings, use
+/// `diff -r`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo barecall diff old/my_program target/release/my_program --function '^my_crate::'
-  cargo barecall diff asm-snapshots/x86_64-unknown-linux-gnu /tmp/with-beta
   cargo barecall diff say.O2.snap say.O3.snap
 
 JSON:
   {\"schema\":1,\"old\",\"new\",\"same\",\"in_both\",\"functions\":[{\"name\",\"change\":\"added\"|\"removed\"|\"changed\",
    \"facts\":[{\"fact\",\"old\":[…],\"new\":[…]}],\"provenance\":[{…the same…}],\"text\":UNIFIED DIFF|null}]}")]
 pub(crate) struct Args {
-    /// An image, a folder of snapshots, or a snapshot
+    /// An image, or a recorded listing
     old: PathBuf,
     /// The same, later
     new: PathBuf,
-    /// Only functions (or snapshots) whose name this fits
+    /// Only functions of the images whose name this fits
     #[arg(long, value_name = "REGEX")]
     function: Option<Regex>,
     /// How to print the changes
@@ -40,7 +39,7 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// What a snapshot says about its own making. Not a finding.
+/// What a listing says about its own making. Not a finding.
 const PROVENANCE: [&str; 8] = [
     "exhibit", "compiler", "target", "flags", "source", "date", "linker", "file",
 ];
@@ -50,46 +49,31 @@ const LISTED: usize = 20;
 impl Args {
     /// Compares them.
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        let (old, new) = (Side::open(&self.old)?, Side::open(&self.new)?);
-        let pair = [
-            old.snapshots(self.function.as_ref()),
-            new.snapshots(self.function.as_ref()),
-        ];
-        let [mut old_snapshots, mut new_snapshots] = pair;
-        match (&old, &new) {
-            // Two snapshots are meant for each other, whatever they are called.
-            (Side::Text(_), Side::Text(_)) if old_snapshots.len() == 1 && new_snapshots.len() == 1 && self.old.is_file() => {
-                if let (Some((name, _)), Some((_, snapshot))) = (old_snapshots.first_key_value(), new_snapshots.pop_first()) {
-                    new_snapshots.insert(name.clone(), snapshot);
-                }
+        let sides = (Side::open(&self.old)?, Side::open(&self.new)?);
+        let (mut old, mut new) = match (&sides, &self.function) {
+            ((Side::Image(old), Side::Image(new)), only) => {
+                (functions(old, only.as_ref()), functions(new, only.as_ref()))
             }
-            (Side::Text(_), Side::Text(_)) | (Side::Image(_), Side::Image(_)) => {}
-            _ => return Err("OLD and NEW must be of one kind: two images, two folders of snapshots, or two snapshots".into()),
-        }
-        if old_snapshots.is_empty() && new_snapshots.is_empty() {
+            ((Side::Listing(_), Side::Listing(_)), Some(_)) => {
+                return Err("--function names functions of images, and a listing is of one".into());
+            }
+            ((Side::Listing(old), Side::Listing(new)), None) => {
+                // They are meant for each other, whatever they are called.
+                let name = self.old.file_name().unwrap_or_default().to_string_lossy();
+                let side = |text| BTreeMap::from([(name.to_string(), Snapshot::read(text))]);
+                (side(old), side(new))
+            }
+            _ => return Err("OLD and NEW must be two images, or two recorded listings".into()),
+        };
+        if old.is_empty() && new.is_empty() {
+            let (old, new) = (self.old.display(), self.new.display());
             return Err(match &self.function {
-                Some(regex) => format!(
-                    "nothing in {} or {} fits --function {regex}",
-                    self.old.display(),
-                    self.new.display()
-                ),
-                None => format!(
-                    "{} and {} hold nothing to compare",
-                    self.old.display(),
-                    self.new.display()
-                ),
-            }
-            .into());
+                Some(regex) => format!("nothing in {old} or {new} fits --function {regex}").into(),
+                None => format!("{old} and {new} hold nothing to compare").into(),
+            });
         }
-        let with_text = self.function.is_some() || matches!(old, Side::Text(_));
-        let names: BTreeSet<String> = old_snapshots
-            .keys()
-            .chain(new_snapshots.keys())
-            .cloned()
-            .collect();
+        let names: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
         let mut difference = Difference {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION"),
             old: self.old.display().to_string(),
             new: self.new.display().to_string(),
             same: true,
@@ -97,10 +81,10 @@ impl Args {
             functions: Vec::new(),
         };
         for name in names {
-            let change = match (old_snapshots.remove(&name), new_snapshots.remove(&name)) {
+            let change = match (old.remove(&name), new.remove(&name)) {
                 (Some(old), Some(new)) => {
                     difference.in_both += 1;
-                    Change::between(name, &old, &new, with_text)
+                    Change::between(name, &old, &new)
                 }
                 (Some(_), None) => Change::whole(name, "removed"),
                 (None, _) => Change::whole(name, "added"),
@@ -112,12 +96,8 @@ impl Args {
             }
             difference.functions.push(change);
         }
-        let text = match self.format {
-            Format::Text => difference.text(),
-            Format::Json => record::line(&difference)?,
-        };
         Ok(Outcome {
-            text,
+            text: self.format.render(&difference)?,
             holds: difference.same,
         })
     }
@@ -126,101 +106,54 @@ impl Args {
 /// What one of the two is.
 enum Side {
     Image(Box<Image>),
-    Text(BTreeMap<String, String>),
+    Listing(String),
 }
 
 impl Side {
     fn open(path: &Path) -> Result<Self, Failure> {
-        let io = |error| format!("{}: cannot be read: {error}", path.display());
+        let shown = path.display();
+        let io = |error| format!("{shown}: cannot be read: {error}");
         let kind = std::fs::metadata(path).map_err(io)?;
-        let mut texts = BTreeMap::new();
         if kind.is_dir() {
-            folder(path, path, &mut texts)?;
-            return Ok(Self::Text(texts));
+            return Err(format!("{shown} is a folder; `diff -r` compares folders").into());
         }
-        if kind.is_file() {
-            let bytes = std::fs::read(path).map_err(io)?;
-            if let Ok(text) = String::from_utf8(bytes)
-                && !head(&text).0.is_empty()
-            {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                texts.insert(name.into_owned(), text);
-                return Ok(Self::Text(texts));
-            }
+        if kind.is_file()
+            && let Ok(text) = String::from_utf8(std::fs::read(path).map_err(io)?)
+            && !head(&text).0.is_empty()
+        {
+            return Ok(Self::Listing(text));
         }
         Ok(Self::Image(Box::new(images::open(path)?)))
     }
-
-    fn snapshots(&self, only: Option<&Regex>) -> BTreeMap<String, Snapshot<'_>> {
-        let fits = |name: &str| only.is_none_or(|regex| regex.is_match(name));
-        let mut snapshots = BTreeMap::new();
-        match self {
-            Self::Text(texts) => {
-                for (name, text) in texts.iter().filter(|(name, _)| fits(name)) {
-                    snapshots.insert(name.clone(), Snapshot::read(text));
-                }
-            }
-            Self::Image(image) => {
-                let mut times: BTreeMap<String, usize> = BTreeMap::new();
-                for function in image.functions() {
-                    let mut name = function.name();
-                    // By its address alone, nothing tells that it is the same function.
-                    if function.mangled().is_none() || !fits(&name) {
-                        continue;
-                    }
-                    // Generic functions: one name, several instances, in the order of their addresses.
-                    let count = times.entry(name.clone()).or_default();
-                    *count += 1;
-                    if *count > 1 {
-                        name = format!("{name} [{count}]");
-                    }
-                    snapshots.insert(name, Snapshot::of(function));
-                }
-            }
-        }
-        snapshots
-    }
 }
 
-/// Reads a folder's text files, by their path within it.
-fn folder(root: &Path, path: &Path, texts: &mut BTreeMap<String, String>) -> Result<(), Failure> {
-    let io = |error: std::io::Error| format!("{}: cannot be read: {error}", path.display());
-    for entry in std::fs::read_dir(path).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let kind = entry.file_type().map_err(io)?;
-        let path = entry.path();
-        if kind.is_dir() {
-            folder(root, &path, texts)?;
-        } else if kind.is_file() {
-            let bytes = std::fs::read(&path)
-                .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
-            let name = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .to_string_lossy()
-                .into_owned();
-            if let Ok(text) = String::from_utf8(bytes)
-                && !head(&text).0.is_empty()
-            {
-                texts.insert(name, text);
-            }
+/// The functions of an image that have a name: by their addresses alone, nothing tells which are the same.
+fn functions(image: &Image, only: Option<&Regex>) -> BTreeMap<String, Snapshot> {
+    let mut functions = BTreeMap::new();
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for function in image.functions().filter(|one| one.mangled().is_some()) {
+        let mut name = function.name();
+        if only.is_some_and(|regex| !regex.is_match(&name)) {
+            continue;
         }
+        // Generic functions: one name, several instances, in the order of their addresses.
+        let count = times.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            name = format!("{name} [{count}]");
+        }
+        functions.insert(name, Snapshot::of(&function, only.is_some()));
     }
-    Ok(())
+    functions
 }
 
-/// One function: its facts, and where its text comes from.
-struct Snapshot<'a> {
+/// One function: its facts, and its text if that is compared.
+struct Snapshot {
     facts: Vec<(String, String)>,
-    text: Text<'a>,
+    text: Option<String>,
 }
 
-enum Text<'a> {
-    Listing(String),
-    Code(Function<'a>),
-}
-
-impl<'a> Snapshot<'a> {
+impl Snapshot {
     fn read(text: &str) -> Self {
         let (mut facts, listing) = head(text);
         if !facts.iter().any(|(name, _)| name == "instructions") {
@@ -229,11 +162,11 @@ impl<'a> Snapshot<'a> {
         }
         Self {
             facts,
-            text: Text::Listing(listing),
+            text: Some(listing),
         }
     }
 
-    fn of(function: Function<'a>) -> Self {
+    fn of(function: &Function<'_>, with_text: bool) -> Self {
         let listing = function.listing();
         let mut facts = vec![(
             "instructions".to_owned(),
@@ -252,19 +185,12 @@ impl<'a> Snapshot<'a> {
         }
         Self {
             facts,
-            text: Text::Code(function),
-        }
-    }
-
-    fn text(&self) -> String {
-        match &self.text {
-            Text::Listing(text) => text.clone(),
-            Text::Code(function) => portable(function),
+            text: with_text.then(|| portable(function)),
         }
     }
 }
 
-/// A snapshot's facts, and its listing.
+/// A recorded listing's facts, and the listing itself.
 fn head(text: &str) -> (Vec<(String, String)>, String) {
     let mut rest = text;
     // insta's own lines.
@@ -292,65 +218,40 @@ fn is_instruction(line: &str) -> bool {
 
 /// A function's instructions without addresses, which change when anything before them does.
 fn portable(function: &Function<'_>) -> String {
-    let (Ok(number), Ok(relative)) = (
-        Regex::new("0x[0-9a-f]+"),
-        Regex::new(r"rip [+-] (0x[0-9a-f]+|\d+)"),
-    ) else {
-        return String::new();
-    };
-    let listing = function.listing();
+    let regex = |text| Regex::new(text).expect("it is a constant");
+    let (number, relative) = (regex("0x[0-9a-f]+"), regex(r"rip [+-] (0x[0-9a-f]+|\d+)"));
     let address = |found: &str| u64::from_str_radix(found.trim_start_matches("0x"), 16).ok();
-    let starts: BTreeSet<u64> = listing
-        .instructions()
-        .iter()
-        .map(|instruction| instruction.address())
-        .collect();
-    let mut labels = BTreeMap::new();
-    let is_branch = |text: &str| text.starts_with(['j', 'b', 'c', 't']);
-    for text in listing
-        .instructions()
+    let listing = function.listing();
+    let instructions = listing.instructions();
+    let starts: BTreeSet<u64> = instructions.iter().map(|one| one.address()).collect();
+    // Where branches lead: b, cbz, jmp, tbz and their kin.
+    let targets: BTreeSet<u64> = instructions
         .iter()
         .filter(|one| one.call().is_none())
         .map(|one| one.text())
-    {
-        let target = number
-            .find_iter(&text)
-            .last()
-            .and_then(|found| address(found.as_str()));
-        if let Some(target) = target.filter(|target| is_branch(&text) && starts.contains(target)) {
-            labels.insert(target, 0);
-        }
-    }
-    labels
-        .values_mut()
-        .zip(1..)
-        .for_each(|(label, n)| *label = n);
+        .filter(|text| text.starts_with(['j', 'b', 'c', 't']))
+        .filter_map(|text| address(number.find_iter(&text).last()?.as_str()))
+        .filter(|target| starts.contains(target))
+        .collect();
+    let labels: BTreeMap<u64, usize> = targets.into_iter().zip(1..).collect();
     let mut out = String::new();
-    for instruction in listing.instructions() {
+    for instruction in instructions {
+        // Writing to a String cannot fail.
         if let Some(label) = labels.get(&instruction.address()) {
-            // Writing to a String cannot fail.
             let _ = writeln!(out, ".L{label}:");
         }
         let text = instruction.text();
-        let text = match instruction.call() {
-            Some(call) => {
-                let mnemonic = text.split(' ').next().unwrap_or_default();
-                format!(
-                    "{mnemonic} {} ({})",
-                    call.to().as_deref().unwrap_or("?"),
-                    call.route()
-                )
-            }
-            None => {
-                let text = relative.replace_all(&text, "rip + _");
-                let label = |found: &Captures<'_>| match address(&found[0])
-                    .and_then(|target| labels.get(&target))
-                {
-                    Some(label) => format!(".L{label}"),
-                    None => found[0].to_owned(),
-                };
-                number.replace_all(&text, label).into_owned()
-            }
+        let text = if let Some(call) = instruction.call() {
+            let (mnemonic, to) = (text.split(' ').next().unwrap_or_default(), call.to());
+            let to = to.as_deref().unwrap_or("?");
+            format!("{mnemonic} {to} ({})", call.route())
+        } else {
+            let label = |found: &Captures<'_>| {
+                let label = address(&found[0]).and_then(|target| labels.get(&target));
+                label.map_or_else(|| found[0].to_owned(), |label| format!(".L{label}"))
+            };
+            let text = relative.replace_all(&text, "rip + _");
+            number.replace_all(&text, label).into_owned()
         };
         let _ = writeln!(out, "\t{text}");
     }
@@ -359,9 +260,6 @@ fn portable(function: &Function<'_>) -> String {
 
 #[derive(Serialize)]
 struct Difference {
-    schema: u32,
-    /// Of barecall.
-    version: &'static str,
     old: String,
     new: String,
     same: bool,
@@ -380,7 +278,7 @@ struct Change {
 }
 
 /// A fact's values that the other side has not.
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord, Clone)]
+#[derive(Serialize)]
 struct Fact {
     fact: String,
     old: Vec<String>,
@@ -398,7 +296,7 @@ impl Change {
         }
     }
 
-    fn between(name: String, old: &Snapshot<'_>, new: &Snapshot<'_>, with_text: bool) -> Self {
+    fn between(name: String, old: &Snapshot, new: &Snapshot) -> Self {
         let mut changed: BTreeMap<&str, Fact> = BTreeMap::new();
         let mut left: Vec<_> = new.facts.iter().collect();
         let mut gone = Vec::new();
@@ -408,32 +306,24 @@ impl Change {
                 None => gone.push(fact),
             }
         }
-        for (side, facts) in [(0, gone), (1, left)] {
-            for (name, value) in facts {
-                let fact = changed.entry(name).or_insert_with(|| Fact {
-                    fact: name.clone(),
-                    old: Vec::new(),
-                    new: Vec::new(),
-                });
-                if side == 0 {
-                    &mut fact.old
-                } else {
-                    &mut fact.new
-                }
-                .push(value.clone());
-            }
+        let old_values = gone.into_iter().map(|fact| (fact, true));
+        let new_values = left.into_iter().map(|fact| (fact, false));
+        for ((name, value), is_old) in old_values.chain(new_values) {
+            let fact = changed.entry(name).or_insert_with(|| Fact {
+                fact: name.clone(),
+                old: Vec::new(),
+                new: Vec::new(),
+            });
+            let values = if is_old { &mut fact.old } else { &mut fact.new };
+            values.push(value.clone());
         }
         let (provenance, facts) = changed
             .into_values()
             .partition(|fact| PROVENANCE.contains(&fact.fact.as_str()));
-        let text = with_text
-            .then(|| (old.text(), new.text()))
-            .filter(|(old, new)| old != new);
-        let text = text.map(|(old, new)| {
-            TextDiff::from_lines(&old, &new)
-                .unified_diff()
-                .context_radius(3)
-                .to_string()
+        let texts = old.text.as_ref().zip(new.text.as_ref());
+        let text = texts.filter(|(old, new)| old != new).map(|(old, new)| {
+            let diff = TextDiff::from_lines(old, new);
+            diff.unified_diff().context_radius(3).to_string()
         });
         Self {
             name,
@@ -445,110 +335,63 @@ impl Change {
     }
 }
 
-impl Difference {
+impl Document for Difference {
     fn text(&self) -> String {
-        let of = |change: &str| -> Vec<&str> {
-            let functions = self
-                .functions
-                .iter()
-                .filter(|function| function.change == change);
-            functions.map(|function| function.name.as_str()).collect()
+        let of = |change: &str| -> Vec<&Change> {
+            let functions = self.functions.iter();
+            functions.filter(|one| one.change == change).collect()
         };
-        let (removed, added) = (of("removed"), of("added"));
-        let facts: Vec<_> = self
-            .functions
-            .iter()
-            .filter(|function| !function.facts.is_empty())
-            .collect();
-        let texts: Vec<_> = self
-            .functions
-            .iter()
-            .filter(|function| function.text.is_some())
-            .collect();
-        let alone = texts
-            .iter()
-            .filter(|function| function.facts.is_empty())
-            .count();
+        let (changed, removed, added) = (of("changed"), of("removed"), of("added"));
+        let (facts, alone): (Vec<&Change>, Vec<_>) =
+            changed.iter().partition(|one| !one.facts.is_empty());
         let mut out = format!(
-            "{} -> {}: {} in both, {} with changed facts, {} removed, {} added; {alone} changed in text alone\n",
+            "{} -> {}: {} in both, {} with changed facts, {} removed, {} added; {} changed in text alone\n",
             self.old,
             self.new,
             self.in_both,
             facts.len(),
             removed.len(),
-            added.len()
+            added.len(),
+            alone.iter().filter(|one| one.text.is_some()).count()
         );
-        // The same everywhere, as a rule: once is enough.
-        let mut provenance: BTreeMap<&Fact, usize> = BTreeMap::new();
-        for fact in self
-            .functions
-            .iter()
-            .flat_map(|function| &function.provenance)
-        {
-            *provenance.entry(fact).or_default() += 1;
-        }
-        for (fact, times) in &provenance {
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                out,
-                "  {}: {} -> {} (in {times})",
-                fact.fact,
-                fact.old.join("; "),
-                fact.new.join("; ")
-            );
+        // Writing to a String cannot fail.
+        for fact in changed.iter().flat_map(|one| &one.provenance) {
+            let (old, new) = (fact.old.join("; "), fact.new.join("; "));
+            let _ = writeln!(out, "  {}: {old} -> {new}", fact.fact);
         }
         for function in facts {
             let _ = writeln!(out, "\n{}", painted(BOLD, &function.name));
-            for fact in &function.facts {
-                if let ([old], [new]) = (&fact.old[..], &fact.new[..]) {
-                    let _ = writeln!(
-                        out,
-                        "  {}: {} -> {}",
-                        fact.fact,
-                        painted(RED, old),
-                        painted(GREEN, new)
-                    );
+            for Fact { fact, old, new } in &function.facts {
+                if let ([old], [new]) = (&old[..], &new[..]) {
+                    let (old, new) = (painted(RED, old), painted(GREEN, new));
+                    let _ = writeln!(out, "  {fact}: {old} -> {new}");
                     continue;
                 }
-                for old in &fact.old {
-                    let _ = writeln!(
-                        out,
-                        "  {}",
-                        painted(RED, format_args!("- {}: {old}", fact.fact))
-                    );
-                }
-                for new in &fact.new {
-                    let _ = writeln!(
-                        out,
-                        "  {}",
-                        painted(GREEN, format_args!("+ {}: {new}", fact.fact))
-                    );
+                for (sign, style, values) in [('-', RED, old), ('+', GREEN, new)] {
+                    for value in values {
+                        let line = painted(style, format_args!("{sign} {fact}: {value}"));
+                        let _ = writeln!(out, "  {line}");
+                    }
                 }
             }
         }
-        for (head, names) in [("Removed", removed), ("Added", added)] {
-            if names.is_empty() {
+        for (head, functions) in [("Removed", removed), ("Added", added)] {
+            if functions.is_empty() {
                 continue;
             }
             let _ = writeln!(out, "\n{}", painted(BOLD, head));
-            for name in names.iter().take(LISTED) {
-                let _ = writeln!(out, "  {name}");
+            for function in functions.iter().take(LISTED) {
+                let _ = writeln!(out, "  {}", function.name);
             }
-            if names.len() > LISTED {
-                let _ = writeln!(
-                    out,
-                    "  and {} more: --format json has them all",
-                    names.len() - LISTED
-                );
+            if let more @ 1.. = functions.len().saturating_sub(LISTED) {
+                let _ = writeln!(out, "  and {more} more: --format json has them all");
             }
         }
-        for function in texts {
-            let _ = writeln!(
-                out,
-                "\n{}",
-                painted(BOLD, format_args!("Text of {}", function.name))
-            );
-            for line in function.text.as_deref().unwrap_or_default().lines() {
+        for function in changed {
+            let Some(text) = &function.text else { continue };
+            let head = painted(BOLD, format_args!("Text of {}", function.name));
+            let _ = writeln!(out, "\n{head}");
+            for line in text.lines() {
                 let style = match line.as_bytes().first() {
                     Some(b'-') => RED,
                     Some(b'+') => GREEN,

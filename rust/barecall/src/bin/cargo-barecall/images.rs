@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use barecall::Image;
 use cargo_metadata::{Artifact, Message, MetadataCommand, TargetKind};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::Failure;
 
@@ -13,40 +15,15 @@ use crate::Failure;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Images {
     /// Read this executable, library, object or archive, and build nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = BUILD)]
+    #[arg(long, value_name = "FILE", conflicts_with = "Build")]
     file: Option<PathBuf>,
     #[command(flatten)]
     build: Build,
 }
 
-/// The flags of [`Build`].
-const BUILD: [&str; 23] = [
-    "package",
-    "workspace",
-    "exclude",
-    "lib",
-    "bin",
-    "bins",
-    "example",
-    "examples",
-    "test",
-    "tests",
-    "bench",
-    "benches",
-    "all_targets",
-    "features",
-    "all_features",
-    "no_default_features",
-    "release",
-    "profile",
-    "target",
-    "target_dir",
-    "manifest_path",
-    "locked",
-    "offline",
-];
-
-#[derive(Debug, clap::Args)]
+/// Its fields are the flags of `cargo build`: see [`Build::arguments`].
+#[derive(Debug, clap::Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "What to build, as in cargo build")]
 struct Build {
     /// Build this package
@@ -135,7 +112,7 @@ impl Images {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut child = Command::new(&cargo)
             .args(["build", "--message-format=json-render-diagnostics"])
-            .args(self.arguments())
+            .args(self.build.arguments()?)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -172,58 +149,33 @@ impl Images {
         }
         Ok(files)
     }
-
-    fn arguments(&self) -> Vec<std::ffi::OsString> {
-        let build = &self.build;
-        let mut arguments = Vec::new();
-        let flags = [
-            ("--lib", build.lib),
-            ("--bins", build.bins),
-            ("--examples", build.examples),
-            ("--tests", build.tests),
-            ("--benches", build.benches),
-            ("--all-targets", build.all_targets),
-            ("--release", build.release),
-            ("--locked", build.locked),
-            ("--offline", build.offline),
-            ("--workspace", build.workspace),
-            ("--all-features", build.all_features),
-            ("--no-default-features", build.no_default_features),
-        ];
-        arguments.extend(flags.iter().filter(|flag| flag.1).map(|flag| flag.0.into()));
-        let mut option = |name: &str, value: &std::ffi::OsStr| {
-            arguments.push(name.into());
-            arguments.push(value.to_owned());
-        };
-        let lists = [
-            ("--bin", &build.bin),
-            ("--example", &build.example),
-            ("--test", &build.test),
-            ("--bench", &build.bench),
-            ("--package", &build.package),
-            ("--exclude", &build.exclude),
-            ("--features", &build.features),
-        ];
-        for (name, values) in lists {
-            values.iter().for_each(|value| option(name, value.as_ref()));
-        }
-        if let Some(value) = &build.profile {
-            option("--profile", value.as_ref());
-        }
-        if let Some(value) = &build.target {
-            option("--target", value.as_ref());
-        }
-        if let Some(value) = &build.target_dir {
-            option("--target-dir", value.as_ref());
-        }
-        if let Some(value) = &build.manifest_path {
-            option("--manifest-path", value.as_ref());
-        }
-        arguments
-    }
 }
 
 impl Build {
+    /// What to tell `cargo build`.
+    fn arguments(&self) -> Result<Vec<String>, Failure> {
+        let Value::Object(flags) = serde_json::to_value(self)? else {
+            return Ok(Vec::new());
+        };
+        let mut arguments = Vec::new();
+        for (name, given) in flags {
+            let flag = format!("--{name}");
+            let values = match given {
+                Value::Array(values) => values,
+                Value::String(_) => vec![given],
+                Value::Bool(true) => {
+                    arguments.push(flag);
+                    continue;
+                }
+                _ => continue,
+            };
+            for value in values.iter().filter_map(Value::as_str) {
+                arguments.extend([flag.clone(), value.to_owned()]);
+            }
+        }
+        Ok(arguments)
+    }
+
     /// Whether this is what was asked for: cargo also builds binaries that tests run.
     fn wants(&self, artifact: &Artifact) -> bool {
         let target = &artifact.target;

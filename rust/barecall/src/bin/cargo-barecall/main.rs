@@ -17,6 +17,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
 /// Prove how each call reaches its symbol, from the linked image.
 ///
@@ -60,6 +61,21 @@ enum Format {
     Text,
     /// For programs: "schema": 1, one document a line
     Json,
+}
+
+impl Format {
+    /// A document in this format; as JSON it is one line.
+    fn render(self, document: &impl Document) -> Result<String, Failure> {
+        Ok(match self {
+            Self::Text => document.text(),
+            Self::Json => record::line(document)? + "\n",
+        })
+    }
+}
+
+/// What is said of an image, or of two. The text is rendered from what the JSON has.
+trait Document: Serialize {
+    fn text(&self) -> String;
 }
 
 /// What a subcommand has to say, and whether all is as claimed.

@@ -1,14 +1,49 @@
-//! Calls as records, for JSON.
+//! Calls and listings as JSON.
 
-use barecall::{Call, Instruction};
-use serde::Serialize;
+use barecall::{Call, Function, Instruction};
+use serde::{Serialize, Serializer};
 
 /// The version of every JSON document's form.
-pub(crate) const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 1;
+
+/// A document on one line, with the version of its form and of barecall.
+pub(crate) fn line(document: impl Serialize) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Versioned<T> {
+        schema: u32,
+        /// Of barecall.
+        version: &'static str,
+        #[serde(flatten)]
+        document: T,
+    }
+    serde_json::to_string(&Versioned {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        document,
+    })
+}
+
+/// Serializes a call.
+pub(crate) fn call<S: Serializer>(call: &Call<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    Record::of(call).serialize(serializer)
+}
+
+/// Serializes calls, one at a time: there may be millions.
+pub(crate) fn calls<S: Serializer>(calls: &[Call<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(calls.iter().map(Record::of))
+}
+
+/// Serializes a function as the lines of its listing.
+pub(crate) fn listing<S: Serializer>(
+    function: &Function<'_>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(function.listing().instructions().iter().map(Line::of))
+}
 
 /// One call.
 #[derive(Serialize)]
-pub(crate) struct Record<'a> {
+struct Record<'a> {
     from: String,
     from_mangled: Option<&'a str>,
     to: Option<String>,
@@ -25,20 +60,22 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn of(call: &Call<'a>) -> Self {
+    fn of(call: &Call<'a>) -> Self {
+        // Resolved for this record alone: a listing may have millions.
+        let call = &call.clone();
         let from = call.from();
         Self {
             from: from.name(),
             from_mangled: from.mangled(),
             to: call.to(),
             to_mangled: call.to_mangled(),
-            route: call.route().word(),
+            route: call.route().as_str(),
             bare: call.route().is_bare(),
             tail: call.tail(),
             at: format!("{:#x}", call.at()),
             bytes: bytes(call.bytes()),
             text: call.text(),
-            via: call.via(),
+            via: call.via().to_vec(),
             instructions: call.instructions(),
             compiler_inserted: call.is_compiler_inserted(),
         }
@@ -47,7 +84,7 @@ impl<'a> Record<'a> {
 
 /// One instruction of a listing.
 #[derive(Serialize)]
-pub(crate) struct Line<'a> {
+struct Line<'a> {
     at: String,
     bytes: String,
     text: String,
@@ -55,12 +92,12 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(crate) fn of(instruction: &Instruction<'a>) -> Self {
+    fn of(instruction: &Instruction<'a>) -> Self {
         Self {
             at: format!("{:#x}", instruction.address()),
             bytes: bytes(instruction.bytes()),
             text: instruction.text(),
-            call: instruction.call().as_ref().map(Record::of),
+            call: instruction.call().map(Record::of),
         }
     }
 }
@@ -68,11 +105,4 @@ impl<'a> Line<'a> {
 fn bytes(bytes: &[u8]) -> String {
     let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     bytes.join(" ")
-}
-
-/// A document on one line.
-pub(crate) fn line(document: &impl Serialize) -> Result<String, crate::Failure> {
-    let mut text = serde_json::to_string(document)?;
-    text.push('\n');
-    Ok(text)
 }

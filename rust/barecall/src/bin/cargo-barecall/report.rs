@@ -5,12 +5,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use barecall::{Call, Function, Image, Route};
+use barecall::{Call, Function, Route};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::calls::{Count, ImageCalls, details};
 use crate::images::Images;
-use crate::selection::{Selected, Selection};
-use crate::{Failure, Outcome, calls, counted, progress};
+use crate::selection::Selection;
+use crate::{Failure, Outcome, counted, record};
 
 /// What marks a page as one that may be replaced.
 const GENERATOR: &str = "cargo barecall report";
@@ -45,11 +46,11 @@ impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         usable(&self.out)?;
         let images = self.images.open()?;
-        let selected: Vec<(&Image, Selected<'_>)> = images
-            .iter()
-            .map(|image| (image, self.selection.of(image, progress::calls(image))))
+        let images = images.iter();
+        let images: Vec<_> = images
+            .map(|image| ImageCalls::of(image, &self.selection))
             .collect();
-        let page = page(&selected, self.selection.noun())?;
+        let page = page(&images)?;
         write(&self.out, &page)?;
         Ok(Outcome {
             text: self.out.display().to_string(),
@@ -112,11 +113,9 @@ fn write(file: &Path, page: &str) -> Result<(), Error> {
     })
 }
 
-fn page(images: &[(&Image, Selected<'_>)], noun: &str) -> Result<String, Failure> {
-    let documents = images
-        .iter()
-        .map(|(image, selected)| calls::json(image, selected))
-        .collect::<Result<Vec<_>, _>>()?;
+fn page(images: &[ImageCalls<'_>]) -> Result<String, Failure> {
+    let documents = images.iter().map(record::line);
+    let documents = documents.collect::<Result<Vec<_>, _>>()?;
     // What could end the element it stands in is written as JSON can write it, too.
     let data = format!("[{}]", documents.join(",")).replace('<', "\\u003c");
     let page = html! {
@@ -137,7 +136,7 @@ fn page(images: &[(&Image, Selected<'_>)], noun: &str) -> Result<String, Failure
                 main {
                     p.eyebrow { "cargo barecall " (env!("CARGO_PKG_VERSION")) }
                     h1 { "How the calls into C get there" }
-                    @for (at, (image, selected)) in images.iter().enumerate() { (section(at, image, selected, noun)) }
+                    @for (at, image) in images.iter().enumerate() { (section(at, image)) }
                     footer {
                         p {
                             "A call is bare when exactly one instruction executes between the caller and the callee’s "
@@ -154,9 +153,11 @@ fn page(images: &[(&Image, Selected<'_>)], noun: &str) -> Result<String, Failure
     Ok(page.into_string())
 }
 
-fn section(at: usize, image: &Image, selected: &Selected<'_>, noun: &str) -> Markup {
-    let (inserted, ours) = calls::groups(&selected.calls);
-    let groups = by_caller(&ours);
+fn section(at: usize, image: &ImageCalls<'_>) -> Markup {
+    let calls = image.calls.iter();
+    let groups = by_caller(calls.filter(|call| !call.is_compiler_inserted()));
+    let summary = &image.summary;
+    let (ours, inserted) = (&summary.ours, summary.compiler_inserted.calls);
     let mut shown = 0;
     let groups: Vec<&Group<'_>> = groups
         .iter()
@@ -172,16 +173,15 @@ fn section(at: usize, image: &Image, selected: &Selected<'_>, noun: &str) -> Mar
     let title = format!("image-{at}");
     html! {
         section.image id=(title) aria-labelledby={ (title) "-title" } {
-            h2 id={ (title) "-title" } { code { (image.path().display().to_string()) } }
-            p.summary { (counted(ours.len(), noun)) ", "
-                (ours.iter().filter(|call| call.route().is_bare()).count()) " of them bare" }
-            (routes(&ours))
-            @if !inserted.is_empty() {
-                p.note { "Besides, " (counted(inserted.len(), "calls that the compiler inserted")) "." }
+            h2 id={ (title) "-title" } { code { (image.file) } }
+            p.summary { (image.headline()) ", " (ours.bare) " of them bare" }
+            (routes(ours))
+            @if inserted > 0 {
+                p.note { "Besides, " (counted(inserted, "calls that the compiler inserted")) "." }
             }
-            @if selected.anywhere > 0 {
+            @if summary.anywhere > 0 {
                 p.note {
-                    "Besides, " (selected.anywhere) " calls that may lead anywhere, through a pointer or undecided."
+                    "Besides, " (summary.anywhere) " calls that may lead anywhere, through a pointer or undecided."
                 }
             }
             h3 { "Not bare" }
@@ -189,9 +189,9 @@ fn section(at: usize, image: &Image, selected: &Selected<'_>, noun: &str) -> Mar
             @for group in &offending { (caller(group)) }
             @if !bare.is_empty() { h3 { "Bare" } }
             @for group in &bare { (caller(group)) }
-            @if listed < ours.len() {
+            @if listed < ours.calls {
                 p.note {
-                    (ours.len() - listed) " more are in the data of this page, and " code { "cargo barecall calls" }
+                    (ours.calls - listed) " more are in the data of this page, and " code { "cargo barecall calls" }
                     " lists them."
                 }
             }
@@ -199,13 +199,12 @@ fn section(at: usize, image: &Image, selected: &Selected<'_>, noun: &str) -> Mar
     }
 }
 
-fn routes(calls: &[Call<'_>]) -> Markup {
-    let count = |route| calls.iter().filter(|call| call.route() == route).count();
+fn routes(count: &Count) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Calls by route" {
             table {
                 thead { tr { @for route in Route::ALL { th.number scope="col" { (route) } } } }
-                tbody { tr { @for route in Route::ALL { td.number { (count(route)) } } } }
+                tbody { tr { @for route in Route::ALL { td.number { (count.routes[route.as_str()]) } } } }
             }
         }
     }
@@ -214,7 +213,7 @@ fn routes(calls: &[Call<'_>]) -> Markup {
 /// A function and its calls.
 struct Group<'a> {
     from: Function<'a>,
-    calls: Vec<Call<'a>>,
+    calls: Vec<&'a Call<'a>>,
 }
 
 impl Group<'_> {
@@ -227,7 +226,7 @@ impl Group<'_> {
 }
 
 /// Those with the most offenders first, then by name; in each, the offenders first, then by address.
-fn by_caller<'a>(calls: &[Call<'a>]) -> Vec<Group<'a>> {
+fn by_caller<'a>(calls: impl Iterator<Item = &'a Call<'a>>) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<u64, Group<'a>> = BTreeMap::new();
     for call in calls {
         let from = call.from();
@@ -235,7 +234,7 @@ fn by_caller<'a>(calls: &[Call<'a>]) -> Vec<Group<'a>> {
             from,
             calls: Vec::new(),
         });
-        group.calls.push(*call);
+        group.calls.push(call);
     }
     let mut groups: Vec<Group<'a>> = groups.into_values().collect();
     for group in &mut groups {
@@ -255,10 +254,7 @@ fn caller(group: &Group<'_>) -> Markup {
                         span.route { (call.route()) }
                         code { (call.to().as_deref().unwrap_or("?")) }
                         span.note {
-                            (format!("{:#x}", call.at()))
-                            @if call.tail() { ", tail" }
-                            @if let Some(count @ 2..) = call.instructions() { ", " (count) " instructions" }
-                            @if !call.via().is_empty() { ", via " (call.via().join(", ")) }
+                            (format!("{:#x}", call.at())) (details(call))
                         }
                     }
                 }
@@ -269,7 +265,7 @@ fn caller(group: &Group<'_>) -> Markup {
 }
 
 fn listing(group: &Group<'_>) -> String {
-    let marks: Vec<u64> = group.calls.iter().map(Call::at).collect();
+    let marks: Vec<u64> = group.calls.iter().map(|call| call.at()).collect();
     group.from.listing().excerpt(&marks, CONTEXT)
 }
 
@@ -281,7 +277,7 @@ mod tests {
     fn only_an_earlier_page_is_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("deep/page.html");
-        let page = page(&[], "calls into C").expect("a page");
+        let page = page(&[]).expect("a page");
         for _ in 0..2 {
             usable(&file).expect("it may be written");
             write(&file, &page).expect("it is written");

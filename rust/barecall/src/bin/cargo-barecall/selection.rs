@@ -1,7 +1,9 @@
 //! Which calls are meant: those into C, unless something else is asked for.
 
-use barecall::{Call, Calls, Image, Route, is_rust};
+use barecall::{Call, Image, Route, is_rust};
 use regex::Regex;
+
+use crate::progress;
 
 /// Which calls.
 #[derive(Debug, clap::Args)]
@@ -45,7 +47,7 @@ impl Selection {
     }
 
     /// Takes the calls that are meant, in the order of their addresses.
-    pub(crate) fn of<'a>(&self, image: &'a Image, calls: Calls<'a>) -> Selected<'a> {
+    pub(crate) fn of<'a>(&self, image: &'a Image) -> Selected<'a> {
         let has = |known: fn(&str) -> bool| {
             image
                 .functions()
@@ -58,7 +60,7 @@ impl Selection {
             calls: Vec::new(),
             anywhere: 0,
         };
-        for call in calls {
+        for call in progress::calls(image) {
             let from = call.from();
             let ours = self.all || !has_rust || from.mangled().is_none_or(is_rust);
             if !ours || !self.fits_from(&call) {

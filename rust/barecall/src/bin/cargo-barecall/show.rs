@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use barecall::{Error, Function, Image};
+use barecall::{Error, Function, Image, Instruction};
 use serde::Serialize;
 
 use crate::images::Images;
-use crate::record::{self, Line, SCHEMA};
-use crate::{BOLD, Failure, Format, Outcome, colour, painted};
+use crate::record;
+use crate::{BOLD, Document, Failure, Format, Outcome, colour, painted};
 
 /// Show a function's listing with every call's route beside it.
 #[derive(Debug, clap::Args)]
@@ -38,10 +38,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let images = self.images.open()?;
         let function = self.find(&images)?;
-        let text = match self.format {
-            Format::Text => text(&function),
-            Format::Json => json(&function)?,
-        };
+        let text = self.format.render(&Shown::of(function))?;
         Ok(Outcome { text, holds: true })
     }
 
@@ -61,40 +58,13 @@ impl Args {
     }
 }
 
-fn size(function: &Function<'_>) -> u64 {
-    function.parts().map(|(start, end)| end - start).sum()
-}
-
-fn text(function: &Function<'_>) -> String {
-    let listing = function.listing();
-    let calls = function.calls();
-    let mut text = format!(
-        "{} at {:#x} in {}: {} bytes, {} instructions, {} calls\n\n",
-        painted(BOLD, function.name()),
-        function.address(),
-        function.image().path().display(),
-        size(function),
-        listing.instructions().len(),
-        calls.len()
-    );
-    for instruction in listing.instructions() {
-        // Writing to a String cannot fail.
-        let _ = match instruction.call() {
-            Some(call) => writeln!(text, "{}", painted(colour(call.route()), instruction)),
-            None => writeln!(text, "{instruction}"),
-        };
-    }
-    text
-}
-
+/// A function's listing.
 #[derive(Serialize)]
-struct Document<'a> {
-    schema: u32,
-    /// Of barecall.
-    version: &'static str,
+struct Shown<'a> {
     file: String,
     function: Named<'a>,
-    instructions: Vec<Line<'a>>,
+    #[serde(rename = "instructions", serialize_with = "record::listing")]
+    listed: Function<'a>,
 }
 
 #[derive(Serialize)]
@@ -105,22 +75,40 @@ struct Named<'a> {
     size: u64,
 }
 
-fn json(function: &Function<'_>) -> Result<String, Failure> {
-    record::line(&Document {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION"),
-        file: function.image().path().display().to_string(),
-        function: Named {
-            name: function.name(),
-            mangled: function.mangled(),
-            at: format!("{:#x}", function.address()),
-            size: size(function),
-        },
-        instructions: function
-            .listing()
-            .instructions()
-            .iter()
-            .map(Line::of)
-            .collect(),
-    })
+impl<'a> Shown<'a> {
+    fn of(function: Function<'a>) -> Self {
+        Self {
+            file: function.image().path().display().to_string(),
+            function: Named {
+                name: function.name(),
+                mangled: function.mangled(),
+                at: format!("{:#x}", function.address()),
+                size: function.parts().map(|(start, end)| end - start).sum(),
+            },
+            listed: function,
+        }
+    }
+}
+
+impl Document for Shown<'_> {
+    fn text(&self) -> String {
+        let listing = self.listed.listing();
+        let instructions = listing.instructions();
+        let calls = instructions.iter().filter_map(Instruction::call).count();
+        let Named { name, at, size, .. } = &self.function;
+        let mut text = format!(
+            "{} at {at} in {}: {size} bytes, {} instructions, {calls} calls\n\n",
+            painted(BOLD, name),
+            self.file,
+            instructions.len()
+        );
+        for instruction in instructions {
+            // Writing to a String cannot fail.
+            let _ = match instruction.call() {
+                Some(call) => writeln!(text, "{}", painted(colour(call.route()), instruction)),
+                None => writeln!(text, "{instruction}"),
+            };
+        }
+        text
+    }
 }

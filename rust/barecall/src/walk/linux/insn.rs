@@ -99,40 +99,6 @@ pub(super) fn target(bytes: &[u8], address: u64) -> Option<u64> {
     branch(&decode(bytes, address)).map(|branch| branch.target)
 }
 
-/// What the linker's stub in `bytes` jumps through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stub {
-    /// The slot at this address.
-    Slot(u64),
-    /// This entry of the list of lazily bound slots, by way of the resolver.
-    Entry(u32),
-}
-
-/// Reads a linker's stub: `jmp [slot]`, or `push index; jmp resolver`.
-pub(super) fn stub(bytes: &[u8], address: u64) -> Option<Stub> {
-    let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
-    let mut pushed = None;
-    for insn in &mut decoder {
-        match insn.mnemonic() {
-            Mnemonic::Endbr64 | Mnemonic::Nop => {}
-            Mnemonic::Jmp if insn.is_ip_rel_memory_operand() && pushed.is_none() => {
-                return Some(Stub::Slot(insn.ip_rel_memory_address()));
-            }
-            Mnemonic::Push
-                if matches!(
-                    insn.op0_kind(),
-                    OpKind::Immediate32to64 | OpKind::Immediate8to64
-                ) =>
-            {
-                pushed = u32::try_from(insn.immediate(0)).ok();
-            }
-            Mnemonic::Jmp => return pushed.map(Stub::Entry),
-            _ => return None,
-        }
-    }
-    None
-}
-
 fn decode(bytes: &[u8], address: u64) -> Instruction {
     Decoder::with_ip(64, bytes, address, DecoderOptions::NONE).decode()
 }
@@ -184,28 +150,24 @@ mod tests {
 
     #[test]
     fn only_what_sets_the_stack_pointer_can_switch_stacks() {
-        assert_eq!(
-            insn(&[0x48, 0x89, 0xfc]).stack,
-            StackPointer::Sets,
-            "mov rsp, rdi"
-        );
-        assert_eq!(
-            insn(&[0x48, 0x8b, 0x67, 0x38]).stack,
-            StackPointer::Loads,
-            "mov rsp, [rdi+0x38]"
-        );
-        assert_eq!(
-            insn(&[0x48, 0x94]).stack,
-            StackPointer::Sets,
-            "xchg rax, rsp"
-        );
-        assert_eq!(insn(&[0x5c]).stack, StackPointer::Loads, "pop rsp");
-        assert_eq!(insn(&[0xc9]).stack, StackPointer::Sets, "leave");
-        assert_eq!(
-            insn(&[0x48, 0x8d, 0x65, 0xd8]).stack,
-            StackPointer::Sets,
-            "lea rsp, [rbp-0x28]"
-        );
+        for (bytes, stack, text) in [
+            (&[0x48, 0x89, 0xfc][..], StackPointer::Sets, "mov rsp, rdi"),
+            (
+                &[0x48, 0x8b, 0x67, 0x38],
+                StackPointer::Loads,
+                "mov rsp, [rdi+0x38]",
+            ),
+            (&[0x48, 0x94], StackPointer::Sets, "xchg rax, rsp"),
+            (&[0x5c], StackPointer::Loads, "pop rsp"),
+            (&[0xc9], StackPointer::Sets, "leave"),
+            (
+                &[0x48, 0x8d, 0x65, 0xd8],
+                StackPointer::Sets,
+                "lea rsp, [rbp-0x28]",
+            ),
+        ] {
+            assert_eq!(insn(bytes).stack, stack, "{text}");
+        }
         for ordinary in [
             &[0x55][..],                     // push rbp
             &[0x5d],                         // pop rbp
@@ -225,42 +187,18 @@ mod tests {
 
     #[test]
     fn atomics_are_lock_and_exchange_with_memory() {
-        assert!(
-            insn(&[0xf0, 0x48, 0x0f, 0xb1, 0x0f]).atomic,
-            "lock cmpxchg [rdi], rcx"
-        );
-        assert!(insn(&[0x87, 0x07]).atomic, "xchg [rdi], eax");
-        assert!(!insn(&[0x87, 0xc8]).atomic, "xchg eax, ecx");
-        assert!(
-            !insn(&[0x48, 0x0f, 0xb1, 0x0f]).atomic,
-            "cmpxchg [rdi], rcx"
-        );
-    }
-
-    #[test]
-    fn a_stub_is_read_in_all_its_forms() {
-        let jump = [0xff, 0x25, 0xe2, 0x2f, 0, 0, 0x66, 0x90];
-        assert_eq!(stub(&jump, 0x1000), Some(Stub::Slot(0x1006 + 0x2fe2)));
-        let guarded = [0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0xe2, 0x2f, 0, 0];
-        assert_eq!(
-            stub(&guarded, 0x1000),
-            Some(Stub::Slot(0x100b + 0x2fe2)),
-            "endbr64; bnd jmp"
-        );
-        let lazy = [
-            0xf3, 0x0f, 0x1e, 0xfa, 0x68, 3, 0, 0, 0, 0xf2, 0xe9, 0, 0, 0, 0,
-        ];
-        assert_eq!(
-            stub(&lazy, 0x1000),
-            Some(Stub::Entry(3)),
-            "endbr64; push 3; bnd jmp"
-        );
-        let first = [0xff, 0x35, 2, 0, 0, 0, 0xff, 0x25, 4, 0, 0, 0];
-        assert_eq!(
-            stub(&first, 0x1000),
-            None,
-            "the resolver's own entry is nobody's stub"
-        );
+        for (bytes, atomic, text) in [
+            (
+                &[0xf0, 0x48, 0x0f, 0xb1, 0x0f][..],
+                true,
+                "lock cmpxchg [rdi], rcx",
+            ),
+            (&[0x87, 0x07], true, "xchg [rdi], eax"),
+            (&[0x87, 0xc8], false, "xchg eax, ecx"),
+            (&[0x48, 0x0f, 0xb1, 0x0f], false, "cmpxchg [rdi], rcx"),
+        ] {
+            assert_eq!(insn(bytes).atomic, atomic, "{text}");
+        }
     }
 
     #[test]
