@@ -186,21 +186,22 @@ fn at(function: *const (), name: &str) -> Result<Function<'static>, Failure> {
             Failure::Elsewhere(format!("no file is mapped at its address, {address:#x}"))
         })?;
     let path = &mapping.path;
-    let offset = address - mapping.range.start + mapping.offset;
     if path.ends_with(" (deleted)") {
         return Err(Failure::Elsewhere(format!(
             "{path}: the file was removed or replaced while it runs; run the test again"
         )));
     }
     let image = running(Some(Path::new(path)))?;
+    let (start, offset) = (mapping.range.start, mapping.offset);
     image
-        .address_of(offset)
-        .and_then(|address| {
-            image
-                .function_at(address)
-                .filter(|function| function.address() == address)
+        .bias(start, offset, mapping.executable)
+        .map(|bias| address.wrapping_sub(bias))
+        .and_then(|own| {
+            let function = image.function_at(own)?;
+            (function.address() == own).then_some(function)
         })
         .ok_or_else(|| {
+            let offset = address - start + offset;
             Failure::Elsewhere(format!("{path}: no function begins at offset {offset:#x}"))
         })
 }
@@ -209,15 +210,4 @@ fn at(function: *const (), name: &str) -> Result<Function<'static>, Failure> {
 #[cfg(not(target_os = "linux"))]
 fn at(_: *const (), name: &str) -> Result<Function<'static>, Failure> {
     Ok(running(None)?.function(name)?)
-}
-
-impl Image {
-    /// The address at which an offset of the file is loaded.
-    #[cfg(target_os = "linux")]
-    fn address_of(&self, offset: u64) -> Option<u64> {
-        self.sections.iter().find_map(|section| {
-            let into = offset.checked_sub(section.offset? as u64)?;
-            (into < section.end - section.start).then(|| section.start + into)
-        })
-    }
 }

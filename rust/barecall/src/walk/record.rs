@@ -84,8 +84,9 @@ pub struct Leg {
 pub struct Step {
     /// The function's name, demangled. A linker's stub is `puts@plt`. Code
     /// without a symbol is named by its file: `libc.so.6+0x27310` is the
-    /// function that starts there (by the file's unwinding tables),
-    /// `libc.so.6:.text` where that is not known either.
+    /// function that starts there (by the file's unwinding tables, or because
+    /// no other function claims that code), `libc.so.6:.plt` where not even
+    /// that is known.
     pub symbol: String,
     /// Instructions executed.
     pub instructions: u64,
