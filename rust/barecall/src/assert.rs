@@ -213,17 +213,10 @@ fn at(_: *const (), name: &str) -> Result<Function<'static>, Failure> {
 #[cfg(target_os = "linux")]
 fn mapping(line: &str, address: u64) -> Option<(&str, u64)> {
     // start-end permissions offset device inode path
-    let mut rest = line;
-    let mut field = || {
-        let (field, after) = rest.trim_start().split_once(' ')?;
-        rest = after;
-        Some(field)
-    };
-    let (start, end) = field()?.split_once('-')?;
-    let (start, end) = (hex(start)?, hex(end)?);
-    let (_permissions, offset) = (field()?, hex(field()?)?);
-    let (_device, _inode) = (field()?, field()?);
-    let path = rest.trim_start();
+    let mut fields = line.splitn(6, ' ');
+    let (start, end) = fields.next()?.split_once('-')?;
+    let (start, end, offset) = (hex(start)?, hex(end)?, hex(fields.nth(1)?)?);
+    let path = fields.nth(2)?.trim_start();
     (path.starts_with('/') && (start..end).contains(&address))
         .then(|| (path, address - start + offset))
 }
