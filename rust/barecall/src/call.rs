@@ -44,7 +44,7 @@ impl Image {
             let Some(fit) = names::fit(name, self.text(symbol.name)) else {
                 continue;
             };
-            let Some(piece) = self.piece_from(symbol.address) else {
+            let Some(piece) = self.fragment_from(symbol.address) else {
                 continue;
             };
             if best.is_none_or(|best| fit > best) {
@@ -103,7 +103,7 @@ impl Image {
 
     fn piece_by_address(&self, name: &str) -> Option<usize> {
         let address = u64::from_str_radix(name.strip_prefix("0x")?, 16).ok()?;
-        self.piece_from(address)
+        self.fragment_from(address)
     }
 }
 

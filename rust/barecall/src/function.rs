@@ -1,4 +1,4 @@
-//! The instructions of one function: where control transfers, and what each may change, is found in one pass; what else
+//! The instructions of one function: where control is transferred, and what each may change, is found in one pass; what else
 //! each does only when asked.
 
 use std::ops::Range;
@@ -172,7 +172,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Whether control turns there.
+    /// Whether control is transferred there.
     pub(crate) fn transfers_at(&self, index: usize) -> bool {
         match &self.code {
             Code::X86 { summaries, .. } => summaries[index].is(InstructionSummary::TRANSFER),
@@ -229,7 +229,7 @@ impl<'a> Body<'a> {
         steps.fold(0, |all, step| all | self.writes(step))
     }
 
-    /// Which turns are among several.
+    /// Which transfers are among several instructions.
     pub(crate) fn transfers_in(&self, steps: Range<usize>) -> Range<usize> {
         match &self.code {
             Code::X86 { summaries, .. } => {

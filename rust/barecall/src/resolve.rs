@@ -41,7 +41,7 @@ const CGO: u8 = 3;
 impl Image {
     /// The function that contains an address, as an index into `functions`.
     pub(crate) fn whole_at(&self, address: u64) -> Option<usize> {
-        let piece = self.piece_at(address)?;
+        let piece = self.fragment_at(address)?;
         let whole = self.functions[piece].part_of;
         Some(whole.map_or(piece, |whole| whole as usize))
     }
@@ -162,7 +162,7 @@ impl Image {
     /// Whether control certainly has arrived at this address: all that [`Self::arrive`] asks was asked of this function
     /// before.
     fn is_end(&self, to: u64) -> bool {
-        self.piece_from(to)
+        self.fragment_from(to)
             .is_some_and(|piece| self.thunks[piece].load(Ordering::Relaxed) == NO_THUNK)
     }
 
@@ -215,7 +215,7 @@ impl Image {
 
     /// The name of the function at this address, if it is Go's own side of a call into C.
     fn cgo(&self, address: u64) -> Option<Name> {
-        let known = &self.thunks[self.piece_from(address)?];
+        let known = &self.thunks[self.fragment_from(address)?];
         // Asked for every call: what is known already need not be read again.
         match known.load(Ordering::Relaxed) {
             NOT_ASKED | CGO => {}
@@ -231,9 +231,9 @@ impl Image {
     fn thunk(&self, address: u64) -> Option<(CallTarget, u32)> {
         const LARGEST: u64 = 96;
         // Where names are missing, several functions are one piece; what is asked of its middle is not kept.
-        let (piece, begins) = match self.piece_from(address) {
+        let (piece, begins) = match self.fragment_from(address) {
             Some(piece) => (piece, true),
-            None => (self.piece_at(address)?, false),
+            None => (self.fragment_at(address)?, false),
         };
         let size = self.functions[piece].end - address;
         let known = &self.thunks[piece];
@@ -246,7 +246,7 @@ impl Image {
         let found = found.filter(|found| match found.0 {
             CallTarget::Slot(slot) => self.is_constant(slot),
             // A function that jumps to itself passes nothing on.
-            CallTarget::Address(to) if begins => self.piece_at(to) != Some(piece),
+            CallTarget::Address(to) if begins => self.fragment_at(to) != Some(piece),
             CallTarget::Address(to) => to != address && !self.is_within_one(address, to),
             _ => false,
         });

@@ -480,7 +480,7 @@ impl Evaluation {
             let named = |via| found.is_some_and(|call| call.via().iter().any(|name| name == via));
             match found {
                 Some(call)
-                    if call.route().word() == control.route && control.via.is_none_or(named) =>
+                    if call.route().as_str() == control.route && control.via.is_none_or(named) =>
                 {
                     self.add("controls", 1);
                 }

@@ -229,37 +229,18 @@ impl Graph<'_> {
 
     /// Where the target comes from if it is loaded from memory.
     fn loaded(&self, jump: bool, mem: Mem) -> Search {
-        match mem {
-            Mem {
-                base: None,
-                index: None,
-                ..
-            } => OPEN,
-            Mem {
-                base: Some(base),
-                index: None,
-                ..
-            } if self.convention.may_be_frame(base) => OPEN,
-            Mem {
-                base: Some(base),
-                index: None,
-                ..
-            } => ControlFlow::Continue(Seek::Value(base, Holds::Memory)),
+        match (mem.base, mem.index) {
+            (None, None) => OPEN,
+            (Some(base), None) if self.convention.may_be_frame(base) => OPEN,
+            (Some(base), None) => ControlFlow::Continue(Seek::Value(base, Holds::Memory)),
             // A switch's table may have constants for its bounds; other jumps are calls.
-            Mem {
-                base: None, disp, ..
-            } if jump => self.table_or(disp.cast_unsigned(), 0, Entries::Unseen),
-            Mem {
-                base: Some(base),
-                index: Some((index, _)),
-                ..
-            } if jump => table(1 << base | 1 << index, Entries::Unseen),
-            Mem {
-                index: Some((index, 0)),
-                ..
-            } => ControlFlow::Continue(Seek::Value(index, Holds::Part)),
+            (None, _) if jump => self.table_or(mem.disp.cast_unsigned(), 0, Entries::Unseen),
+            (Some(base), Some((index, _))) if jump => {
+                table(1 << base | 1 << index, Entries::Unseen)
+            }
+            (_, Some((index, 0))) => ControlFlow::Continue(Seek::Value(index, Holds::Part)),
             // Something of an array.
-            Mem { index: Some(_), .. } => POINTER,
+            (_, Some(_)) => POINTER,
         }
     }
 
@@ -267,28 +248,15 @@ impl Graph<'_> {
     fn bases(&self, others: u64, entries: Entries, expr: Expr) -> Search {
         match expr {
             Expr::Const(at) => self.table_or(at, others, entries),
-            Expr::Entry(
-                Mem {
-                    base: None, disp, ..
-                },
-                _,
-            ) => self.table_or(disp.cast_unsigned(), others, entries),
+            Expr::Entry(mem, _) => match mem.base {
+                None => self.table_or(mem.disp.cast_unsigned(), others, entries),
+                Some(base) if mem.index.is_some() && others == 1 << base => {
+                    table(others, Entries::Distances)
+                }
+                Some(base) => table(others | 1 << base, entries),
+            },
             Expr::Copy(from) | Expr::Add(from, _) => table(others | 1 << from, entries),
             Expr::Sum(a, b, _) | Expr::Offset(a, b, ..) => table(others | 1 << a | 1 << b, entries),
-            Expr::Entry(
-                Mem {
-                    base: Some(base),
-                    index: Some(_),
-                    ..
-                },
-                _,
-            ) if others == 1 << base => table(others, Entries::Distances),
-            Expr::Entry(
-                Mem {
-                    base: Some(base), ..
-                },
-                _,
-            ) => table(others | 1 << base, entries),
             Expr::Plus(register, mem) => {
                 let entry = Expr::Entry(mem, Width::I64);
                 self.bases(others | 1 << register, entries, entry)
@@ -308,13 +276,9 @@ impl Graph<'_> {
             .filter_map(|n| self.image.pointer(at.wrapping_add(8 * n)))
             .filter_map(|to| self.is_case(to));
         match entries {
-            Entries::Distances => match distances.next() {
-                // An array of functions.
-                Some(false) => OPEN,
-                // Not one that may be written.
-                None if near.is_empty() => OPEN,
-                Some(true) | None => INSIDE,
-            },
+            // If the entries lead elsewhere, it may be an array of functions; what may be written is no switch's.
+            Entries::Distances if distances.next() == Some(true) => INSIDE,
+            Entries::Distances => OPEN,
             // A distance from the function's own code leads to its cases, or to the global offset table.
             Entries::Unseen if self.is_within(at) => table(others, entries),
             Entries::Unseen => match (distances.next(), addresses.next()) {

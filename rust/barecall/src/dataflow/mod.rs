@@ -44,7 +44,7 @@ impl Graph<'_> {
         self.body.clear();
     }
 
-    /// Decides the open turns of `body`, a function that is entered at the address `entry`: pairs of an index among
+    /// Decides the open transfers of `body`, a function that is entered at the address `entry`: pairs of an index among
     /// its instructions and what that one reaches. `has_landing_pads`: whether unwinding may enter it.
     pub(crate) fn reached(
         &mut self,

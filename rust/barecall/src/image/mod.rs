@@ -241,21 +241,21 @@ impl Image {
     }
 
     /// The piece that contains an address.
-    pub(crate) fn piece_at(&self, address: u64) -> Option<usize> {
-        let at = self.pieces_before(address)?;
+    pub(crate) fn fragment_at(&self, address: u64) -> Option<usize> {
+        let at = self.fragments_before(address)?;
         (address < self.functions[at].end).then_some(at)
     }
 
     /// The piece that begins at an address.
-    pub(crate) fn piece_from(&self, address: u64) -> Option<usize> {
-        let at = self.pieces_before(address)?;
+    pub(crate) fn fragment_from(&self, address: u64) -> Option<usize> {
+        let at = self.fragments_before(address)?;
         (address == self.functions[at].start).then_some(at)
     }
 
     /// Whether a function begins at an address, and no part of one. None where only unwinding tells that something does:
     /// without names, parts are no different.
     pub(crate) fn begins_function(&self, address: u64) -> Option<bool> {
-        let Some(piece) = self.piece_from(address) else {
+        let Some(piece) = self.fragment_from(address) else {
             return Some(false);
         };
         let piece = self.functions[piece];
@@ -264,7 +264,7 @@ impl Image {
     }
 
     /// The last piece that begins at an address or before.
-    fn pieces_before(&self, address: u64) -> Option<usize> {
+    fn fragments_before(&self, address: u64) -> Option<usize> {
         let first = self.functions.first()?.start;
         let page = usize::try_from(address.checked_sub(first)? / PAGE).unwrap_or(usize::MAX);
         // Between the first of this page's and of the next's; behind the last page is the last.
@@ -477,7 +477,7 @@ impl Image {
 
     /// Whether a piece begins here that is what another function inside it left of its own.
     pub(crate) fn is_remainder(&self, address: u64) -> bool {
-        self.piece_from(address).is_some_and(|piece| {
+        self.fragment_from(address).is_some_and(|piece| {
             self.functions[piece].part_of.is_some() && self.functions[piece].name.is_none()
         })
     }
@@ -485,7 +485,7 @@ impl Image {
     /// Whether a direct call to this address never comes back, as far as its name tells.
     pub(crate) fn never_returns(&self, address: u64) -> bool {
         // Of a function with a name, the same sooner.
-        let piece = self.piece_from(address);
+        let piece = self.fragment_from(address);
         let name = piece.and_then(|piece| self.functions[piece].name);
         match name.or_else(|| self.name_at(address)) {
             Some(name) => names::never_returns(self.beginning(name)),

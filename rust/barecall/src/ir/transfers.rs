@@ -1,4 +1,4 @@
-//! Where control turns in a function: calls, jumps, and what ends a path.
+//! Where control does not simply go on to the next instruction: calls, jumps, and what ends a path.
 
 use super::operation::{Flow, Mem, Place};
 
@@ -36,7 +36,7 @@ impl ControlTransfer {
         matches!(kind, Self::CALL_SLOT | Self::JUMP_SLOT)
     }
 
-    /// Which kind of turn it is to go on so; 0 if it is none, at most 7.
+    /// The kind of transfer that a flow is; 0 if it is none, at most 7.
     pub const fn kind_of(flow: Flow) -> u8 {
         match flow {
             Flow::CallVia(place) if place.slot().is_some() => Self::CALL_SLOT,
@@ -93,7 +93,7 @@ impl ControlTransfers {
         None
     }
 
-    /// The first turn at or behind a step.
+    /// The first transfer at or behind an instruction.
     pub fn first_at(&self, step: usize) -> usize {
         self.all
             .partition_point(|transfer| (transfer.index as usize) < step)

@@ -248,7 +248,7 @@ impl<'a> Scanner<'a> {
         if near {
             return false;
         }
-        match self.image.piece_at(to) {
+        match self.image.fragment_at(to) {
             // In order; of a function that others cut into pieces there may be many.
             Some(piece) if pieces.binary_search(&piece).is_ok() => false,
             // Into the entry of the function itself is a loop; into another function's middle is a shared tail,

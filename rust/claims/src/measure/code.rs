@@ -163,7 +163,7 @@ pub fn cut_from(source: &str, declares: impl Fn(&str) -> bool) -> String {
 
 fn lines(function: &Function<'_>) -> Vec<Line> {
     let line = |instruction: &barecall::Instruction<'_>| {
-        let call = instruction.call().as_ref().map(Call::from);
+        let call = instruction.call().map(Call::from);
         let text = instruction.text();
         Line {
             at: instruction.address(),
@@ -181,7 +181,7 @@ impl From<&barecall::Call<'_>> for Call {
             to: call.to(),
             route: call.route(),
             tail: call.tail(),
-            via: call.via(),
+            via: call.via().to_vec(),
             instructions: call.instructions(),
         }
     }

@@ -67,25 +67,13 @@ impl Chain {
                 self.page = Some((to, address));
             }
             // ldr x16, literal
-            Effect::Set(
-                to,
-                Expr::Load(Mem {
-                    base: None,
-                    index: None,
-                    disp,
-                }),
-            ) if self.is_empty() => {
-                self.target = Some((to, CallTarget::Slot(disp.cast_unsigned())));
+            Effect::Set(to, Expr::Load(mem)) if self.is_empty() && mem.address().is_some() => {
+                self.target = Some((to, CallTarget::Slot(mem.disp.cast_unsigned())));
             }
-            Effect::Set(
-                to,
-                Expr::Load(Mem {
-                    base: Some(base),
-                    index: None,
-                    disp,
-                }),
-            ) => match self.page {
-                Some((page, address)) if page == base && self.target.is_none() => {
+            Effect::Set(to, Expr::Load(Mem { base, index, disp })) => match self.page {
+                Some((page, address))
+                    if base == Some(page) && index.is_none() && self.target.is_none() =>
+                {
                     let slot = address.wrapping_add_signed(disp);
                     self.target = Some((to, CallTarget::Slot(slot)));
                 }

@@ -79,22 +79,12 @@ pub(crate) fn effect(instruction: &Instruction, info: &mut InstructionInfoFactor
         }
         M::Lea => {
             if let Some(dst) = reg0 {
-                let expr = memory(instruction).and_then(|mem| match mem {
-                    Mem {
-                        base: None,
-                        index: None,
-                        disp,
-                    } => Some(Expr::Const(disp.cast_unsigned())),
-                    Mem {
-                        base: Some(base),
-                        index: None,
-                        disp,
-                    } => Some(Expr::Add(base, disp)),
-                    Mem {
-                        base: Some(base),
-                        index: Some((index, shift)),
-                        disp: 0,
-                    } => Some(Expr::Sum(base, index, shift)),
+                let expr = memory(instruction).and_then(|mem| match (mem.base, mem.index) {
+                    (None, None) => Some(Expr::Const(mem.disp.cast_unsigned())),
+                    (Some(base), None) => Some(Expr::Add(base, mem.disp)),
+                    (Some(base), Some((index, shift))) if mem.disp == 0 => {
+                        Some(Expr::Sum(base, index, shift))
+                    }
                     _ => None,
                 });
                 if let Some(expr) = expr {

@@ -1,7 +1,7 @@
 //! Skimming: where instructions begin, where control transfers, and what each may change, without decoding them whole.
 //!
 //! A program's instructions have few shapes: prefix, REX byte, opcode and ModRM byte. How long an instruction is
-//! (but for its address), whether it turns control, and which registers it writes depend on nothing else. So what
+//! (but for its address), whether it transfers control, and which registers it writes depend on nothing else. So what
 //! `iced-x86` says of one instruction of a shape is remembered for all of it, and a shape that is not as simple is
 //! decoded every time it is met. Of opcodes this file itself knows which of them a ModRM byte follows, and how long
 //! most are; where the decoder says otherwise, it is the decoder that counts.
@@ -62,12 +62,12 @@ pub(crate) fn skim(
     let most = summaries.len().saturating_add(most);
     let mut decoded = Instruction::default();
     let mut batch = [InstructionSummary::default(); BATCH];
-    let mut turning = [0_u8; BATCH];
+    let mut transferring = [0_u8; BATCH];
     let mut at = 0;
     while at < len && summaries.len() < most {
         let first = summaries.len();
         let room = (most - first).min(BATCH);
-        let (mut done, mut turned) = (0, 0);
+        let (mut done, mut transferred) = (0, 0);
         while done < room {
             let Some(window) = code.get(at..).and_then(|code| code.first_chunk()) else {
                 break;
@@ -79,14 +79,14 @@ pub(crate) fn skim(
                 break;
             }
             let ip = address.wrapping_add(at as u64);
-            batch[done] = InstructionSummary::new(ip, size, shape, transfers.len() + turned);
+            batch[done] = InstructionSummary::new(ip, size, shape, transfers.len() + transferred);
             // Without a branch: which instructions transfer, no processor foresees. The next overwrites one that does not.
-            turning[turned] = done as u8;
-            turned += usize::from(shape & InstructionSummary::TRANSFER != 0);
+            transferring[transferred] = done as u8;
+            transferred += usize::from(shape & InstructionSummary::TRANSFER != 0);
             at += size;
             done += 1;
         }
-        for &transfer in &turning[..turned] {
+        for &transfer in &transferring[..transferred] {
             let summary = batch[usize::from(transfer)];
             // If it goes by a distance, it has at most eight bytes.
             let begin = summary.at().wrapping_sub(address) as usize;

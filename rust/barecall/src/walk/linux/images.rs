@@ -84,7 +84,7 @@ impl NamedImage {
         let image = &self.image;
         let fit = |(index, symbol): (usize, &Symbol)| {
             let fit = names::fit(query, image.text(symbol.name))?;
-            let begins = !symbol.superseded && image.piece_from(symbol.address).is_some();
+            let begins = !symbol.superseded && image.fragment_from(symbol.address).is_some();
             begins.then_some((fit, index))
         };
         let mut found = self.found.borrow_mut();
@@ -142,7 +142,7 @@ impl NamedImage {
             };
             return (name, 0);
         }
-        let Some(piece) = image.piece_at(address) else {
+        let Some(piece) = image.fragment_at(address) else {
             return (format!("{file}:{section_name}"), 0);
         };
         let start = image.functions[piece].start;
