@@ -15,9 +15,6 @@ pub mod image_under_test;
 pub mod measure;
 pub mod render;
 pub mod scenario;
-#[cfg(test)]
-#[path = "../../barecall/tests/support/mod.rs"]
-mod support;
 
 /// Today, in UTC: `2026-11-24`.
 #[must_use]

@@ -158,7 +158,7 @@ mod tests {
         };
         let taken = match live(counts) {
             Ok(taken) => taken,
-            Err(Error::NoGo(why)) => return crate::support::missing("go", &why.to_string()),
+            Err(Error::NoGo(why)) => return testkit::missing("go", &why.to_string()),
             Err(error) => panic!("{error}"),
         };
         for taken in &taken {

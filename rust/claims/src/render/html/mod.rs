@@ -88,14 +88,9 @@ fn json(value: &impl Serialize) -> Result<String, Error> {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/browser.rs"]
-mod browser;
-#[cfg(test)]
-#[path = "../../../tests/support/limited.rs"]
-mod limited;
-
-#[cfg(test)]
 mod tests {
+    use testkit::browser;
+
     use super::*;
     use crate::render::cite::Citation;
 
