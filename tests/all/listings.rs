@@ -444,9 +444,7 @@ fn listing(text: &str, function: &str) -> String {
             .iter()
             .any(|label| line.starts_with(label));
         let directive = line.trim_start().starts_with('.') && !line.ends_with(':');
-        // A remark to the assembler.
-        let remark = line.trim_start().starts_with('#');
-        if unused || directive || remark {
+        if unused || directive {
             continue;
         }
         let _ = match line.strip_prefix('\t').map(str::trim) {
