@@ -1,7 +1,7 @@
 //! The callback pattern under Miri, which runs no C: there, a twin of C's greeter in
 //! Rust stands in for it. Otherwise this tests the same with C itself.
 //!
-//! `cargo +nightly miri test --test greeting_twin` (`rustup component add miri rust-src
+//! `cargo +nightly miri test --test all greeting_twin` (`rustup component add miri rust-src
 //! --toolchain nightly`).
 
 #![cfg(target_os = "linux")]
@@ -88,7 +88,7 @@ fn panicked() {
 }
 
 /// Faults for Miri to report, each by a run of its own: `cargo +nightly miri test --test
-/// greeting_twin -- --ignored use_after_free`. Each such run must fail.
+/// all -- --ignored greeting_twin::planted::use_after_free`. Each such run must fail.
 #[cfg(miri)]
 mod planted {
     use std::ffi::c_void;

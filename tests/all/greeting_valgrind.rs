@@ -300,6 +300,7 @@ fn until_called_back(before: u64) {
 
 /// Every pattern, awaited and dropped.
 #[test]
+#[ignore = "slow: all of this program under valgrind"]
 fn rust_as_it_is_is_clean() {
     let name = name_of(&rust_as_it_is_is_clean);
     if planted(name) {
@@ -347,6 +348,7 @@ fn greet_in_every_way() {
 
 /// What hyper#2140 is: the buffer is the future's, and dropped with it.
 #[test]
+#[ignore = "slow: all of this program under valgrind"]
 fn a_buffer_that_the_future_owns_is_found() {
     unsafe extern "C" fn nothing(_: ffi::greeting_status, _: *mut c_void) {}
     let name = name_of(&a_buffer_that_the_future_owns_is_found);
@@ -367,6 +369,7 @@ fn a_buffer_that_the_future_owns_is_found() {
 
 /// A callback that does not take back what it was given.
 #[test]
+#[ignore = "slow: all of this program under valgrind"]
 fn a_box_that_the_callback_does_not_take_back_is_found() {
     unsafe extern "C" fn nothing(_: ffi::greeting_status, _: *mut c_void) {}
     let name = name_of(&a_box_that_the_callback_does_not_take_back_is_found);
@@ -380,6 +383,7 @@ fn a_box_that_the_callback_does_not_take_back_is_found() {
 
 /// A callback that takes it back twice, as it would if C called twice.
 #[test]
+#[ignore = "slow: all of this program under valgrind"]
 fn a_box_that_is_taken_back_twice_is_found() {
     unsafe extern "C" fn twice(_: ffi::greeting_status, lent: *mut c_void) {
         for _ in 0..2 {

@@ -234,6 +234,7 @@ async fn once<F: Future + Unpin>(future: &mut F) -> bool {
 
 /// Neither an invalid access nor a definite leak; that valgrind sees those is shown in tests/all/greeting_valgrind.rs.
 #[test]
+#[ignore = "slow: under valgrind"]
 fn valgrind_has_nothing_to_say() {
     let _limit = testkit::limit::seconds(60);
     let version = Command::new("valgrind").arg("--version").output();

@@ -72,6 +72,7 @@ pub struct Marker(String);
 impl Marker {
     /// A word that no other walk has.
     #[must_use]
+    #[expect(clippy::new_without_default, reason = "no two are the same")]
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         Self(format!(

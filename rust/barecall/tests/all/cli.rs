@@ -91,26 +91,35 @@ mod tests {
 "#;
 
 struct Fixture {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
     fn new(program: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let temporary = tempfile::tempdir().expect("a folder");
+        let mut fixture = Self::at(temporary.path(), program);
+        fixture._temporary = Some(temporary);
+        fixture
+    }
+
+    fn at(path: &Path, program: &str) -> Self {
         let manifest = "[package]\nname = 'fixture'\nversion = '0.0.0'\nedition = '2024'\n\
              [lib]\ncrate-type = ['cdylib', 'rlib']\nname = 'fixture_c'\n[workspace]\n";
-        let path = folder.path();
         fs::create_dir_all(path.join("src")).expect("a folder");
         fs::create_dir_all(path.join("examples")).expect("a folder");
         fs::write(path.join("Cargo.toml"), manifest).expect("written");
         fs::write(path.join("src/main.rs"), program).expect("written");
         fs::write(path.join("src/lib.rs"), LIBRARY).expect("written");
         fs::write(path.join("examples/shown.rs"), PROGRAM).expect("written");
-        Self { folder }
+        Self {
+            folder: path.to_owned(),
+            _temporary: None,
+        }
     }
 
     fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// `cargo-barecall` here, with a target folder of the fixture's own.
@@ -126,19 +135,17 @@ impl Fixture {
 
 /// The program, built once by `cargo barecall` itself.
 fn program() -> &'static Path {
-    static BUILT: OnceLock<(Fixture, PathBuf)> = OnceLock::new();
-    &BUILT
-        .get_or_init(|| {
-            let fixture = Fixture::new(PROGRAM);
-            let mut command = fixture.command("calls");
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = testkit::scratch::shared("cli", |folder| {
+            let mut command = Fixture::at(folder, PROGRAM).command("calls");
             command.args(["--bin", "fixture", "--format", "json"]);
-            let file = json(&run(&mut command))["file"]
-                .as_str()
-                .expect("a file")
-                .into();
-            (fixture, file)
-        })
-        .1
+            let document = json(&run(&mut command));
+            let file = document["file"].as_str().expect("a file");
+            fs::write(folder.join("program"), file).expect("written");
+        });
+        PathBuf::from(fs::read_to_string(folder.join("program")).expect("its path"))
+    })
 }
 
 fn barecall(arguments: &[&str]) -> Command {

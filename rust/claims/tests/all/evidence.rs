@@ -34,6 +34,7 @@ fn judge(arguments: &[&str]) -> Output {
 }
 
 #[test]
+#[ignore = "slow: compiles the optimised judge"]
 fn what_is_on_file_is_what_is_found() {
     let output = judge(&["evidence"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -61,6 +62,7 @@ fn an_image_that_is_not_optimised_is_refused() {
 }
 
 #[test]
+#[ignore = "slow: compiles the optimised judge"]
 fn every_number_in_evidence_is_in_the_json() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = judge(&["report", "--out", folder.path().to_str().expect("UTF-8")]);

@@ -96,6 +96,7 @@ mod tests {
 
     /// A claim with all that a claim can have, and HTML in all of it: nothing breaks out, and every mark is drawn.
     #[test]
+    #[ignore = "slow: starts a browser"]
     fn a_hostile_claim_in_a_browser() {
         let claims = [fixture::claim()];
         let report = Report {

@@ -2,7 +2,7 @@
 //!
 //! With any Go and C compiler the facts are asserted; with those on record, every count and every listing. To record
 //! anew, with the Go that is on PATH or that GO names:
-//! `INSTA_UPDATE=always cargo test -p claims --test cgo`. The evidence itself is recorded only with the newest Go on
+//! `INSTA_UPDATE=always cargo test -p claims --test all cgo`. The evidence itself is recorded only with the newest Go on
 //! record or a newer one; an older one goes into the table of versions.
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -28,7 +28,7 @@ use claims::go::toolchain::Toolchain;
 use listing::{hashless, listing, without_hash};
 use versions::{Counts, Version, Versions};
 
-const ACCEPT: &str = "to accept: `INSTA_UPDATE=always cargo test -p claims --test cgo`";
+const ACCEPT: &str = "to accept: `INSTA_UPDATE=always cargo test -p claims --test all cgo`";
 
 /// The program, built once for all tests; aloud, if it cannot be.
 fn program() -> Option<&'static Program> {
@@ -345,7 +345,7 @@ fn another_folder_makes_the_same_program() {
 
 /// And so do two builds from nothing: in two folders, each with a cache of its own. Some 15 s each.
 #[test]
-#[ignore = "builds Go's library twice; cargo test -p claims --test cgo -- --ignored"]
+#[ignore = "slow: builds Go's library twice"]
 fn two_clean_builds_make_the_same_program() {
     let Some(program) = program() else { return };
     let clean = || {

@@ -26,9 +26,12 @@ struct Report {
 }
 
 static REPORT: LazyLock<Report> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
-    let output = run(&["report", "--out", folder.to_str().expect("UTF-8")]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let folder = testkit::scratch::shared("report", |folder| {
+        let out = folder.join("report");
+        let output = run(&["report", "--out", out.to_str().expect("UTF-8")]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    })
+    .join("report");
     let read = |name: &str| fs::read_to_string(folder.join(name)).expect("it is there");
     Report {
         page: read("index.html"),
@@ -44,6 +47,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 #[test]
+#[ignore = "slow: starts a browser"]
 fn it_works_in_a_browser() {
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     browser::check(&REPORT.folder, &screenshots, browser::Plants::Without);
