@@ -186,7 +186,7 @@ fn the_ladders_are_shown() {
     let shown = stdout(&run(&["show", "callbacks-too"]));
     for expected in [
         "control/visit_through_shim",
-        "     1  claims::trampolines::visit_shim",
+        "     1  claims::scenario::trampolines::visit_shim",
         "by pointer, chosen at run time",
         "back    0 instructions, same stack",
     ] {
