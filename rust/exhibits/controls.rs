@@ -93,7 +93,7 @@ pub fn through_box(function: &Box<dyn Fn(i64) -> i64>, value: i64) -> i64 {
     (**function)(value)
 }
 
-// c/controls.h. That these are its types is checked in tests/bindings.
+// c/controls.h. That these are its types is checked in tests/all/bindings.
 unsafe extern "C" {
     fn greet_shim_add_one(value: i64) -> i64;
     fn greet_shim_say(text: *const std::ffi::c_char) -> c_int;

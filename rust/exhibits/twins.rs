@@ -1,5 +1,5 @@
 //! The exhibits once more, in C: `c/callers.h`, declared by hand. That these are
-//! its types is checked in `tests/bindings`.
+//! its types is checked in `tests/all/bindings`.
 //!
 //! They are the baseline, not a library: [`calls`](crate::calls) and
 //! [`callback`](crate::callback) say what each one shows.

@@ -4,10 +4,6 @@
 //! and a long run, so that starting up does not count.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[path = "../tests/walking/mod.rs"]
-mod walking;
-
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn main() {
     // `cargo test --all-targets` runs benches too, without this.
     if std::env::args().any(|argument| argument == "--bench") {
@@ -28,7 +24,7 @@ mod linux {
 
     use barecall::walk::Walk;
 
-    use crate::walking::build;
+    use testkit::walking::build;
 
     const ROUNDS: usize = 5;
 

@@ -17,17 +17,10 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use testkit::alone::{ALONE, alone, name_of};
 use tokio::runtime::Builder;
 use zero_cost_ffi::greeting::Error;
 
-#[path = "../../../tests/support/alone.rs"]
-mod alone;
-#[path = "../../../tests/support/limit.rs"]
-mod limit;
-#[path = "../../barecall/tests/support/mod.rs"]
-mod support;
-
-use alone::{ALONE, alone};
 use claims::measure::callback_audit::{Balance, CallbackAudit};
 
 /// The system's, counted.
@@ -75,21 +68,21 @@ fn asked(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn on_1_thread() {
-    alone("on_1_thread", || stress(1));
+    alone(|| stress(1));
 }
 
 #[test]
 fn on_2_threads() {
-    alone("on_2_threads", || stress(2));
+    alone(|| stress(2));
 }
 
 #[test]
 fn on_8_threads() {
-    alone("on_8_threads", || stress(8));
+    alone(|| stress(8));
 }
 
 fn stress(threads: usize) {
-    let _limit = limit::seconds(600);
+    let _limit = testkit::limit::seconds(600);
     let (submissions, seed) = (asked("STRESS", 20_000), asked("STRESS_SEED", 1));
     let submissions = usize::try_from(submissions).expect("64 bits");
     // Once before: what is allocated once for the process is no leak.
@@ -239,13 +232,14 @@ async fn once<F: Future + Unpin>(future: &mut F) -> bool {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_ready())).await
 }
 
-/// Neither an invalid access nor a definite leak; that valgrind sees those is shown in tests/greeting_valgrind.rs.
+/// Neither an invalid access nor a definite leak; that valgrind sees those is shown in tests/all/greeting_valgrind.rs.
 #[test]
+#[ignore = "slow: under valgrind"]
 fn valgrind_has_nothing_to_say() {
-    let _limit = limit::seconds(60);
+    let _limit = testkit::limit::seconds(60);
     let version = Command::new("valgrind").arg("--version").output();
     if !version.is_ok_and(|output| output.status.success()) {
-        return support::missing("valgrind", "`apt-get install valgrind`");
+        return testkit::missing("valgrind", "`apt-get install valgrind`");
     }
     let output = Command::new("valgrind")
         .args([
@@ -259,8 +253,8 @@ fn valgrind_has_nothing_to_say() {
             "--error-exitcode=77",
         ])
         .arg(std::env::current_exe().expect("the test's own path"))
-        .args(["--exact", "on_2_threads", "--nocapture"])
-        .envs([(ALONE, "on_2_threads"), ("STRESS", "500")])
+        .args(["--exact", name_of(&on_2_threads), "--nocapture"])
+        .envs([(ALONE, name_of(&on_2_threads)), ("STRESS", "500")])
         .output()
         .expect("valgrind runs");
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -274,7 +268,7 @@ fn valgrind_has_nothing_to_say() {
 /// The control: with a block that is not freed the count of Rust's is not level.
 #[test]
 fn a_block_that_is_not_freed_is_counted() {
-    alone("a_block_that_is_not_freed_is_counted", || {
+    alone(|| {
         let before = live();
         std::hint::black_box(Box::leak(Box::new([0; 64])));
         assert_eq!(live() - before, 1);

@@ -1,4 +1,4 @@
-// @generated from c/greet.h by bindgen; accept a change with: GREET_BLESS=1 cargo test --features bindgen --test bindings
+// @generated from c/greet.h by bindgen; accept a change with: GREET_BLESS=1 cargo test --features bindgen --test all bindings
 // Fingerprint of c/greet.h: d312da606c0235f5
 
 #[doc = " Done."]

@@ -1,9 +1,11 @@
-//! Makes the bindings of a header. Read by `build.rs` (feature `bindgen`)
-//! and by `tests/bindings`, so that both make the same.
+//! Makes the bindings of a header (feature `bindgen`). `build.rs` and the tests use it, so that both make the same.
 
 use super::fingerprint::{self, Bound};
 
-/// The bindings of `header` (the path of `bound`'s), or what is missing to make them.
+/// Returns the bindings of `header` (the path of `bound`'s).
+///
+/// # Errors
+/// What is missing to make them.
 pub fn bindings(bound: Bound, header: &str) -> Result<String, String> {
     // bindgen panics when it finds no libclang; we would rather say so.
     clang_sys::load().map_err(|why| {
@@ -20,7 +22,7 @@ pub fn bindings(bound: Bound, header: &str) -> Result<String, String> {
         .clang_arg("-std=c11")
         .allowlist_item(bound.names)
         .prepend_enum_name(false)
-        // Its numbers are of this target only; tests/bindings asks the C compiler
+        // Its numbers are of this target only; the tests ask the C compiler
         // of each target instead.
         .layout_tests(false)
         .merge_extern_blocks(true)

@@ -1,4 +1,4 @@
-// @generated from c/greeting.h by bindgen; accept a change with: GREET_BLESS=1 cargo test --features bindgen --test bindings
+// @generated from c/greeting.h by bindgen; accept a change with: GREET_BLESS=1 cargo test --features bindgen --test all bindings
 // Fingerprint of c/greeting.h: 01ce1bcf6d111aac
 
 #[doc = " Done: the buffer holds `Hi, NAME! Bye, NAME!` and a NUL."]

@@ -3,7 +3,7 @@
 //!
 //! Committed, so that a machine without libclang builds; with the feature
 //! `bindgen` they are made anew at build time. That they are still what C means
-//! is checked three times over: `tests/bindings`. Programs call
+//! is checked three times over: `tests/all/bindings`. Programs call
 //! [`greet`](crate::greet) and [`greeting`](crate::greeting) instead.
 
 #[cfg(not(feature = "bindgen"))]
@@ -27,6 +27,13 @@ mod bindings {
 mod greeting {
     include!(concat!(env!("OUT_DIR"), "/greeting.rs"));
 }
+
+// The build script's, so that the tests check by the same rules.
+#[doc(hidden)]
+pub mod fingerprint;
+#[cfg(feature = "bindgen")]
+#[doc(hidden)]
+pub mod generate;
 
 pub use bindings::*;
 #[cfg(target_os = "linux")]

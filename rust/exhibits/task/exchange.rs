@@ -3,7 +3,7 @@
 //!
 //! One side completes it, once; the other polls it. Neither waits for the other. It
 //! knows no runtime and no C, and takes its lock from the module above, so that
-//! `tests/loom.rs` can put it under a model checker as it stands.
+//! `tests/all/loom.rs` can put it under a model checker as it stands.
 
 use std::task::{Context, Poll, Waker};
 

@@ -1,0 +1,16 @@
+//! All tests of the instrument in one program: each program of its own would be linked with all of the library once more.
+
+mod agreement;
+mod assert_bare;
+mod bad_input;
+mod cgo;
+mod cli;
+mod formats;
+mod fuzz;
+mod objects;
+mod remedies;
+mod report;
+mod routes;
+mod schemas;
+mod walk;
+mod walk_errors;
