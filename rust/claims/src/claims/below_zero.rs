@@ -10,41 +10,24 @@ use crate::evaluation::{
 };
 use crate::measure::lto::{self, FILE, NotCompared, Record, Row};
 use crate::measure::missing::MissingTool as _;
-use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
+use crate::report::{Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "below-zero",
     statement: "built with linker-plugin LTO, the C function is inlined into Rust: the call is gone, and so is its cost",
-    talk: Quote {
-        quote: "Rust favors abstractions at no _additional_ costs",
-        assessment: Assessment::AsSaid,
-        because: None,
-    },
+    talk: Quote::as_said("Rust favors abstractions at no _additional_ costs"),
     figures: &[&[
-        FigureSpec {
-            name: "exhibits",
-            unit: "functions",
-            counts: "exhibits that were built with linker-plugin LTO, and without it",
-        },
-        FigureSpec {
-            name: "calls left",
-            unit: "calls",
-            counts: "calls of the C function in these exhibits with LTO",
-        },
-        FigureSpec {
-            name: "calls gone",
-            unit: "functions",
-            counts: "exhibits that with LTO make no call, execute less, and whose C function is not in the image",
-        },
+        FigureSpec::new("exhibits", "functions")
+            .counts("exhibits that were built with linker-plugin LTO, and without it"),
+        FigureSpec::new("calls left", "calls")
+            .counts("calls of the C function in these exhibits with LTO"),
+        FigureSpec::new("calls gone", "functions")
+            .counts("exhibits that with LTO make no call, execute less, and whose C function is not in the image"),
     ]],
-    matrices: &[MatrixSpec {
-        name: "executed",
-        unit: "instructions",
-        counts: "instructions of one call of the exhibit, all that it calls included, the C function too; of a loop's, \
-                 once round",
-        columns: &[WITH, WITHOUT],
-    }],
+    matrices: &[MatrixSpec::new("executed", "instructions", &[WITH, WITHOUT])
+        .counts("instructions of one call of the exhibit, all that it calls included, the C function too; of a loop's, \
+                once round")],
     // By `prove --live`.
     check,
     ..Spec::DEFAULT

@@ -7,20 +7,17 @@ use crate::evaluation::{
     CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, provenance,
 };
 use crate::image_under_test::words;
-use crate::report::{Assessment, Claim, Evidence, Verdict};
+use crate::report::{Claim, Evidence, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "callbacks-too",
     statement: "when C calls back into a Rust extern \"C\" fn, exactly one instruction executes in between: the call",
-    talk: Quote {
-        quote: "zero-cost abstractions: FFI-friendly + state machines",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "the talk shows the way out into C only; the way in is one instruction too, but by pointer",
-        ),
-    },
+    talk: Quote::simplified(
+        "zero-cost abstractions: FFI-friendly + state machines",
+        "the talk shows the way out into C only; the way in is one instruction too, but by pointer",
+    ),
     shows: Shows::Exhibits(|exhibit| exhibit.calls == ["greet_for_each"]),
     figures: &[CONTROLS, WALKED, WALKED_PAIRS],
     matrices: &[WALKED_OUT, WALKED_BACK],

@@ -8,20 +8,17 @@ use crate::evaluation::{
 use crate::go::program::Program;
 use crate::go::recorded::{self, Blocked, GoEvidence};
 use crate::go::toolchain::NoGo;
-use crate::report::{Assessment, Claim, Missing, Verdict, approximately};
+use crate::report::{Claim, Missing, Verdict, approximately};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
     id: "cgo-buys-something",
     statement: "a call that waits in C stalls nobody in Go, whose runtime was told; in a Rust task it stalls its worker, \
                 unless it is made by spawn_blocking",
-    talk: Quote {
-        quote: "which precludes green threads: cannot afford runtime",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "what Rust saves at each call it asks of the caller: to keep calls that wait out of tasks",
-        ),
-    },
+    talk: Quote::simplified(
+        "which precludes green threads: cannot afford runtime",
+        "what Rust saves at each call it asks of the caller: to keep calls that wait out of tasks",
+    ),
     figures: &[FIGURES],
     matrices: &[IN_TASKS],
     live: Live::Command("BARECALL_REQUIRE=go cargo run --release -- prove cgo-buys-something"),
@@ -30,26 +27,16 @@ pub const SPEC: Spec = Spec {
 };
 
 const FIGURES: &[FigureSpec] = &[
-    FigureSpec::new(
-        "in C at once in Go",
-        "calls",
-        "of 8 calls of read(2) by goroutines on one processor, how many waited in C at the same time",
-    ),
-    FigureSpec::new(
-        "ticks meanwhile in Go",
-        "ticks",
-        "of 1,000 rounds of another goroutine, how many ran while these calls waited",
-    ),
+    FigureSpec::new("in C at once in Go", "calls")
+        .counts("of 8 calls of read(2) by goroutines on one processor, how many waited in C at the same time"),
+    FigureSpec::new("ticks meanwhile in Go", "ticks")
+        .counts("of 1,000 rounds of another goroutine, how many ran while these calls waited"),
 ];
 
-const IN_TASKS: MatrixSpec = MatrixSpec {
-    name: "in tasks",
-    unit: "calls, rounds, ticks",
-    counts: "of 8 calls of read(2) by tasks on two workers: the most that were in C at the same time; how often those in C \
-             had to be let go until all had been there; and of 1,000 rounds of another task, how many ran while the first \
-             of them waited",
-    columns: &["in C at once", "rounds", "ticks meanwhile"],
-};
+const IN_TASKS: MatrixSpec = MatrixSpec::new("in tasks", "calls, rounds, ticks", &["in C at once", "rounds", "ticks meanwhile"])
+    .counts("of 8 calls of read(2) by tasks on two workers: the most that were in C at the same time; how often those in C \
+            had to be let go until all had been there; and of 1,000 rounds of another task, how many ran while the first \
+            of them waited");
 
 /// Calls that wait at once.
 const CALLS: u64 = 8;

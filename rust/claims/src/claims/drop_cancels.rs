@@ -12,48 +12,32 @@ use zero_cost_ffi::task;
 
 use crate::evaluation::{Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Spec, provenance};
 use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
-use crate::report::{Assessment, Claim, Evidence, Missing, Verdict, approximately};
+use crate::report::{Claim, Evidence, Missing, Verdict, approximately};
 use crate::scenario::call::Runtime;
 
 /// The claim.
 pub const SPEC: Spec = Spec {
     id: "drop-cancels",
     statement: "a future dropped at any point cancels what C does for it: one callback, all released once, none too early",
-    talk: Quote {
-        quote: "usual drop semantics",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "to drop a future is to drop a value, but C knows nothing of it: that this cancels, and that C keeps what it \
+    talk: Quote::simplified(
+        "usual drop semantics",
+        "to drop a future is to drop a value, but C knows nothing of it: that this cancels, and that C keeps what it \
              was lent until it is done, is the wrapper's work",
-        ),
-    },
+    ),
     figures: &[FIGURES],
     check,
     ..Spec::DEFAULT
 };
 
 const FIGURES: &[FigureSpec] = &[
-    FigureSpec::new(
-        "submissions",
-        "submissions",
-        "futures that started work in C and were dropped",
-    ),
-    FigureSpec::new(
-        "callbacks",
-        "callbacks",
-        "calls of the callback by C, cancelled or not",
-    ),
-    FigureSpec::new("releases", "releases", "calls of the release function by C"),
-    FigureSpec::new(
-        "left in C",
-        "blocks",
-        "blocks that C allocated and did not free",
-    ),
-    FigureSpec::new(
-        "controls",
-        "faults",
-        "faults that were planted, and that the audit found",
-    ),
+    FigureSpec::new("submissions", "submissions")
+        .counts("futures that started work in C and were dropped"),
+    FigureSpec::new("callbacks", "callbacks")
+        .counts("calls of the callback by C, cancelled or not"),
+    FigureSpec::new("releases", "releases").counts("calls of the release function by C"),
+    FigureSpec::new("left in C", "blocks").counts("blocks that C allocated and did not free"),
+    FigureSpec::new("controls", "faults")
+        .counts("faults that were planted, and that the audit found"),
 ];
 
 /// How many are dropped at each point.

@@ -10,31 +10,23 @@ use crate::baseline::{self, TARGET};
 use crate::evaluation::{
     Context, Evaluation, FigureSpec, Live, Outcome, Quote, Rests, Shows, Spec,
 };
-use crate::report::{Assessment, Claim, Evidence, Missing, Verdict};
+use crate::report::{Claim, Evidence, Missing, Verdict};
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "every-opt-level",
     statement: "the call is bare at opt-level 0, 1, 2, 3, s and z alike",
-    talk: Quote {
-        quote: r#"unsafe { libc::puts("Hello\0".as_ptr() as *const i8) };"#,
-        assessment: Assessment::Simplified,
-        because: Some(
-            "`char` is unsigned on some targets, where `*const i8` does not compile; `.cast()` does",
-        ),
-    },
+    talk: Quote::simplified(
+        r#"unsafe { libc::puts("Hello\0".as_ptr() as *const i8) };"#,
+        "`char` is unsigned on some targets, where `*const i8` does not compile; `.cast()` does",
+    ),
     shows: Shows::Exhibits(|_| true),
     figures: &[&[
-        FigureSpec {
-            name: "listings",
-            unit: "files",
-            counts: "recorded listings of an exhibit in Rust, one for each opt-level",
-        },
-        FigureSpec {
-            name: "calls",
-            unit: "calls",
-            counts: "calls of C functions that these listings' heads name, as found in the linked image",
-        },
+        FigureSpec::new("listings", "files")
+            .counts("recorded listings of an exhibit in Rust, one for each opt-level"),
+        FigureSpec::new("calls", "calls").counts(
+            "calls of C functions that these listings' heads name, as found in the linked image",
+        ),
     ]],
     live: Live::Command(RECORDS),
     check,

@@ -10,20 +10,17 @@ use crate::evaluation::{
 };
 use crate::image_under_test::{ImageUnderTest, words};
 use crate::measure::{cross_thread, per_poll};
-use crate::report::{Assessment, Claim, Evidence, Measured, Missing, Verdict};
+use crate::report::{Claim, Evidence, Measured, Missing, Verdict};
 use crate::scenario::call::{CallScenario, Runtime};
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "from-a-task",
     statement: "a call from inside a task is the same single instruction, on either tokio runtime",
-    talk: Quote {
-        quote: "which precludes green threads: cannot afford runtime",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "a task has a runtime, and pays it per poll; the call into C does not pass through it",
-        ),
-    },
+    talk: Quote::simplified(
+        "which precludes green threads: cannot afford runtime",
+        "a task has a runtime, and pays it per poll; the call into C does not pass through it",
+    ),
     shows: Shows::Exhibits(|exhibit| exhibit.poll),
     figures: &[BARE, CONTROLS, WALKED, FIGURES],
     check,
@@ -31,32 +28,17 @@ pub static SPEC: Spec = Spec {
 };
 
 const FIGURES: &[FigureSpec] = &[
-    FigureSpec {
-        name: "executed in a task",
-        unit: "calls",
-        counts: "bare calls that a task executed, one a runtime, found by the address that C returned to",
-    },
-    FigureSpec {
-        name: "patterns",
-        unit: "patterns",
-        counts: "ways for a task to wait for C, of which each call in the image is bare",
-    },
-    FigureSpec {
-        name: "per call in a task",
-        unit: "instructions",
-        counts: "instructions of one more call in a poll, the loop around it and the callee included",
-    },
-    FigureSpec {
-        name: "per call outside",
-        unit: "instructions",
-        counts: "instructions of one more call in no task, the loop around it and the callee included",
-    },
-    FigureSpec {
-        name: "per poll",
-        unit: "instructions",
-        counts: "instructions of one more poll on the current-thread runtime: to wake, find and poll the task, less \
-                 those of the loop in its place, its reading of the clock excluded",
-    },
+    FigureSpec::new("executed in a task", "calls")
+        .counts("bare calls that a task executed, one a runtime, found by the address that C returned to"),
+    FigureSpec::new("patterns", "patterns")
+        .counts("ways for a task to wait for C, of which each call in the image is bare"),
+    FigureSpec::new("per call in a task", "instructions")
+        .counts("instructions of one more call in a poll, the loop around it and the callee included"),
+    FigureSpec::new("per call outside", "instructions")
+        .counts("instructions of one more call in no task, the loop around it and the callee included"),
+    FigureSpec::new("per poll", "instructions")
+        .counts("instructions of one more poll on the current-thread runtime: to wake, find and poll the task, less \
+                those of the loop in its place, its reading of the clock excluded"),
 ];
 
 fn check(context: &Context) -> Claim {

@@ -12,9 +12,7 @@ use crate::evaluation::{
 use crate::go::goroutines::{self, Goroutines};
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::limits;
-use crate::report::{
-    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately,
-};
+use crate::report::{Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately};
 use crate::scenario::idle_tasks::{Cell, Footprint, Idle, MANY, Sleeper};
 use crate::scenario::{Scenario, child};
 
@@ -23,14 +21,11 @@ pub const SPEC: Spec = Spec {
     id: "million-tasks",
     statement: "a sleeping task is one allocation, which holds its future and what tokio keeps beside it; the millionth \
                 takes as much as the first, and all of it is given back",
-    talk: Quote {
-        quote: "vs. *stackful* coroutines (e.g. Goroutines ≥ 8 KB)",
-        assessment: Assessment::OutOfDate,
-        because: Some(
-            "a goroutine's least stack is 2,048 bytes since Go 1.4; with all that belongs to it, it still takes several \
+    talk: Quote::out_of_date(
+        "vs. *stackful* coroutines (e.g. Goroutines ≥ 8 KB)",
+        "a goroutine's least stack is 2,048 bytes since Go 1.4; with all that belongs to it, it still takes several \
              times what a sleeping task does",
-        ),
-    },
+    ),
     figures: &[FIGURES],
     matrices: &[TAKEN],
     sizes: &[Size::Tasks],
@@ -44,37 +39,25 @@ pub const SPEC: Spec = Spec {
 };
 
 const FIGURES: &[FigureSpec] = &[
-    FigureSpec::new(
-        PER_TASK_BYTES,
-        "bytes",
-        "bytes allocated for one sleeping task: its cell",
-    ),
-    FigureSpec::new(FUTURE, "bytes", "size of the future in that cell"),
-    FigureSpec::new(
-        "bytes beside a task's future",
-        "bytes",
-        "bytes of a cell that are not its future's, before it is rounded up",
-    ),
-    FigureSpec::new(
-        "a cell is a multiple of",
-        "bytes",
-        "what a cell's size is rounded up to, found by futures of several sizes",
-    ),
-    FigureSpec::new(
-        "sizes of futures tried",
-        "futures",
-        "futures of different sizes whose cells these two numbers explain",
-    ),
+    FigureSpec::new(PER_TASK_BYTES, "bytes")
+        .counts("bytes allocated for one sleeping task: its cell"),
+    FigureSpec::new(FUTURE, "bytes").counts("size of the future in that cell"),
+    FigureSpec::new("bytes beside a task's future", "bytes")
+        .counts("bytes of a cell that are not its future's, before it is rounded up"),
+    FigureSpec::new("a cell is a multiple of", "bytes")
+        .counts("what a cell's size is rounded up to, found by futures of several sizes"),
+    FigureSpec::new("sizes of futures tried", "futures")
+        .counts("futures of different sizes whose cells these two numbers explain"),
 ];
 const PER_TASK_BYTES: &str = "bytes a task";
 const FUTURE: &str = "bytes of a task's future";
 
-const TAKEN: MatrixSpec = MatrixSpec {
-    name: "tasks asleep at once",
-    unit: "allocations, bytes",
-    counts: "allocations until so many tasks were all asleep, and the bytes asked for",
-    columns: &["allocations", "bytes"],
-};
+const TAKEN: MatrixSpec = MatrixSpec::new(
+    "tasks asleep at once",
+    "allocations, bytes",
+    &["allocations", "bytes"],
+)
+.counts("allocations until so many tasks were all asleep, and the bytes asked for");
 
 /// How many, unless it is said: what the judge has time for among all claims.
 const TASKS: u64 = 10_000;

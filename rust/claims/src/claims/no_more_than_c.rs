@@ -11,7 +11,7 @@ use crate::evaluation::{
 use crate::image_under_test::{ImageUnderTest, on_show, words};
 use crate::measure::callgrind::{Counting, Error, FILE, InstructionCounts, Record, made_by};
 use crate::report::Side;
-use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
+use crate::report::{Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
@@ -19,63 +19,42 @@ pub static SPEC: Spec = Spec {
     id: "no-more-than-c",
     statement: "Rust executes no more instructions than C: from its call to the C function's first, and in the whole \
                 function beside the same in C built by clang",
-    talk: Quote {
-        quote: "zero-cost abstractions: FFI-friendly + state machines",
-        assessment: Assessment::AsSaid,
-        because: None,
-    },
+    talk: Quote::as_said("zero-cost abstractions: FFI-friendly + state machines"),
     shows: Shows::Exhibits(|exhibit| !exhibit.poll),
     figures: &[
-        &[FigureSpec {
-            name: "pairs",
-            unit: "functions",
-            counts: "exhibits whose call executes no more instructions in the image than their twin's in C",
-        }],
+        &[FigureSpec::new("pairs", "functions")
+            .counts("exhibits whose call executes no more instructions in the image than their twin's in C")],
         WALKED_PAIRS,
     ],
     matrices: &[
-        MatrixSpec {
-            name: "to the callee",
-            unit: "instructions",
-            counts: "most instructions from a call to the callee's first in the image, the call included",
-            columns: &["Rust", "C"],
-        },
+        MatrixSpec::new("to the callee", "instructions", &["Rust", "C"])
+            .counts("most instructions from a call to the callee's first in the image, the call included"),
         WALKED_OUT,
         WALKED_BACK,
-        MatrixSpec {
-            name: "whole function",
-            unit: "instructions",
-            counts: "instructions of one call of the function, those of a PLT stub and of a function that C calls back \
-                     included, the C callee's excluded; of a loop's, once round",
-            columns: &["Rust", "C", "C by clang"],
-        },
+        MatrixSpec::new("whole function", "instructions", &["Rust", "C", "C by clang"])
+            .counts("instructions of one call of the function, those of a PLT stub and of a function that C calls back \
+                    included, the C callee's excluded; of a loop's, once round"),
     ],
     check,
     ..Spec::DEFAULT
 };
 
 /// The figures of [`walk_pair`].
-pub const WALKED_PAIRS: &[FigureSpec] = &[FigureSpec {
-    name: "walked pairs",
-    unit: "functions",
-    counts: "pairs of a call in Rust and the same in C, single-stepped, in which Rust executes no more out and back",
-}];
+pub const WALKED_PAIRS: &[FigureSpec] = &[FigureSpec::new("walked pairs", "functions")
+    .counts("pairs of a call in Rust and the same in C, single-stepped, in which Rust executes no more out and back")];
 
 /// The matrix of [`walk_pair`]s, out.
-pub const WALKED_OUT: MatrixSpec = MatrixSpec {
-    name: "walked to the callee",
-    unit: "instructions",
-    counts: "most instructions executed from a call to the callee's first, the call included",
-    columns: &["Rust", "C"],
-};
+pub const WALKED_OUT: MatrixSpec =
+    MatrixSpec::new("walked to the callee", "instructions", &["Rust", "C"])
+        .counts("most instructions executed from a call to the callee's first, the call included");
 
 /// The matrix of [`walk_pair`]s, back.
-pub const WALKED_BACK: MatrixSpec = MatrixSpec {
-    name: "walked back from the callee",
-    unit: "instructions",
-    counts: "most instructions executed from behind the callee's return to the caller's next",
-    columns: &["Rust", "C"],
-};
+pub const WALKED_BACK: MatrixSpec = MatrixSpec::new(
+    "walked back from the callee",
+    "instructions",
+    &["Rust", "C"],
+)
+.counts("most instructions executed from behind the callee's return to the caller's next");
 
 fn check(context: &Context) -> Claim {
     let image = &context.image;

@@ -4,18 +4,14 @@ use crate::evaluation::{
     BARE, CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, plain,
     provenance,
 };
-use crate::report::{Assessment, Claim, Evidence, Side, Verdict};
+use crate::report::{Claim, Evidence, Side, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "one-instruction",
     statement: "between a Rust function and the C function it calls, exactly one instruction executes: the call",
-    talk: Quote {
-        quote: "Rust favors abstractions at no _additional_ costs … including FFI",
-        assessment: Assessment::AsSaid,
-        because: None,
-    },
+    talk: Quote::as_said("Rust favors abstractions at no _additional_ costs … including FFI"),
     shows: Shows::Exhibits(|exhibit| !exhibit.poll),
     figures: &[BARE, CONTROLS, WALKED],
     check,

@@ -11,23 +11,18 @@ use crate::image_under_test::ImageUnderTest;
 use crate::measure::missing::MissingTool as _;
 use crate::measure::syscalls::{SyscallCount, SyscallCounts};
 use crate::measure::thread_ring::{self, Case, HOPS};
-use crate::report::{
-    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately,
-};
+use crate::report::{Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
     id: "reads-per-message",
     statement: "a thread reads once per message; a task twice where the message fills its buffer, and once where it does \
                 not; epoll_wait is shared by the messages in flight",
-    talk: Quote {
-        quote: "tasks call `read(2)` **multiple times** (+ `epoll(7)`)",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "exact where the message fills the buffer, as a buffer of one byte is filled; with room for more the second \
+    talk: Quote::simplified(
+        "tasks call `read(2)` **multiple times** (+ `epoll(7)`)",
+        "exact where the message fills the buffer, as a buffer of one byte is filled; with room for more the second \
              read vanishes, by level-triggered epoll there is none, and many messages share one epoll_wait",
-        ),
-    },
+    ),
     figures: &[FIGURES],
     matrices: &[CALLS],
     can_run: |_| Ok(check_limits()?),
@@ -35,19 +30,12 @@ pub const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-const FIGURES: &[FigureSpec] = &[FigureSpec::new(
-    "controls",
-    "rings",
-    "thread rings that read twice on purpose, and were seen to",
-)];
+const FIGURES: &[FigureSpec] = &[FigureSpec::new("controls", "rings")
+    .counts("thread rings that read twice on purpose, and were seen to")];
 
-const CALLS: MatrixSpec = MatrixSpec {
-    name: "system calls",
-    unit: "calls in 128 hops",
-    counts: "system calls of all threads that a run of 128 more hops makes more; of the reads, also those that failed with \
-             EAGAIN",
-    columns: &["read", EAGAIN, "write", "epoll_wait", "io_uring_enter"],
-};
+const CALLS: MatrixSpec = MatrixSpec::new("system calls", "calls in 128 hops", &["read", EAGAIN, "write", "epoll_wait", "io_uring_enter"])
+    .counts("system calls of all threads that a run of 128 more hops makes more; of the reads, also those that failed with \
+            EAGAIN");
 const EAGAIN: &str = "read, EAGAIN";
 
 const IN_FLIGHT: [usize; 4] = [1, 4, 16, 64];

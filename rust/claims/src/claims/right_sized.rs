@@ -10,20 +10,17 @@ use crate::evaluation::{
     Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Rests, Shows, Spec, provenance,
 };
 use crate::image_under_test::ImageUnderTest;
-use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Part, Point, Series, Verdict};
+use crate::report::{Axis, Chart, Claim, Evidence, Part, Point, Series, Verdict};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
     id: "right-sized",
     statement: "a future is as large as what is stored across its awaits, shared where it is not at the same time, and a \
                 tag; arguments count twice, and what was borrowed counts to the end of its scope",
-    talk: Quote {
-        quote: "*exactly* as much state as required as they're *stackless*",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "what is stored is what the compiler cannot show to be gone, which may be more than is required",
-        ),
-    },
+    talk: Quote::simplified(
+        "*exactly* as much state as required as they're *stackless*",
+        "what is stored is what the compiler cannot show to be gone, which may be more than is required",
+    ),
     shows: Shows::Futures(catalogue::kept),
     figures: &[FIGURES],
     matrices: &[SIZES],
@@ -31,19 +28,12 @@ pub const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-const FIGURES: &[FigureSpec] = &[FigureSpec::new(
-    "as on file",
-    "layouts",
-    "futures whose buffer is found where the compiler's recorded layout has it",
-)];
+const FIGURES: &[FigureSpec] = &[FigureSpec::new("as on file", "layouts")
+    .counts("futures whose buffer is found where the compiler's recorded layout has it")];
 
-const SIZES: MatrixSpec = MatrixSpec {
-    name: "futures",
-    unit: "bytes",
-    counts: "the future's size, and how far into the future its buffer begins while it waits; none where the buffer lies \
-             outside or there is none",
-    columns: &["size", "buffer at"],
-};
+const SIZES: MatrixSpec = MatrixSpec::new("futures", "bytes", &["size", "buffer at"])
+    .counts("the future's size, and how far into the future its buffer begins while it waits; none where the buffer lies \
+            outside or there is none");
 
 const SLEEP: u64 = size_of::<tokio::time::Sleep>() as u64;
 const BUFFER: u64 = KIB as u64;

@@ -4,18 +4,14 @@ use crate::evaluation::{
     CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, provenance,
 };
 use crate::report::Side;
-use crate::report::{Assessment, Claim, Evidence, Verdict};
+use crate::report::{Claim, Evidence, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "same-stack",
     statement: "C runs on the caller's own stack: no call moves the stack pointer elsewhere, out or back, in a task or not",
-    talk: Quote {
-        quote: "cf. Cgo with its C-incompatible stack",
-        assessment: Assessment::AsSaid,
-        because: None,
-    },
+    talk: Quote::as_said("cf. Cgo with its C-incompatible stack"),
     shows: Shows::Exhibits(|_| true),
     figures: &[CONTROLS, WALKED],
     check,

@@ -6,7 +6,7 @@ use crate::evaluation::{
     Context, Evaluation, MatrixSpec, Outcome, Quote, Rests, Shows, Spec, provenance,
 };
 use crate::image_under_test::ImageUnderTest;
-use crate::report::{Assessment, Claim, Evidence, Verdict};
+use crate::report::{Claim, Evidence, Verdict};
 use crate::scenario::futures::{
     self, PANICS, PENDING, PENDING_FOR_EVER, POLLED, TalkFuture, WOKEN, first_difference,
 };
@@ -17,34 +17,17 @@ pub static SPEC: Spec = Spec {
     id: "state-machine",
     statement: "an async fn does what the same machine written by hand does, poll by poll; \
                 one that returns Pending without polling what it waits for is never woken",
-    talk: Quote {
-        quote: "*self = Self::Wait1(sleep(Duration::from_secs(1)));",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "the slide returns Pending behind this line without having polled the sleep, so nothing will wake it; \
-             an await polls at once",
-        ),
-    },
+    talk: Quote::simplified(
+"*self = Self::Wait1(sleep(Duration::from_secs(1)));", "the slide returns Pending behind this line without having polled the sleep, so nothing will wake it; \
+             an await polls at once"),
     shows: Shows::Futures(catalogue::machines),
     matrices: &[
-        MatrixSpec {
-            name: "times",
-            unit: "times",
-            counts: "how often the future was polled, and woken, until it was done or an hour of virtual time had passed",
-            columns: &["polled", "woken"],
-        },
-        MatrixSpec {
-            name: "size",
-            unit: "bytes",
-            counts: "bytes of the future",
-            columns: &["bytes"],
-        },
-        MatrixSpec {
-            name: "code",
-            unit: "instructions",
-            counts: "instructions of its poll function in the image, executed or not",
-            columns: &["poll"],
-        },
+        MatrixSpec::new("times", "times", &["polled", "woken"])
+            .counts("how often the future was polled, and woken, until it was done or an hour of virtual time had passed"),
+        MatrixSpec::new("size", "bytes", &["bytes"])
+            .counts("bytes of the future"),
+        MatrixSpec::new("code", "instructions", &["poll"])
+            .counts("instructions of its poll function in the image, executed or not"),
     ],
     check,
     ..Spec::DEFAULT

@@ -10,8 +10,7 @@ use crate::evaluation::{
 };
 use crate::measure::thread_ring::{self, Case};
 use crate::report::{
-    Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Verdict,
-    approximately,
+    Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Verdict, approximately,
 };
 
 /// The claim.
@@ -19,15 +18,12 @@ pub const SPEC: Spec = Spec {
     id: "switch-cost",
     statement: "a message handed from thread to thread on one processor takes a context switch by the kernel; from task \
                 to task it takes none, with I/O or without",
-    talk: Quote {
-        quote: "\u{1f449} when I/O bound, context switch advantage disappears",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "the switches are saved in full, with I/O too; what tasks pay in their place is epoll and a second read, and \
+    talk: Quote::simplified(
+        "\u{1f449} when I/O bound, context switch advantage disappears",
+        "the switches are saved in full, with I/O too; what tasks pay in their place is epoll and a second read, and \
              which of the two takes longer depends on the messages in flight, the processors and the machine: measured \
              beside the verdict, and no part of it",
-        ),
-    },
+    ),
     matrices: &[SWITCHES],
     sizes: &[Size::Hops],
     can_run: |request| Ok(check_limits(request.hops)?),
@@ -35,14 +31,10 @@ pub const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-const SWITCHES: MatrixSpec = MatrixSpec {
-    name: "switches",
-    unit: "switches",
-    counts: "context switches of the threads that pass a message on, in 1,024 hops on one processor with one message in \
-             flight; `at least` counts any kind, up to the 1,016 that there must be, since only those are the same in \
-             every run",
-    columns: &[AT_LEAST, VOLUNTARY],
-};
+const SWITCHES: MatrixSpec = MatrixSpec::new("switches", "switches", &[AT_LEAST, VOLUNTARY])
+    .counts("context switches of the threads that pass a message on, in 1,024 hops on one processor with one message in \
+            flight; `at least` counts any kind, up to the 1,016 that there must be, since only those are the same in \
+            every run");
 const AT_LEAST: &str = "at least";
 const VOLUNTARY: &str = "voluntary";
 
