@@ -4,10 +4,10 @@ use zero_cost_ffi::ffi;
 
 use super::no_more_than_c::{WALKED_BACK, WALKED_OUT, WALKED_PAIRS, walk_pair};
 use crate::evaluation::{
-    CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, provenance,
+    CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED,
 };
 use crate::image_under_test::words;
-use crate::report::{Claim, Evidence, Verdict};
+use crate::report::{Claim, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
@@ -49,18 +49,10 @@ fn check(context: &Context) -> Claim {
         "by {route} at rest; {}; C calling back C {c}; control with a shim {control}",
         evaluation.walked()
     ));
-    evaluation.finish(Outcome {
-        verdict: Verdict::HoldsWithConditions,
-        rests: Rests::OnWalks,
-        found,
-        conditions: vec![
+    evaluation.finish(Outcome { rests: Rests::OnWalks, ..Outcome::live(image, Verdict::HoldsWithConditions, found, [
             "by pointer, chosen at run time: the image alone cannot show where it goes, so no such call is bare by its \
-             route; the walk shows that this one was"
-                .into(),
-            "the callback is an extern \"C\" fn itself; a closure costs one more call, from such a function".into(),
-            "it must not unwind into C: a panic that would aborts the process".into(),
-        ],
-        evidence: Evidence::Live,
-        provenance: provenance(image),
-    })
+             route; the walk shows that this one was",
+            "the callback is an extern \"C\" fn itself; a closure costs one more call, from such a function",
+            "it must not unwind into C: a panic that would aborts the process",
+        ]) })
 }

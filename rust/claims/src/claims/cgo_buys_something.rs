@@ -93,11 +93,7 @@ pub fn judge(go: GoEvidence<Option<Blocked>>, tasks: Result<[Tasks; 2], String>)
     let mut evaluation = Evaluation::new(&SPEC);
     evaluation.findings = go.findings;
     evaluation.missing = go.missing;
-    let verdict = if go.found.is_some() && tasks.is_ok() {
-        Verdict::HoldsWithConditions
-    } else {
-        Verdict::NotChecked
-    };
+    let checked = go.found.is_some() && tasks.is_ok();
     let mut found = Vec::new();
     found.extend(go.found.map(|go| in_go(&mut evaluation, &go)));
     match tasks {
@@ -105,7 +101,7 @@ pub fn judge(go: GoEvidence<Option<Blocked>>, tasks: Result<[Tasks; 2], String>)
         Err(why) => evaluation.missing.push(Missing::new("proc", why)),
     }
     evaluation.finish(Outcome {
-        verdict,
+        verdict: Verdict::HoldsWithConditions.where_checked(checked),
         rests: Rests::OnImage,
         found: if found.is_empty() {
             "nothing could be seen".to_owned()
@@ -153,9 +149,7 @@ fn in_go(evaluation: &mut Evaluation, go: &Blocked) -> String {
 fn in_tasks(evaluation: &mut Evaluation, tasks: &[Tasks; 2]) -> String {
     for (row, tasks) in ["directly", "by spawn_blocking"].into_iter().zip(tasks) {
         let values = [tasks.in_c, tasks.rounds, tasks.ticks];
-        for (column, value) in IN_TASKS.columns.iter().zip(values) {
-            evaluation.set_cell(IN_TASKS.name, row, column, value);
-        }
+        evaluation.set_row(IN_TASKS.name, row, values);
     }
     let [directly, elsewhere] = tasks;
     let stalled = (WORKERS, CALLS / WORKERS, 0);

@@ -150,15 +150,11 @@ pub fn judge(image: &ImageUnderTest, go: GoEvidence<Vec<Walked>>) -> Claim {
     let compiler = go.provenance.get("compiler").map(String::as_str);
     let version = compiler.unwrap_or_default().split(',').next();
     let found = found(&evaluation, version.unwrap_or_default(), &go.found);
-    let verdict = if go.found.is_empty() {
-        Verdict::NotChecked
-    } else {
-        Verdict::HoldsWithConditions
-    };
+    let checked = !go.found.is_empty();
     evaluation.walks.extend(go.found);
     evaluation.missing = go.missing;
     evaluation.finish(Outcome {
-        verdict,
+        verdict: Verdict::HoldsWithConditions.where_checked(checked),
         // Without ptrace Rust's walks are missing, and what is on file of Go's stands.
         rests: Rests::OnImage,
         found,
@@ -210,14 +206,10 @@ fn held_against(evaluation: &mut Evaluation, call: &GoCall, walk: &Walk) {
         walk.out.stack_switches + walk.back.stack_switches,
         walk.out.atomics + walk.back.atomics,
     ];
-    for (column, value) in EXECUTED.columns.iter().zip(values) {
-        evaluation.set_cell(EXECUTED.name, call.name, column, value);
-    }
+    evaluation.set_row(EXECUTED.name, call.name, values);
     if matches!(call.kind, GoCallKind::Out | GoCallKind::Callback) {
-        for phase in Phase::ALL {
-            let instructions = phase::instructions(walk, phase);
-            evaluation.set_cell(BY_PHASE.name, call.name, phase.as_str(), instructions);
-        }
+        let values = Phase::ALL.map(|phase| phase::instructions(walk, phase));
+        evaluation.set_row(BY_PHASE.name, call.name, values);
     }
 }
 

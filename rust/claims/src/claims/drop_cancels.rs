@@ -10,9 +10,9 @@ use std::time::Duration;
 use zero_cost_ffi::greeting::Error;
 use zero_cost_ffi::task;
 
-use crate::evaluation::{Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Spec, provenance};
+use crate::evaluation::{Context, Evaluation, FigureSpec, Outcome, Quote, Spec};
 use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
-use crate::report::{Claim, Evidence, Missing, Verdict, approximately};
+use crate::report::{Claim, Missing, Verdict, approximately};
 use crate::scenario::call::Runtime;
 
 /// The claim.
@@ -101,14 +101,7 @@ fn check(context: &Context) -> Claim {
             (Verdict::NotChecked, why)
         }
     };
-    evaluation.finish(Outcome {
-        verdict,
-        rests: Rests::OnImage,
-        found,
-        conditions: CONDITIONS.map(str::to_owned).into(),
-        evidence: Evidence::Live,
-        provenance: provenance(&context.image),
-    })
+    evaluation.finish(Outcome::live(&context.image, verdict, found, CONDITIONS))
 }
 
 fn count(evaluation: &mut Evaluation, balance: Balance) {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use barecall::Function;
 
 use crate::evaluation::{
-    BARE, CONTROLS, Context, Evaluation, FigureSpec, OnFile, Outcome, Quote, Rests, Shows, Spec,
-    WALKED, polled, provenance,
+    BARE, CONTROLS, Context, Evaluation, FigureSpec, OnFile, Outcome, Quote, Shows, Spec, WALKED,
+    polled,
 };
 use crate::image_under_test::{ImageUnderTest, words};
 use crate::measure::{cross_thread, per_poll};
-use crate::report::{Claim, Evidence, Measured, Missing, Verdict};
+use crate::report::{Claim, Measured, Missing, Verdict};
 use crate::scenario::call::{CallScenario, Runtime};
 
 /// The claim.
@@ -106,26 +106,16 @@ fn check(context: &Context) -> Claim {
         evaluation.walked(),
         evaluation.value("patterns")
     );
-    evaluation.finish(Outcome {
-        verdict: Verdict::HoldsWithConditions,
-        rests: Rests::OnImage,
-        found,
-        conditions: vec![
+    evaluation.finish(Outcome::live(image, Verdict::HoldsWithConditions, found, [
             "per call nothing more than outside; per poll what is counted here, on the current-thread runtime, where \
-             one thread executes everything, without the runtime's reading of the clock, which differs each time"
-                .into(),
+             one thread executes everything, without the runtime's reading of the clock, which differs each time",
             "a poll on the multi-thread runtime and a hand-over by spawn_blocking involve several threads, and which of \
              them must be woken differs each time: they are measured, in user space and with their spread, where this \
-             claim alone is asked for, and no verdict rests on them"
-                .into(),
+             claim alone is asked for, and no verdict rests on them",
             "walked: return_address spawned as it is, the others boxed, so that tokio polls the exhibit's own code and no \
-             inlined copy"
-                .into(),
-            "a call that waits blocks its worker: being cheap is not being allowed".into(),
-        ],
-        evidence: Evidence::Live,
-        provenance: provenance(image),
-    })
+             inlined copy",
+            "a call that waits blocks its worker: being cheap is not being allowed",
+        ]))
 }
 
 /// In each pattern of waiting for C the call into C is bare, wherever in Rust it was inlined to.

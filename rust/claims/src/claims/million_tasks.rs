@@ -290,9 +290,8 @@ fn conditions(found: &Found) -> Vec<String> {
 /// As many allocations as tasks, asleep at once, ended and given back.
 fn one_allocation_each(evaluation: &mut Evaluation, taken: &Footprint) {
     let count = taken.count;
-    let row = count.to_string();
-    evaluation.set_cell(TAKEN.name, &row, "allocations", taken.allocations);
-    evaluation.set_cell(TAKEN.name, &row, "bytes", taken.bytes);
+    let values = [taken.allocations, taken.bytes];
+    evaluation.set_row(TAKEN.name, &count.to_string(), values);
     for (found, wanted, what) in [
         (taken.asleep, count, "asleep at once"),
         (taken.allocations, count, "allocations"),

@@ -1,10 +1,9 @@
 //! `one-instruction`: a call from Rust into C executes one instruction.
 
 use crate::evaluation::{
-    BARE, CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, plain,
-    provenance,
+    BARE, CONTROLS, Context, Evaluation, Outcome, Quote, Shows, Spec, WALKED, plain,
 };
-use crate::report::{Claim, Evidence, Side, Verdict};
+use crate::report::{Claim, Side, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
@@ -37,16 +36,9 @@ fn check(context: &Context) -> Claim {
         evaluation.walked(),
         evaluation.value("controls")
     );
-    evaluation.finish(Outcome {
-        verdict: Verdict::Holds,
-        rests: Rests::OnImage,
-        found,
-        conditions: vec![
-            "for this image: this compiler, its flags and this link; another image may get another verdict".into(),
-            "one instruction is not no cost: by `got`, the call also loads the pointer that the loader bound".into(),
-            "only the call is counted; arguments are set up as for any call".into(),
-        ],
-        evidence: Evidence::Live,
-        provenance: provenance(&context.image),
-    })
+    evaluation.finish(Outcome::live(&context.image, Verdict::Holds, found, [
+            "for this image: this compiler, its flags and this link; another image may get another verdict",
+            "one instruction is not no cost: by `got`, the call also loads the pointer that the loader bound",
+            "only the call is counted; arguments are set up as for any call",
+        ]))
 }

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use zero_cost_ffi::thread_ring::{Error, Variant, uring};
 
-use crate::evaluation::{
-    Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Rests, Spec, provenance,
-};
+use crate::evaluation::{Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Spec};
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::missing::MissingTool as _;
 use crate::measure::syscalls::{SyscallCount, SyscallCounts};
@@ -220,20 +218,11 @@ pub fn judge(image: &ImageUnderTest, counted: Counted) -> Claim {
         held_against(&mut evaluation, case, counts);
     }
     evaluation.charts = charts(&counts);
-    let outcome = Outcome {
-        verdict: if counts.is_empty() {
-            Verdict::NotChecked
-        } else {
-            Verdict::HoldsWithConditions
-        },
-        rests: Rests::OnImage,
-        found: found(&counts, &missing),
-        conditions: conditions(&missing),
-        evidence: Evidence::Live,
-        provenance: provenance(image),
-    };
+    let verdict = Verdict::HoldsWithConditions.where_checked(!counts.is_empty());
+    let found = found(&counts, &missing);
+    let conditions = conditions(&missing);
     evaluation.missing = missing;
-    evaluation.finish(outcome)
+    evaluation.finish(Outcome::live(image, verdict, found, conditions))
 }
 
 /// Holds one case's counts against the claim.

@@ -1,10 +1,10 @@
 //! `same-stack`: no call moves to another stack.
 
 use crate::evaluation::{
-    CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, provenance,
+    CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED,
 };
 use crate::report::Side;
-use crate::report::{Claim, Evidence, Verdict};
+use crate::report::{Claim, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
@@ -38,15 +38,8 @@ fn check(context: &Context) -> Claim {
         exhibits().len(),
         evaluation.value("stack switches"),
     ));
-    evaluation.finish(Outcome {
-        verdict: Verdict::Holds,
-        rests: Rests::OnWalks,
-        found,
-        conditions: vec![
-            "the stack is the thread's, and as large: C may need more of it than a task's code alone would".into(),
-            "walked by ptrace, one call of each; a signal handler may have its own stack".into(),
-        ],
-        evidence: Evidence::Live,
-        provenance: provenance(&context.image),
-    })
+    evaluation.finish(Outcome { rests: Rests::OnWalks, ..Outcome::live(&context.image, Verdict::Holds, found, [
+            "the stack is the thread's, and as large: C may need more of it than a task's code alone would",
+            "walked by ptrace, one call of each; a signal handler may have its own stack",
+        ]) })
 }

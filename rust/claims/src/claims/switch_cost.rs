@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use zero_cost_ffi::thread_ring::{Error, Plan, Run, Switches, Variant, creation, processor, uring};
 
-use crate::evaluation::{
-    Context, Evaluation, MatrixSpec, Outcome, Quote, Rests, Size, Spec, provenance,
-};
+use crate::evaluation::{Context, Evaluation, MatrixSpec, Outcome, Quote, Size, Spec};
 use crate::measure::thread_ring::{self, Case};
 use crate::report::{
     Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Verdict, approximately,
@@ -104,14 +102,7 @@ fn check(context: &Context) -> Claim {
             (Verdict::NotChecked, format!("not run: {why}"))
         }
     };
-    evaluation.finish(Outcome {
-        verdict,
-        rests: Rests::OnImage,
-        found,
-        conditions: CONDITIONS.map(str::to_owned).into(),
-        evidence: Evidence::Live,
-        provenance: provenance(&context.image),
-    })
+    evaluation.finish(Outcome::live(&context.image, verdict, found, CONDITIONS))
 }
 
 /// Holds one thread ring's switches against the claim.

@@ -65,17 +65,17 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome that rests on this image, found live in it, with these conditions.
     #[must_use]
-    pub fn live<'a>(
+    pub fn live(
         image: &ImageUnderTest,
         verdict: Verdict,
         found: String,
-        conditions: impl IntoIterator<Item = &'a str>,
+        conditions: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
         Self {
             verdict,
             rests: Rests::OnImage,
             found,
-            conditions: conditions.into_iter().map(str::to_owned).collect(),
+            conditions: conditions.into_iter().map(Into::into).collect(),
             evidence: Evidence::Live,
             provenance: provenance(image),
         }
@@ -236,6 +236,28 @@ impl Evaluation {
     /// Sets a cell of a matrix; the row is added if it is new.
     pub fn set_cell(&mut self, matrix: &str, row: &str, column: &str, value: u64) {
         *self.cell(matrix, row, column) = Some(value);
+    }
+
+    /// Sets a row of a matrix, from left to right; the row is added if it is new.
+    pub fn set_row<const N: usize>(
+        &mut self,
+        matrix: &str,
+        row: &str,
+        values: [impl Into<Option<u64>>; N],
+    ) {
+        let mut known = self.spec.matrices.iter();
+        let columns = known
+            .find(|known| known.name == matrix)
+            .map_or(&[][..], |known| known.columns);
+        assert_eq!(
+            columns.len(),
+            N,
+            "{}: the columns of {matrix:?}",
+            self.spec.id
+        );
+        for (column, value) in columns.iter().zip(values) {
+            *self.cell(matrix, row, column) = value.into();
+        }
     }
 
     /// Raises a cell of a matrix to a value, if it is less or empty.

@@ -32,6 +32,12 @@ impl Verdict {
             Self::NotChecked => "not checked",
         }
     }
+
+    /// This verdict where there was something to check, and otherwise that it was not checked.
+    #[must_use]
+    pub const fn where_checked(self, checked: bool) -> Self {
+        if checked { self } else { Self::NotChecked }
+    }
 }
 
 /// How the talk's own words fared.

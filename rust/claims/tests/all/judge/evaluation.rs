@@ -6,14 +6,14 @@ use claims::evaluation::{
     BARE, CONTROLS, Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Shows, Spec, WALKED,
 };
 use claims::image_under_test::ImageUnderTest;
-use claims::report::{Assessment, Claim, Evidence, TALK, Verdict};
+use claims::report::{Claim, Evidence, TALK, Verdict};
 use claims::scenario::call::CallScenario;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
 static DUMMY: Spec = Spec {
     id: "dummy",
     statement: "a dummy is a claim like any other",
-    talk: Quote::but(Assessment::Simplified, "so it is said", "not by everybody"),
+    talk: Quote::simplified("so it is said", "not by everybody"),
     shows: Shows::Nothing,
     figures: &[
         BARE,
