@@ -155,10 +155,7 @@ pub fn judge(
         evidence,
         &[(WITH, "with linker-plugin LTO"), (WITHOUT, "without")],
     );
-    let executed = |column| {
-        let value = evaluation.value_of_cell("executed", "add_one_times", column);
-        value.unwrap_or_default()
-    };
+    let executed = |column| evaluation.count_in("executed", "add_one_times", column);
     let found = format!(
         "the call is gone from {} of {} exhibits; add_one_times executes {} instructions once round, {} without LTO",
         evaluation.value("calls gone"),

@@ -1,10 +1,10 @@
 //! `drop-cancels`: a future that is dropped cancels the C work, and nothing is lost or touched again.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self as std_task, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{self as std_task, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use zero_cost_ffi::greeting::Error;
@@ -221,10 +221,10 @@ fn drop_at(
                 thread::yield_now();
             }
         }
-        Point::Taken => drop(block_on(&mut submitted.greeting)?),
+        Point::Taken => drop(block_on(&mut submitted.greeting)??),
         Point::Cancelled => {
             submitted.greeting.cancel()?;
-            drop(block_on(&mut submitted.greeting));
+            drop(block_on(&mut submitted.greeting)?);
         }
     }
     submitted.drop_now();
@@ -256,22 +256,7 @@ fn poll(submitted: &mut Submitted) -> Poll<Result<usize, Error>> {
 }
 
 /// Runs a future to its end on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future
-            .as_mut()
-            .poll(&mut std_task::Context::from_waker(&waker))
-        {
-            return output;
-        }
-        thread::park();
-    }
+fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    Ok(runtime.map_err(Error::Thread)?.block_on(future))
 }

@@ -234,11 +234,8 @@ pub fn judge(image: &ImageUnderTest, found: Found, not_counted: Option<String>) 
             (Verdict::NotChecked, format!("not counted: {why}"))
         }
         None => {
-            let counts: Vec<String> = found
-                .tasks
-                .iter()
-                .map(|taken| taken.count.to_string())
-                .collect();
+            let counts = found.tasks.iter().map(|taken| taken.count.to_string());
+            let counts: Vec<String> = counts.collect();
             let line = format!(
                 "{} tasks asleep: 1 allocation of {} bytes each, {}; all given back",
                 counts.join(", "),
@@ -401,18 +398,10 @@ fn compared(evaluation: &mut Evaluation, found: &Found) {
     }
     if let Some(taken) = found.goroutines.last() {
         let count = taken.count;
-        let stack = per(taken.stack_bytes, count);
-        add(
-            format!("stack a goroutine, of {count}"),
-            Some(stack),
-            "bytes",
-        );
-        let resident = per(taken.resident, count);
-        add(
-            format!("resident a goroutine, of {count}"),
-            Some(resident),
-            "bytes",
-        );
+        for (what, bytes) in [("stack", taken.stack_bytes), ("resident", taken.resident)] {
+            let name = format!("{what} a goroutine, of {count}");
+            add(name, Some(per(bytes, count)), "bytes");
+        }
     }
 }
 
@@ -426,72 +415,75 @@ fn nanoseconds(seconds: f64, count: u64) -> f64 {
 
 /// Bytes and time of one, against how many there are.
 fn charts(found: &Found) -> Vec<Chart> {
-    let tasks =
-        |of: fn(&Footprint) -> Option<f64>| points(&found.tasks, |task| (task.count, of(task)));
-    let threads = |of: fn(&Footprint) -> Option<f64>| {
-        points(&found.threads, |thread| (thread.count, of(thread)))
+    let here = |name: &str, taken: &[Footprint], of: fn(&Footprint) -> Option<f64>| {
+        let points = points(taken, |taken| (taken.count, of(taken)));
+        Series::measured(name, Evidence::Live, points)
     };
-    let goroutines = |of: fn(&Goroutines) -> f64| {
-        let go = &found.goroutines;
-        points(go, |taken| (taken.count, Some(of(taken))))
+    let go = |name: &str, of: fn(&Goroutines) -> f64| {
+        let points = points(&found.goroutines, |taken| (taken.count, Some(of(taken))));
+        let evidence = match found.goroutines_on_file {
+            Some(_) => Evidence::Recorded,
+            None => Evidence::Live,
+        };
+        Series::measured(name, evidence, points)
     };
+    let allocated = |taken: &Footprint| Some(per(taken.bytes, taken.count));
     let resident = |taken: &Footprint| taken.resident.map(|bytes| per(bytes, taken.count));
     let asleep_after = |taken: &Footprint| Some(nanoseconds(taken.asleep_after, taken.count));
     let ended_after = |taken: &Footprint| Some(nanoseconds(taken.ended_after, taken.count));
-    let go = match found.goroutines_on_file {
-        Some(_) => Evidence::Recorded,
-        None => Evidence::Live,
-    };
-    let here = Evidence::Live;
-    let allocated = tasks(|taken| Some(per(taken.bytes, taken.count)));
     // What more threads than were started would take, if each took as much as those.
     let last = found.threads.last();
-    let last = last.and_then(|taken| Some((taken.count, per(taken.resident?, taken.count))));
+    let last = last.and_then(|taken| Some((taken.count, resident(taken)?)));
     let extrapolated = points(&found.tasks, |task| {
         let beyond = last.filter(|(most, _)| task.count > *most);
         (task.count, beyond.map(|(_, bytes)| bytes))
     });
     let bytes = [
-        Series::counted("task, allocated", here, allocated),
-        Series::measured("task, resident", here, tasks(resident)),
-        Series::measured("thread, resident", here, threads(resident)),
-        Series::measured("thread, extrapolated", here, extrapolated),
-        Series::measured(
-            "goroutine, stack",
-            go,
-            goroutines(|taken| per(taken.stack_bytes, taken.count)),
-        ),
-        Series::measured(
-            "goroutine, resident",
-            go,
-            goroutines(|taken| per(taken.resident, taken.count)),
-        ),
+        Series {
+            exact: true,
+            ..here("task, allocated", &found.tasks, allocated)
+        },
+        here("task, resident", &found.tasks, resident),
+        here("thread, resident", &found.threads, resident),
+        Series::measured("thread, extrapolated", Evidence::Live, extrapolated),
+        go("goroutine, stack", |taken| {
+            per(taken.stack_bytes, taken.count)
+        }),
+        go("goroutine, resident", |taken| {
+            per(taken.resident, taken.count)
+        }),
     ];
     let times = [
-        Series::measured("task, until all sleep", here, tasks(asleep_after)),
-        Series::measured("task, from there to the end", here, tasks(ended_after)),
-        Series::measured("thread, until all sleep", here, threads(asleep_after)),
-        Series::measured(
-            "goroutine, until all sleep",
-            go,
-            goroutines(|taken| nanoseconds(taken.asleep_after, taken.count)),
-        ),
+        here("task, until all sleep", &found.tasks, asleep_after),
+        here("task, from there to the end", &found.tasks, ended_after),
+        here("thread, until all sleep", &found.threads, asleep_after),
+        go("goroutine, until all sleep", |taken| {
+            nanoseconds(taken.asleep_after, taken.count)
+        }),
     ];
-    let how_many = || Some(Axis::log("how many", ""));
+    let chart = |id, title, y, series: &[Series]| {
+        Chart::new(
+            id,
+            title,
+            Some(Axis::log("how many", "")),
+            y,
+            series.to_vec(),
+        )
+    };
+    let memory = "Memory of one sleeper, against how many there are";
+    let time = "Time for one sleeper, against how many there are";
     vec![
-        Chart::new(
+        chart(
             "bytes-per-task",
-            "Memory of one sleeper, against how many there are",
-            how_many(),
+            memory,
             Axis::log("memory of one", "bytes"),
-            bytes,
+            &bytes,
         ),
-        Chart::new(
+        chart(
             "time-per-task",
-            "Time for one sleeper, against how many there are",
-            how_many(),
+            time,
             Axis::log("time for one", "ns"),
-            times,
+            &times,
         ),
     ]
 }

@@ -78,10 +78,7 @@ fn check(context: &Context) -> Claim {
         }
         None => on_file(&mut evaluation, &FILE),
     };
-    let cell = |matrix, callee, side| {
-        let value = evaluation.value_of_cell(matrix, callee, side);
-        value.unwrap_or_default()
-    };
+    let cell = |matrix, callee, side| evaluation.count_in(matrix, callee, side);
     let walked = match evaluation.value("walked pairs") {
         0 => "not walked".to_owned(),
         pairs => format!(

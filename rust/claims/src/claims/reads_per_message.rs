@@ -63,11 +63,7 @@ pub fn cases() -> Vec<Case> {
         .into_iter()
         .flat_map(|(variant, buffer)| {
             let in_flight = chosen(variant).iter();
-            in_flight.map(move |&in_flight| Case {
-                variant,
-                in_flight,
-                buffer,
-            })
+            in_flight.map(move |&in_flight| Case::new(variant, in_flight, buffer))
         })
         .collect()
 }
@@ -99,17 +95,7 @@ fn expected(case: &Case) -> Expected {
         // It also looks after 61 polls in a row (`event_interval`), so with more in flight than that once more
         // than is needed, now and then.
         Variant::Tokio if case.in_flight > 61 => {
-            let (least, _) = exactly(waits, 0);
-            of(
-                edge,
-                (
-                    least,
-                    SyscallCount {
-                        made: 2 * waits,
-                        again: 0,
-                    },
-                ),
-            )
+            of(edge, (exactly(waits, 0).0, exactly(2 * waits, 0).1))
         }
         Variant::Tokio | Variant::EpollEdge => of(edge, exactly(waits, 0)),
         Variant::EpollLevel => of(read_once, exactly(waits, 0)),
@@ -258,11 +244,7 @@ fn found(counts: &[(Case, SyscallCounts)], missing: &[Missing]) -> String {
         return format!("not counted: {}", why.join("; "));
     }
     let of = |variant, buffer, in_flight, name: &str| {
-        let case = Case {
-            variant,
-            in_flight,
-            buffer,
-        };
+        let case = Case::new(variant, in_flight, buffer);
         let (_, counts) = counts.iter().find(|(counted, _)| *counted == case)?;
         Some(counts.get(name).map_or(0, |calls| calls.made))
     };

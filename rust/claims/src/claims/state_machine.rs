@@ -74,10 +74,7 @@ pub fn judge(image: &ImageUnderTest, by_hand: TalkFuture, on_slide: TalkFuture) 
         let wakes = times(|line| line.starts_with(WOKEN));
         evaluation.set_row("times", which.as_str(), [polls, wakes]);
     }
-    let times = |name, column| {
-        let times = evaluation.value_of_cell("times", name, column);
-        times.unwrap_or_default()
-    };
+    let times = |name, column| evaluation.count_in("times", name, column);
     let found = format!(
         "greet and greet_by_hand: {} polls, {} wake, \"Hi!\" and \"Bye!\", and each panics when polled again; \
          greet_on_slide: {} poll, \"Hi!\", {} wakes in an hour of virtual time",

@@ -206,13 +206,9 @@ fn timed_plan(case: &Case, hops: Option<u64>) -> Plan {
 }
 
 fn timed_cases() -> impl Iterator<Item = Case> {
-    IN_FLIGHT.into_iter().flat_map(|in_flight| {
-        TIMED.map(|(variant, buffer)| Case {
-            variant,
-            in_flight,
-            buffer,
-        })
-    })
+    IN_FLIGHT
+        .into_iter()
+        .flat_map(|in_flight| TIMED.map(|(variant, buffer)| Case::new(variant, in_flight, buffer)))
 }
 
 /// Whether all that is timed can be run here, but for io_uring, which may be absent.
@@ -297,11 +293,7 @@ fn ratios(times: &[Timed]) -> Vec<(String, Measured)> {
         for in_flight in IN_FLIGHT {
             for pinned in [true, false] {
                 let hop = |variant| What::Hop {
-                    case: Case {
-                        variant,
-                        in_flight,
-                        buffer: 1,
-                    },
+                    case: Case::new(variant, in_flight, 1),
                     pinned,
                 };
                 let name = format!(
@@ -334,11 +326,7 @@ fn measure(evaluation: &mut Evaluation, times: &[Timed]) {
     };
     let series = |pinned, (variant, buffer)| {
         let points = IN_FLIGHT.into_iter().filter_map(|in_flight| {
-            let case = Case {
-                variant,
-                in_flight,
-                buffer,
-            };
+            let case = Case::new(variant, in_flight, buffer);
             let what = What::Hop { case, pinned };
             let timed = times.iter().find(|timed| timed.what == what)?;
             Some(point(timed, in_flight))

@@ -210,27 +210,35 @@ impl Evaluation {
         self.figures.get(name).map_or(0, |figure| figure.value)
     }
 
-    fn cell(&mut self, matrix: &str, row: &str, column: &str) -> &mut Option<u64> {
-        let id = self.spec.id;
-        let matrix = self
-            .matrices
-            .iter_mut()
-            .find(|known| known.name == matrix)
-            .unwrap_or_else(|| panic!("{id} declares no matrix {matrix:?}"));
-        let column = matrix
-            .columns
-            .iter()
-            .position(|known| known == column)
-            .unwrap_or_else(|| panic!("{id}: {} has no column {column:?}", matrix.name));
-        let at = matrix.rows.iter().position(|known| known.name == row);
+    fn matrix(&self, name: &str) -> usize {
+        let mut declared = self.matrices.iter();
+        let at = declared.position(|matrix| matrix.name == name);
+        at.unwrap_or_else(|| panic!("{} declares no matrix {name:?}", self.spec.id))
+    }
+
+    fn column(&self, matrix: &str, name: &str) -> usize {
+        let columns = &self.matrices[self.matrix(matrix)].columns;
+        let at = columns.iter().position(|column| column == name);
+        at.unwrap_or_else(|| panic!("{}: {matrix} has no column {name:?}", self.spec.id))
+    }
+
+    fn row(&mut self, matrix: &str, name: &str) -> &mut [Option<u64>] {
+        let at = self.matrix(matrix);
+        let Matrix { columns, rows, .. } = &mut self.matrices[at];
+        let at = rows.iter().position(|row| row.name == name);
         let at = at.unwrap_or_else(|| {
-            matrix.rows.push(Row {
-                name: row.to_owned(),
-                values: vec![None; matrix.columns.len()],
+            rows.push(Row {
+                name: name.to_owned(),
+                values: vec![None; columns.len()],
             });
-            matrix.rows.len() - 1
+            rows.len() - 1
         });
-        &mut matrix.rows[at].values[column]
+        &mut rows[at].values
+    }
+
+    fn cell(&mut self, matrix: &str, row: &str, column: &str) -> &mut Option<u64> {
+        let column = self.column(matrix, column);
+        &mut self.row(matrix, row)[column]
     }
 
     /// Sets a cell of a matrix; the row is added if it is new.
@@ -245,18 +253,10 @@ impl Evaluation {
         row: &str,
         values: [impl Into<Option<u64>>; N],
     ) {
-        let mut known = self.spec.matrices.iter();
-        let columns = known
-            .find(|known| known.name == matrix)
-            .map_or(&[][..], |known| known.columns);
-        assert_eq!(
-            columns.len(),
-            N,
-            "{}: the columns of {matrix:?}",
-            self.spec.id
-        );
-        for (column, value) in columns.iter().zip(values) {
-            *self.cell(matrix, row, column) = value.into();
+        let row = self.row(matrix, row);
+        assert_eq!(row.len(), N, "values for the columns of {matrix:?}");
+        for (cell, value) in row.iter_mut().zip(values) {
+            *cell = value.into();
         }
     }
 
@@ -269,15 +269,14 @@ impl Evaluation {
     /// The value of a cell, if it was set.
     #[must_use]
     pub fn value_of_cell(&self, matrix: &str, row: &str, column: &str) -> Option<u64> {
-        let known = self.matrices.iter().find(|known| known.name == matrix);
-        let known =
-            known.unwrap_or_else(|| panic!("{} declares no matrix {matrix:?}", self.spec.id));
-        assert!(
-            known.columns.iter().any(|known| known == column),
-            "{}: {matrix} has no column {column:?}",
-            self.spec.id
-        );
-        known.value(row, column)
+        self.column(matrix, column);
+        self.matrices[self.matrix(matrix)].value(row, column)
+    }
+
+    /// The value of a cell; 0 if it was not set.
+    #[must_use]
+    pub fn count_in(&self, matrix: &str, row: &str, column: &str) -> u64 {
+        self.value_of_cell(matrix, row, column).unwrap_or_default()
     }
 
     /// Draws columns of a matrix side by side, row by row: each by its name in the matrix and in the chart.
@@ -289,11 +288,8 @@ impl Evaluation {
         evidence: Evidence,
         columns: &[(&str, &str)],
     ) {
-        let mut matrices = self.matrices.iter();
-        let known = matrices.find(|known| known.name == matrix);
-        let known =
-            known.unwrap_or_else(|| panic!("{} declares no matrix {matrix:?}", self.spec.id));
-        let chart = Chart::of_matrix(known, text, y, evidence, columns);
+        let matrix = &self.matrices[self.matrix(matrix)];
+        let chart = Chart::of_matrix(matrix, text, y, evidence, columns);
         self.charts.push(chart);
     }
 

@@ -6,6 +6,27 @@
 
 #![warn(missing_docs)]
 
+/// Declares an enum of what every output, JSON included, says in the same words.
+macro_rules! words {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$says:meta])* $variant:ident = $words:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$says])* #[serde(rename = $words)] $variant,)+
+        }
+
+        impl $name {
+            /// The words, as every output has them.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $words,)+
+                }
+            }
+        }
+    };
+}
+
 mod chart;
 mod code;
 pub mod facts;

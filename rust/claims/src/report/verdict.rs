@@ -4,35 +4,21 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What checking a claim came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Verdict {
-    /// It holds as stated.
-    #[serde(rename = "holds")]
-    Holds,
-    /// It holds under the conditions listed.
-    #[serde(rename = "holds with conditions")]
-    HoldsWithConditions,
-    /// Something speaks against it.
-    #[serde(rename = "does not hold")]
-    DoesNotHold,
-    /// It could not be checked here.
-    #[serde(rename = "not checked")]
-    NotChecked,
+words! {
+    /// What checking a claim came to.
+    pub enum Verdict {
+        /// It holds as stated.
+        Holds = "holds",
+        /// It holds under the conditions listed.
+        HoldsWithConditions = "holds with conditions",
+        /// Something speaks against it.
+        DoesNotHold = "does not hold",
+        /// It could not be checked here.
+        NotChecked = "not checked",
+    }
 }
 
 impl Verdict {
-    /// The verdict in words, as every output has it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::HoldsWithConditions => "holds with conditions",
-            Self::DoesNotHold => "does not hold",
-            Self::NotChecked => "not checked",
-        }
-    }
-
     /// This verdict where there was something to check, and otherwise that it was not checked.
     #[must_use]
     pub const fn where_checked(self, checked: bool) -> Self {
@@ -40,33 +26,17 @@ impl Verdict {
     }
 }
 
-/// How the talk's own words fared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Assessment {
-    /// It is as the talk says.
-    #[serde(rename = "as said")]
-    AsSaid,
-    /// It is true of the common case only.
-    #[serde(rename = "simplified")]
-    Simplified,
-    /// It was true once.
-    #[serde(rename = "out of date")]
-    OutOfDate,
-    /// It could not be reproduced.
-    #[serde(rename = "not reproduced")]
-    NotReproduced,
-}
-
-impl Assessment {
-    /// The assessment in words, as every output has it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AsSaid => "as said",
-            Self::Simplified => "simplified",
-            Self::OutOfDate => "out of date",
-            Self::NotReproduced => "not reproduced",
-        }
+words! {
+    /// How the talk's own words fared.
+    pub enum Assessment {
+        /// It is as the talk says.
+        AsSaid = "as said",
+        /// It is true of the common case only.
+        Simplified = "simplified",
+        /// It was true once.
+        OutOfDate = "out of date",
+        /// It could not be reproduced.
+        NotReproduced = "not reproduced",
     }
 }
 
@@ -84,24 +54,13 @@ pub struct Talk {
     pub because: Option<String>,
 }
 
-/// Whether something was found now or is read from what is recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evidence {
-    /// Found in this run.
-    Live,
-    /// Recorded earlier, with its date and compilers.
-    Recorded,
-}
-
-impl Evidence {
-    /// `live` or `recorded`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Recorded => "recorded",
-        }
+words! {
+    /// Whether something was found now or is read from what is recorded.
+    pub enum Evidence {
+        /// Found in this run.
+        Live = "live",
+        /// Recorded earlier, with its date and compilers.
+        Recorded = "recorded",
     }
 }
 

@@ -24,36 +24,21 @@ pub struct Rung {
     pub phases: BTreeMap<String, u64>,
 }
 
-/// Who makes a call that is walked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// The exhibit, in Rust.
-    Rust,
-    /// Its twin in C.
-    C,
-    /// Its twin in Go.
-    Go,
-    /// The exhibit, polled as a task of tokio's current-thread runtime.
-    CurrentThread,
-    /// The exhibit, polled as a task of tokio's multi-thread runtime.
-    MultiThread,
-    /// What only a walk tells from a bare call.
-    Control,
-}
-
-impl Side {
-    /// `rust`, `current_thread` …, as labels have it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rust => "rust",
-            Self::C => "c",
-            Self::Go => "go",
-            Self::CurrentThread => "current_thread",
-            Self::MultiThread => "multi_thread",
-            Self::Control => "control",
-        }
+words! {
+    /// Who makes a call that is walked.
+    pub enum Side {
+        /// The exhibit, in Rust.
+        Rust = "rust",
+        /// Its twin in C.
+        C = "c",
+        /// Its twin in Go.
+        Go = "go",
+        /// The exhibit, polled as a task of tokio's current-thread runtime.
+        CurrentThread = "current_thread",
+        /// The exhibit, polled as a task of tokio's multi-thread runtime.
+        MultiThread = "multi_thread",
+        /// What only a walk tells from a bare call.
+        Control = "control",
     }
 }
 
@@ -82,27 +67,22 @@ impl Walked {
     }
 }
 
-/// What a stretch of instructions in one function is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Phase {
-    /// The caller's own instruction.
-    #[serde(rename = "call")]
-    Call,
-    /// The linker's stub.
-    #[serde(rename = "stub")]
-    Stub,
-    /// Moving arguments and results between a struct and the registers, and the care for pointers among them.
-    #[serde(rename = "argument packing")]
-    Packing,
-    /// Telling the scheduler that this goroutine leaves its reach, and that it is back.
-    #[serde(rename = "scheduler")]
-    Scheduler,
-    /// From the goroutine's small stack to the thread's, and back.
-    #[serde(rename = "stack switch")]
-    StackSwitch,
-    /// Compiled C that takes the arguments out of the struct, or puts them in for a callback.
-    #[serde(rename = "C side")]
-    CSide,
+words! {
+    /// What a stretch of instructions in one function is for.
+    pub enum Phase {
+        /// The caller's own instruction.
+        Call = "call",
+        /// The linker's stub.
+        Stub = "stub",
+        /// Moving arguments and results between a struct and the registers, and the care for pointers among them.
+        Packing = "argument packing",
+        /// Telling the scheduler that this goroutine leaves its reach, and that it is back.
+        Scheduler = "scheduler",
+        /// From the goroutine's small stack to the thread's, and back.
+        StackSwitch = "stack switch",
+        /// Compiled C that takes the arguments out of the struct, or puts them in for a callback.
+        CSide = "C side",
+    }
 }
 
 impl Phase {
@@ -115,19 +95,6 @@ impl Phase {
         Self::StackSwitch,
         Self::CSide,
     ];
-
-    /// The phase in words, as every output has it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Call => "call",
-            Self::Stub => "stub",
-            Self::Packing => "argument packing",
-            Self::Scheduler => "scheduler",
-            Self::StackSwitch => "stack switch",
-            Self::CSide => "C side",
-        }
-    }
 }
 
 /// The phase of each step of a walk.

@@ -41,7 +41,7 @@ fn one_wake_more_is_seen() {
     let claim = found(TalkFuture::GreetWokenTwice, TalkFuture::GreetOnSlide);
     assert_eq!(claim.verdict, Verdict::DoesNotHold);
     assert!(
-        claim.findings[0].contains("greet and planted differ: \"woken after"),
+        claim.findings[0].contains("greet and greet_woken_twice differ: \"woken after"),
         "{:?}",
         claim.findings
     );
