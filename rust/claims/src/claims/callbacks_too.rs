@@ -49,10 +49,15 @@ fn check(context: &Context) -> Claim {
         "by {route} at rest; {}; C calling back C {c}; control with a shim {control}",
         evaluation.walked()
     ));
-    evaluation.finish(Outcome { rests: Rests::OnWalks, ..Outcome::live(image, Verdict::HoldsWithConditions, found, [
-            "by pointer, chosen at run time: the image alone cannot show where it goes, so no such call is bare by its \
-             route; the walk shows that this one was",
-            "the callback is an extern \"C\" fn itself; a closure costs one more call, from such a function",
-            "it must not unwind into C: a panic that would aborts the process",
-        ]) })
+    evaluation.finish(Outcome {
+        rests: Rests::OnWalks,
+        ..Outcome::live(image, Verdict::HoldsWithConditions, found, CONDITIONS)
+    })
 }
+
+const CONDITIONS: [&str; 3] = [
+    "by pointer, chosen at run time: the image alone cannot show where it goes, so no such call is bare by its \
+     route; the walk shows that this one was",
+    "the callback is an extern \"C\" fn itself; a closure costs one more call, from such a function",
+    "it must not unwind into C: a panic that would aborts the process",
+];

@@ -10,7 +10,7 @@ use std::time::Duration;
 use zero_cost_ffi::greeting::Error;
 use zero_cost_ffi::task;
 
-use crate::evaluation::{Context, Evaluation, FigureSpec, Outcome, Quote, Spec};
+use crate::evaluation::{Context, Evaluation, FigureSpec, Quote, Spec};
 use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
 use crate::report::{Claim, Missing, Verdict, approximately};
 use crate::scenario::call::Runtime;
@@ -87,21 +87,18 @@ impl Point {
 
 fn check(context: &Context) -> Claim {
     let mut evaluation = Evaluation::new(&SPEC);
-    let not_started = match balance(None, &Point::ALL, TIMES) {
+    let (verdict, found) = match balance(None, &Point::ALL, TIMES) {
         Ok(balance) => {
             count(&mut evaluation, balance);
-            None
+            (Verdict::HoldsWithConditions, found(&evaluation))
         }
-        Err(error) => Some(format!("C cannot start a greeting: {error}")),
-    };
-    let (verdict, found) = match not_started {
-        None => (Verdict::HoldsWithConditions, found(&evaluation)),
-        Some(why) => {
+        Err(error) => {
+            let why = format!("C cannot start a greeting: {error}");
             evaluation.missing.push(Missing::new("threads", &why));
             (Verdict::NotChecked, why)
         }
     };
-    evaluation.finish(Outcome::live(&context.image, verdict, found, CONDITIONS))
+    evaluation.finish_live(&context.image, verdict, found, CONDITIONS)
 }
 
 fn count(evaluation: &mut Evaluation, balance: Balance) {
@@ -111,11 +108,8 @@ fn count(evaluation: &mut Evaluation, balance: Balance) {
     let left = balance.allocations.abs_diff(balance.frees);
     evaluation.add("left in C", left);
     // How many there were depends on which won the race; that they are given back does not.
-    evaluation.measure(
-        "allocated by C",
-        approximately(balance.allocations),
-        "blocks",
-    );
+    let allocated = approximately(balance.allocations);
+    evaluation.measure("allocated by C", allocated, "blocks");
     evaluation.findings.extend(balance.faults);
     for fault in InjectedFault::ALL {
         match control(fault) {
@@ -153,19 +147,13 @@ const CONDITIONS: [&str; 3] = [
 /// What it found instead.
 pub fn control(fault: InjectedFault) -> Result<(), String> {
     let balance = balance(Some(fault), &[Point::Unpolled], 1).map_err(|error| error.to_string())?;
-    let seen = balance
-        .faults
-        .iter()
-        .any(|found| found.contains(fault.as_str()));
-    if seen {
-        Ok(())
-    } else {
-        Err(format!(
-            "control {fault:?}: expected `{}`, found {:?}: the audit does not see it",
-            fault.as_str(),
-            balance.faults
-        ))
+    let (expected, faults) = (fault.as_str(), balance.faults);
+    if faults.iter().any(|found| found.contains(expected)) {
+        return Ok(());
     }
+    Err(format!(
+        "control {fault:?}: expected `{expected}`, found {faults:?}: the audit does not see it"
+    ))
 }
 
 /// Drops so many at each of these points, and balances the account.

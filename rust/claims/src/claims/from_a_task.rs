@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use barecall::Function;
 
 use crate::evaluation::{
-    BARE, CONTROLS, Context, Evaluation, FigureSpec, OnFile, Outcome, Quote, Shows, Spec, WALKED,
-    polled,
+    BARE, CONTROLS, Context, Evaluation, FigureSpec, OnFile, Quote, Shows, Spec, WALKED, polled,
 };
 use crate::image_under_test::{ImageUnderTest, words};
 use crate::measure::{cross_thread, per_poll};
@@ -106,17 +105,19 @@ fn check(context: &Context) -> Claim {
         evaluation.walked(),
         evaluation.value("patterns")
     );
-    evaluation.finish(Outcome::live(image, Verdict::HoldsWithConditions, found, [
-            "per call nothing more than outside; per poll what is counted here, on the current-thread runtime, where \
-             one thread executes everything, without the runtime's reading of the clock, which differs each time",
-            "a poll on the multi-thread runtime and a hand-over by spawn_blocking involve several threads, and which of \
-             them must be woken differs each time: they are measured, in user space and with their spread, where this \
-             claim alone is asked for, and no verdict rests on them",
-            "walked: return_address spawned as it is, the others boxed, so that tokio polls the exhibit's own code and no \
-             inlined copy",
-            "a call that waits blocks its worker: being cheap is not being allowed",
-        ]))
+    evaluation.finish_live(image, Verdict::HoldsWithConditions, found, CONDITIONS)
 }
+
+const CONDITIONS: [&str; 4] = [
+    "per call nothing more than outside; per poll what is counted here, on the current-thread runtime, where \
+     one thread executes everything, without the runtime's reading of the clock, which differs each time",
+    "a poll on the multi-thread runtime and a hand-over by spawn_blocking involve several threads, and which of \
+     them must be woken differs each time: they are measured, in user space and with their spread, where this \
+     claim alone is asked for, and no verdict rests on them",
+    "walked: return_address spawned as it is, the others boxed, so that tokio polls the exhibit's own code and no \
+     inlined copy",
+    "a call that waits blocks its worker: being cheap is not being allowed",
+];
 
 /// In each pattern of waiting for C the call into C is bare, wherever in Rust it was inlined to.
 #[cfg(target_os = "linux")]
@@ -153,14 +154,11 @@ fn patterns(image: &ImageUnderTest, evaluation: &mut Evaluation) {
         }
     }
     for pattern in &patterns {
-        match pattern
-            .calls
-            .iter()
-            .find(|callee| !found.contains_key(*callee))
-        {
+        let name = pattern.name;
+        let mut callees = pattern.calls.iter();
+        match callees.find(|callee| !found.contains_key(*callee)) {
             Some(callee) => evaluation.fault(format_args!(
-                "pattern {}: no call of {callee} in this image",
-                pattern.name
+                "pattern {name}: no call of {callee} in this image"
             )),
             None => evaluation.add("patterns", 1),
         }
@@ -174,13 +172,9 @@ fn patterns(_: &ImageUnderTest, _: &mut Evaluation) {}
 fn polls(image: &ImageUnderTest, evaluation: &mut Evaluation) -> String {
     match per_poll::count(image) {
         Ok(counted) => {
-            for (name, value) in [
-                ("per call in a task", counted.per_call),
-                ("per call outside", counted.per_call_outside),
-                ("per poll", counted.per_poll),
-            ] {
-                evaluation.add(name, value);
-            }
+            evaluation.add("per call in a task", counted.per_call);
+            evaluation.add("per call outside", counted.per_call_outside);
+            evaluation.add("per poll", counted.per_poll);
             if counted.per_call > counted.per_call_outside {
                 evaluation.fault(format_args!("a call costs more in a task: {counted:?}"));
             }

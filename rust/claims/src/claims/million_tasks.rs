@@ -7,7 +7,7 @@ use zero_cost_ffi::machine::nap;
 use crate::baseline::layouts::{FOLDER, OnFile};
 use crate::evaluation::{
     Context, Evaluation, FigureSpec, Live, MatrixSpec, OnFile as Keep, Outcome, Quote, Request,
-    Rests, Size, Spec, provenance,
+    Size, Spec, provenance,
 };
 use crate::go::goroutines::{self, Goroutines};
 use crate::image_under_test::ImageUnderTest;
@@ -102,18 +102,14 @@ fn check(context: &Context) -> Claim {
     let request = &context.request;
     let most = request.tasks.unwrap_or(TASKS);
     let mut found = Found::default();
-    let counted = sizes(1000, most).into_iter().try_for_each(|count| {
-        found.tasks.push(asleep(Sleeper::Tasks, count)?);
-        Ok::<(), child::Error>(())
-    });
-    let cells = counted.and_then(|()| asleep(Sleeper::Cells, 0));
-    let not_counted = match cells {
-        Ok(cells) => {
-            found.cells = cells;
-            None
+    let mut count = || {
+        for count in sizes(1000, most) {
+            found.tasks.push(asleep(Sleeper::Tasks, count)?);
         }
-        Err(error) => Some(error.to_string()),
+        found.cells = asleep(Sleeper::Cells, 0)?;
+        Ok::<(), child::Error>(())
     };
+    let not_counted = count().err().map(|error| error.to_string());
     threads(&mut found, most, request.tasks.is_some(), asleep);
     goroutines(&mut found, request);
     judge(&context.image, found, not_counted)
@@ -137,18 +133,17 @@ pub fn threads(
     asleep: impl Fn(Sleeper, u64) -> Result<Footprint, child::Error>,
 ) {
     let most = most.min(if asked { THREADS } else { 100 });
-    let allowed = limits::threads(limits::of_threads(), most);
-    let mut why = allowed.err().map(|error| error.to_string());
-    for count in sizes(10, most) {
-        if why.is_none() {
-            match asleep(Sleeper::Threads, count) {
-                Ok(taken) => found.threads.push(taken),
-                Err(error) => why = Some(error.to_string()),
-            }
+    let mut start = || {
+        limits::threads(limits::of_threads(), most).map_err(|error| error.to_string())?;
+        for count in sizes(10, most) {
+            let taken = asleep(Sleeper::Threads, count).map_err(|error| error.to_string())?;
+            found.threads.push(taken);
         }
+        Ok::<(), String>(())
+    };
+    if let Err(why) = start() {
+        found.missing.push(Missing::new("threads", why));
     }
-    let missing = why.map(|why| Missing::new("threads", why));
-    found.missing.extend(missing);
 }
 
 /// Counts goroutines for comparison where their number is given, or no recorded evidence wanted, and there is Go;
@@ -213,8 +208,12 @@ pub fn judge(image: &ImageUnderTest, found: Found, not_counted: Option<String>) 
     evaluation.charts = charts(&found);
     let mut provenance = provenance(image);
     if let Ok(on_file) = OnFile::of("nap_cell") {
-        if on_file.is_of(image.image.producers()) {
-            as_recorded(&mut evaluation, &on_file);
+        // What is allocated is what the compiler says that a cell is.
+        let (counted, said) = (evaluation.value(PER_TASK_BYTES), on_file.layout.bytes);
+        if on_file.is_of(image.image.producers()) && counted != said && counted > 0 {
+            evaluation.fault(format_args!(
+                "a task takes {counted} bytes, and its cell has {said} on file"
+            ));
         }
         let compiler = format!("{FOLDER}, {}", on_file.compiler);
         provenance.insert("layouts".to_owned(), compiler);
@@ -247,12 +246,8 @@ pub fn judge(image: &ImageUnderTest, found: Found, not_counted: Option<String>) 
     };
     evaluation.missing = found.missing;
     evaluation.finish(Outcome {
-        verdict,
-        rests: Rests::OnImage,
-        found: line,
-        conditions,
-        evidence: Evidence::Live,
         provenance,
+        ..Outcome::live(image, verdict, line, conditions)
     })
 }
 
@@ -298,10 +293,10 @@ fn one_allocation_each(evaluation: &mut Evaluation, taken: &Footprint) {
             evaluation.fault(format_args!("{count} tasks: {found} {what}, not {wanted}"));
         }
     }
-    if taken.bytes_left != 0 {
+    let left = taken.bytes_left;
+    if left != 0 {
         evaluation.fault(format_args!(
-            "{count} tasks: {} bytes are not given back",
-            taken.bytes_left
+            "{count} tasks: {left} bytes are not given back"
         ));
     }
 }
@@ -322,20 +317,10 @@ fn flat(evaluation: &mut Evaluation, taken: &[Footprint]) {
             ));
         }
     }
-    if per_task < nap::bytes() as u64 {
+    let future = nap::bytes();
+    if per_task < future as u64 {
         evaluation.fault(format_args!(
-            "a task of {per_task} bytes cannot hold its future of {}",
-            nap::bytes()
-        ));
-    }
-}
-
-/// What is allocated is what the compiler says that a cell is.
-fn as_recorded(evaluation: &mut Evaluation, on_file: &OnFile) {
-    let (counted, said) = (evaluation.value(PER_TASK_BYTES), on_file.layout.bytes);
-    if counted != said && counted > 0 {
-        evaluation.fault(format_args!(
-            "a task takes {counted} bytes, and its cell has {said} on file"
+            "a task of {per_task} bytes cannot hold its future of {future}"
         ));
     }
 }
@@ -350,16 +335,12 @@ pub fn cells(evaluation: &mut Evaluation, cells: &[Cell]) -> Option<String> {
             ));
         }
     }
-    let line = cells
-        .windows(2)
-        .map(|pair| pair[1].bytes.abs_diff(pair[0].bytes))
-        .filter(|step| *step > 0)
-        .min()?;
+    let steps = cells.windows(2);
+    let steps = steps.map(|pair| pair[1].bytes.abs_diff(pair[0].bytes));
+    let line = steps.filter(|step| *step > 0).min()?;
     // The largest future that a cell of its size has room for leaves nothing over.
-    let beside = cells
-        .iter()
-        .map(|cell| cell.bytes.saturating_sub(cell.future))
-        .min()?;
+    let beside = |cell: &Cell| cell.bytes.saturating_sub(cell.future);
+    let beside = cells.iter().map(beside).min()?;
     let explained = |cell: &Cell| (beside + cell.future).div_ceil(line) * line == cell.bytes;
     if !cells.iter().all(explained) {
         // Another tokio may do otherwise: that says nothing against the claim.

@@ -5,7 +5,7 @@ use zero_cost_ffi::catalogue;
 
 use crate::baseline;
 use crate::evaluation::{
-    Context, Evaluation, FigureSpec, MatrixSpec, OnFile, Outcome, Quote, Shows, Spec, plain, walked,
+    Context, Evaluation, FigureSpec, MatrixSpec, OnFile, Quote, Shows, Spec, plain, walked,
 };
 use crate::image_under_test::{ImageUnderTest, on_show, words};
 use crate::measure::callgrind::{Counting, Error, FILE, InstructionCounts, Record, made_by};
@@ -107,7 +107,7 @@ fn check(context: &Context) -> Claim {
             .into(),
     ];
     conditions.extend(counted.conditions);
-    evaluation.finish(Outcome::live(image, Verdict::Holds, found, conditions))
+    evaluation.finish_live(image, Verdict::Holds, found, conditions)
 }
 
 /// Compares the calls of each exhibit with those of its twin, as they are in the image.

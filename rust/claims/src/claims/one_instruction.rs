@@ -1,8 +1,6 @@
 //! `one-instruction`: a call from Rust into C executes one instruction.
 
-use crate::evaluation::{
-    BARE, CONTROLS, Context, Evaluation, Outcome, Quote, Shows, Spec, WALKED, plain,
-};
+use crate::evaluation::{BARE, CONTROLS, Context, Evaluation, Quote, Shows, Spec, WALKED, plain};
 use crate::report::{Claim, Side, Verdict};
 use crate::scenario::call::CallScenario;
 
@@ -36,9 +34,11 @@ fn check(context: &Context) -> Claim {
         evaluation.walked(),
         evaluation.value("controls")
     );
-    evaluation.finish(Outcome::live(&context.image, Verdict::Holds, found, [
-            "for this image: this compiler, its flags and this link; another image may get another verdict",
-            "one instruction is not no cost: by `got`, the call also loads the pointer that the loader bound",
-            "only the call is counted; arguments are set up as for any call",
-        ]))
+    evaluation.finish_live(&context.image, Verdict::Holds, found, CONDITIONS)
 }
+
+const CONDITIONS: [&str; 3] = [
+    "for this image: this compiler, its flags and this link; another image may get another verdict",
+    "one instruction is not no cost: by `got`, the call also loads the pointer that the loader bound",
+    "only the call is counted; arguments are set up as for any call",
+];

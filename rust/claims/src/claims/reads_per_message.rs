@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zero_cost_ffi::thread_ring::{Error, Variant, uring};
 
-use crate::evaluation::{Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Spec};
+use crate::evaluation::{Context, Evaluation, FigureSpec, MatrixSpec, Quote, Spec};
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::missing::MissingTool as _;
 use crate::measure::syscalls::{SyscallCount, SyscallCounts};
@@ -77,19 +77,11 @@ fn expected(case: &Case) -> Expected {
     let exactly = |made, again| (SyscallCount { made, again }, SyscallCount { made, again });
     let read_once = exactly(hops, 0);
     let read_twice = exactly(2 * hops, hops);
-    let of = |read, waits| {
-        BTreeMap::from([
-            ("read", read),
-            ("write", exactly(hops, 0)),
-            ("epoll_wait", waits),
-        ])
-    };
+    let write = exactly(hops, 0);
+    let of =
+        |read, waits| BTreeMap::from([("read", read), ("write", write), ("epoll_wait", waits)]);
     // A read that brings less than there is room for has emptied the pipe, and that is known.
-    let edge = if case.buffer == 1 {
-        read_twice
-    } else {
-        read_once
-    };
+    let edge = [read_twice, read_once][usize::from(case.buffer > 1)];
     match case.variant {
         Variant::Threads => of(read_once, exactly(0, 0)),
         // It also looks after 61 polls in a row (`event_interval`), so with more in flight than that once more
@@ -193,13 +185,9 @@ fn check(context: &Context) -> Claim {
 /// The verdict on what was counted.
 #[must_use]
 pub fn judge(image: &ImageUnderTest, counted: Counted) -> Claim {
-    let Counted {
-        counts,
-        missing,
-        findings,
-    } = counted;
+    let (counts, missing) = (counted.counts, counted.missing);
     let mut evaluation = Evaluation::new(&SPEC);
-    evaluation.findings = findings;
+    evaluation.findings = counted.findings;
     for (case, counts) in &counts {
         held_against(&mut evaluation, case, counts);
     }
@@ -208,7 +196,7 @@ pub fn judge(image: &ImageUnderTest, counted: Counted) -> Claim {
     let found = found(&counts, &missing);
     let conditions = conditions(&missing);
     evaluation.missing = missing;
-    evaluation.finish(Outcome::live(image, verdict, found, conditions))
+    evaluation.finish_live(image, verdict, found, conditions)
 }
 
 /// Holds one case's counts against the claim.
@@ -223,10 +211,7 @@ fn held_against(evaluation: &mut Evaluation, case: &Case, counts: &SyscallCounts
         }
     }
     if case.variant == Variant::EpollLevelTwice {
-        let taken_for = Case {
-            variant: Variant::EpollLevel,
-            ..*case
-        };
+        let taken_for = Case::new(Variant::EpollLevel, case.in_flight, case.buffer);
         if faults(&taken_for, counts).is_empty() {
             evaluation.fault(format_args!(
                 "control {case}: the count cannot tell it from {taken_for}"

@@ -1,13 +1,11 @@
 //! `right-sized`: a future holds what is stored across its awaits, and a tag; and where it holds more.
 
-use std::collections::BTreeMap;
-
 use zero_cost_ffi::catalogue::{self, Machine};
 use zero_cost_ffi::machine::kept::KIB;
 
 use crate::baseline::layouts::{FOLDER, OnFile};
 use crate::evaluation::{
-    Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Rests, Shows, Spec, provenance,
+    Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Shows, Spec, provenance,
 };
 use crate::image_under_test::ImageUnderTest;
 use crate::report::{Axis, Chart, Claim, Evidence, Part, Point, Series, Verdict};
@@ -112,7 +110,8 @@ pub fn judge(image: &ImageUnderTest, futures: &[Machine]) -> Claim {
                         future.name, on_file.compiler
                     ));
                 }
-                recorded(&mut provenance, &on_file);
+                let from = format!("{FOLDER}, {}, {}", on_file.compiler, on_file.date);
+                provenance.insert("layouts".to_owned(), from);
                 evaluation.layouts.push(on_file.layout);
             }
             Err(error) => not_on_file.push(format!("{}: {error}", future.name)),
@@ -123,14 +122,10 @@ pub fn judge(image: &ImageUnderTest, futures: &[Machine]) -> Claim {
         let why = not_on_file.join("; ");
         conditions.insert(0, format!("the exact sizes are not compared: {why}"));
     }
-    let with_buffer = || {
-        futures
-            .iter()
-            .filter(|future| future.buffer_offset.is_some())
-    };
-    evaluation.charts.push(chart(
-        with_buffer().map(|future| (future.name, future.bytes)),
-    ));
+    let with_buffer = futures
+        .iter()
+        .filter(|future| future.buffer_offset.is_some());
+    evaluation.charts.push(chart(with_buffer.clone()));
     let bytes = |name: &str| {
         let bytes = evaluation.value_of_cell(SIZES.name, name, "size");
         bytes.map_or_else(|| "?".to_owned(), |bytes| bytes.to_string())
@@ -139,18 +134,14 @@ pub fn judge(image: &ImageUnderTest, futures: &[Machine]) -> Claim {
         "greet() {} bytes, by hand {}, a Sleep {SLEEP}; with a buffer of {BUFFER}: {}",
         bytes("greet"),
         bytes("greet_by_hand"),
-        with_buffer()
+        with_buffer
             .map(|future| format!("{} {}", future.name, future.bytes))
             .collect::<Vec<_>>()
             .join(", ")
     );
     evaluation.finish(Outcome {
-        verdict: Verdict::HoldsWithConditions,
-        rests: Rests::OnImage,
-        found,
-        conditions,
-        evidence: Evidence::Live,
         provenance,
+        ..Outcome::live(image, Verdict::HoldsWithConditions, found, conditions)
     })
 }
 
@@ -166,8 +157,8 @@ const CONDITIONS: [&str; 4] = [
 ];
 
 /// The futures that have a buffer, side by side.
-fn chart<'a>(futures: impl Iterator<Item = (&'a str, usize)>) -> Chart {
-    let points = futures.map(|(name, bytes)| Point::labelled(name, bytes as u64));
+fn chart<'a>(futures: impl Iterator<Item = &'a Machine>) -> Chart {
+    let points = futures.map(|future| Point::labelled(future.name, future.bytes as u64));
     Chart::new(
         "bytes-per-future",
         "Futures that use a buffer of 1,024 bytes",
@@ -233,11 +224,4 @@ fn as_recorded(evaluation: &mut Evaluation, future: &Machine, on_file: &OnFile) 
             parts().map(|part| part.offset).collect::<Vec<_>>()
         ));
     }
-}
-
-fn recorded(provenance: &mut BTreeMap<String, String>, on_file: &OnFile) {
-    provenance.insert(
-        "layouts".to_owned(),
-        format!("{FOLDER}, {}, {}", on_file.compiler, on_file.date),
-    );
 }

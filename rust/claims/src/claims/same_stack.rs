@@ -38,8 +38,13 @@ fn check(context: &Context) -> Claim {
         exhibits().len(),
         evaluation.value("stack switches"),
     ));
-    evaluation.finish(Outcome { rests: Rests::OnWalks, ..Outcome::live(&context.image, Verdict::Holds, found, [
-            "the stack is the thread's, and as large: C may need more of it than a task's code alone would",
-            "walked by ptrace, one call of each; a signal handler may have its own stack",
-        ]) })
+    evaluation.finish(Outcome {
+        rests: Rests::OnWalks,
+        ..Outcome::live(&context.image, Verdict::Holds, found, CONDITIONS)
+    })
 }
+
+const CONDITIONS: [&str; 2] = [
+    "the stack is the thread's, and as large: C may need more of it than a task's code alone would",
+    "walked by ptrace, one call of each; a signal handler may have its own stack",
+];

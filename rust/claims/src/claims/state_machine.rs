@@ -106,17 +106,13 @@ pub fn judge(image: &ImageUnderTest, by_hand: TalkFuture, on_slide: TalkFuture) 
 /// The first part of what was printed: the run to the end, without the one that is dropped asleep.
 fn of_one_run(lines: &[String]) -> impl Iterator<Item = &str> {
     let last = |line: &&String| line.starts_with(PANICS) || line.starts_with("not ");
-    let end = lines
-        .iter()
-        .position(|line| last(&line))
-        .unwrap_or(lines.len());
+    let end = lines.iter().position(|line| last(&line));
+    let end = end.unwrap_or(lines.len());
     // What is polled once too often is not counted: that is ours.
-    let end = if lines.get(end).is_some_and(|line| line.starts_with(PANICS)) {
-        end - 1
-    } else {
-        end
-    };
-    lines[..end].iter().map(String::as_str)
+    let panics = lines.get(end).is_some_and(|line| line.starts_with(PANICS));
+    lines[..end - usize::from(panics)]
+        .iter()
+        .map(String::as_str)
 }
 
 /// `1000 ms`

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use zero_cost_ffi::thread_ring::{Error, Plan, Run, Switches, Variant, creation, processor, uring};
 
-use crate::evaluation::{Context, Evaluation, MatrixSpec, Outcome, Quote, Size, Spec};
+use crate::evaluation::{Context, Evaluation, MatrixSpec, Quote, Size, Spec};
 use crate::measure::thread_ring::{self, Case};
 use crate::report::{
     Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Verdict, approximately,
@@ -102,7 +102,7 @@ fn check(context: &Context) -> Claim {
             (Verdict::NotChecked, format!("not run: {why}"))
         }
     };
-    evaluation.finish(Outcome::live(&context.image, verdict, found, CONDITIONS))
+    evaluation.finish_live(&context.image, verdict, found, CONDITIONS)
 }
 
 /// Holds one thread ring's switches against the claim.
@@ -267,17 +267,9 @@ fn once(what: What, hops: Option<u64>) -> Result<f64, Error> {
 
 /// How many times as long one took as the other, round by round.
 fn ratio(times: &[Timed], one: What, other: What) -> Option<Measured> {
-    let rounds = |what| {
-        times
-            .iter()
-            .find(|timed| timed.what == what)
-            .map(|timed| &timed.rounds)
-    };
-    let ratios: Vec<f64> = rounds(one)?
-        .iter()
-        .zip(rounds(other)?)
-        .map(|(one, other)| one / other)
-        .collect();
+    let of = |what| times.iter().find(|timed| timed.what == what);
+    let rounds = of(one)?.rounds.iter().zip(&of(other)?.rounds);
+    let ratios: Vec<f64> = rounds.map(|(one, other)| one / other).collect();
     Some(Measured::median(&ratios, "times"))
 }
 
@@ -296,10 +288,8 @@ fn ratios(times: &[Timed]) -> Vec<(String, Measured)> {
                     case: Case::new(variant, in_flight, 1),
                     pinned,
                 };
-                let name = format!(
-                    "{threads} to {tasks}, {in_flight} in flight, {}",
-                    place(pinned)
-                );
+                let place = place(pinned);
+                let name = format!("{threads} to {tasks}, {in_flight} in flight, {place}");
                 ratios.extend(ratio(times, hop(threads), hop(tasks)).map(|ratio| (name, ratio)));
             }
         }

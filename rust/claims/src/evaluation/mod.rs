@@ -485,6 +485,18 @@ impl Evaluation {
         }
     }
 
+    /// The claim, checked, with an [`Outcome::live`].
+    #[must_use]
+    pub fn finish_live(
+        self,
+        image: &ImageUnderTest,
+        verdict: Verdict,
+        found: String,
+        conditions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Claim {
+        self.finish(Outcome::live(image, verdict, found, conditions))
+    }
+
     /// The claim, checked.
     #[must_use]
     pub fn finish(mut self, outcome: Outcome) -> Claim {

@@ -47,22 +47,12 @@ impl Spec {
     /// The command that checks the claim; with recorded evidence, the one that makes it anew.
     #[must_use]
     pub fn command(&self, evidence: Evidence) -> String {
+        let prove = |what: &str| format!("cargo run --release -- prove {what}");
         match (evidence, self.live) {
             (Evidence::Recorded, Live::Command(command)) => command.to_owned(),
-            (Evidence::Recorded, Live::Prove("")) => {
-                format!("cargo run --release -- prove --live {}", self.id)
-            }
-            (Evidence::Live, Live::Command(_)) => {
-                format!("cargo run --release -- prove {}", self.id)
-            }
-            (_, Live::Prove(flags)) => {
-                let flags = if flags.is_empty() {
-                    String::new()
-                } else {
-                    format!(" {flags}")
-                };
-                format!("cargo run --release -- prove {}{flags}", self.id)
-            }
+            (Evidence::Recorded, Live::Prove("")) => prove(&format!("--live {}", self.id)),
+            (Evidence::Live, Live::Command(_)) | (_, Live::Prove("")) => prove(self.id),
+            (_, Live::Prove(flags)) => prove(&format!("{} {flags}", self.id)),
         }
     }
 }

@@ -36,7 +36,8 @@ fn what_is_on_file_holds() {
 /// The build without LTO, on file as if it were the one with it.
 #[test]
 fn a_call_that_is_left_does_not() {
-    let plants: [(&str, fn(&mut Row)); 5] = [
+    type Plant = fn(&mut Row);
+    let plants: [(&str, Plant); 5] = [
         ("sum", |row| row.calls = 1),
         ("add_one", |row| row.callee_is_there = true),
         ("add_one_times", |row| row.with = 6),
