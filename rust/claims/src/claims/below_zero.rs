@@ -10,7 +10,7 @@ use crate::evaluation::{
 };
 use crate::measure::lto::{self, FILE, NotCompared, Record, Row};
 use crate::measure::missing::MissingTool as _;
-use crate::report::{Axis, Claim, Evidence, Missing, Verdict};
+use crate::report::{Axis, Claim, Evidence, Verdict};
 
 /// The claim.
 pub static SPEC: Spec = Spec {
@@ -45,8 +45,7 @@ fn check(context: &Context) -> Claim {
     let mut evaluation = Evaluation::new(&SPEC);
     if context.request.on_file == OnFile::Read {
         if Twins::BY_CLANG.is_none() {
-            let missing = Missing::new("clang", NotCompared::NoClang);
-            evaluation.missing.push(missing);
+            evaluation.lack("clang", NotCompared::NoClang);
         }
         return recorded(evaluation, &FILE);
     }
@@ -57,7 +56,7 @@ fn check(context: &Context) -> Claim {
                 evaluation.fault(error);
                 return judge(evaluation, &[], Evidence::Live, provenance(&context.image));
             };
-            evaluation.missing.push(Missing::new(what, error));
+            evaluation.lack(what, error);
             return recorded(evaluation, &FILE);
         }
     };
@@ -108,10 +107,8 @@ pub fn judge(
     provenance: BTreeMap<String, String>,
 ) -> Claim {
     // None at all is no proof. Where something else is wrong, that is what is said.
-    let is_there = evaluation
-        .missing
-        .iter()
-        .all(|missing| missing.what != "record");
+    let mut missing = evaluation.missing.iter();
+    let is_there = missing.all(|missing| missing.what != "record");
     if evaluation.findings.is_empty() && is_there {
         for exhibit in lto::exhibits() {
             if !rows.iter().any(|row| row.name == exhibit.name) {
@@ -134,11 +131,7 @@ pub fn judge(
         if is_gone {
             evaluation.add("calls gone", 1);
         } else if !BY_VALUE.contains(&name.as_str()) || with > without {
-            let callee = if *callee_is_there {
-                "still is"
-            } else {
-                "is not"
-            };
+            let callee = ["is not", "still is"][usize::from(*callee_is_there)];
             evaluation.fault(format_args!(
                 "{name}: {calls} calls left, the callee {callee} in the image, {with} instructions with LTO and \
                  {without} without"

@@ -8,7 +8,7 @@ use crate::evaluation::{
 use crate::go::program::Program;
 use crate::go::recorded::{self, Blocked, GoEvidence};
 use crate::go::toolchain::NoGo;
-use crate::report::{Claim, Missing, Verdict, approximately};
+use crate::report::{Claim, Verdict, approximately};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
@@ -98,7 +98,7 @@ pub fn judge(go: GoEvidence<Option<Blocked>>, tasks: Result<[Tasks; 2], String>)
     found.extend(go.found.map(|go| in_go(&mut evaluation, &go)));
     match tasks {
         Ok(tasks) => found.push(in_tasks(&mut evaluation, &tasks)),
-        Err(why) => evaluation.missing.push(Missing::new("proc", why)),
+        Err(why) => evaluation.lack("proc", why),
     }
     evaluation.finish(Outcome {
         verdict: Verdict::HoldsWithConditions.where_checked(checked),

@@ -12,7 +12,7 @@ use zero_cost_ffi::task;
 
 use crate::evaluation::{Context, Evaluation, FigureSpec, Quote, Spec};
 use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
-use crate::report::{Claim, Missing, Verdict, approximately};
+use crate::report::{Claim, Verdict, approximately};
 use crate::scenario::call::Runtime;
 
 /// The claim.
@@ -94,7 +94,7 @@ fn check(context: &Context) -> Claim {
         }
         Err(error) => {
             let why = format!("C cannot start a greeting: {error}");
-            evaluation.missing.push(Missing::new("threads", &why));
+            evaluation.lack("threads", &why);
             (Verdict::NotChecked, why)
         }
     };

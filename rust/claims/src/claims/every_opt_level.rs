@@ -11,7 +11,7 @@ use crate::baseline::{self, TARGET};
 use crate::evaluation::{
     Context, Evaluation, FigureSpec, Live, Outcome, Quote, Rests, Shows, Spec,
 };
-use crate::report::{Claim, Evidence, Missing, Verdict};
+use crate::report::{Claim, Evidence, Verdict};
 
 /// The claim.
 pub static SPEC: Spec = Spec {
@@ -59,13 +59,9 @@ pub fn judge(folder: &Path) -> Claim {
             "the listings are not at {}: run from the workspace, or record them: `{RECORDS}`",
             folder.display()
         );
-        evaluation.missing.push(Missing::new("record", why));
+        evaluation.lack("record", why);
     }
-    let exhibits = if on_file {
-        catalogue::exhibits()
-    } else {
-        Vec::new()
-    };
+    let exhibits = on_file.then(catalogue::exhibits).unwrap_or_default();
     for exhibit in exhibits {
         for level in LEVELS {
             let name = format!("{}.rust.O{level}.snap", exhibit.name);

@@ -9,7 +9,7 @@ use crate::evaluation::{
 };
 use crate::image_under_test::{ImageUnderTest, words};
 use crate::measure::{cross_thread, per_poll};
-use crate::report::{Claim, Measured, Missing, Verdict};
+use crate::report::{Claim, Measured, Verdict};
 use crate::scenario::call::{CallScenario, Runtime};
 
 /// The claim.
@@ -66,13 +66,8 @@ fn check(context: &Context) -> Claim {
         }
     }
     evaluation.controls(image);
-    let acts: Vec<CallScenario> = polled()
-        .iter()
-        .flat_map(|exhibit| {
-            Runtime::BOTH.map(|runtime| CallScenario::new(runtime.side(), exhibit.name))
-        })
-        .collect();
-    evaluation.walk_bare(image, &acts);
+    let sides = Runtime::BOTH.map(Runtime::side);
+    evaluation.walk_bare(image, &CallScenario::of(&sides, &polled()));
     patterns(image, &mut evaluation);
     let per_poll = polls(image, &mut evaluation);
     // It takes a second or two, and no verdict rests on it.
@@ -80,20 +75,17 @@ fn check(context: &Context) -> Claim {
         match cross_thread::measure() {
             Ok(measured) => {
                 for (how, spread) in measured {
-                    let measured = Measured {
-                        value: spread.median,
+                    let value = Measured {
                         spread: Some([spread.least, spread.greatest]),
-                        unit: "instructions".to_owned(),
+                        ..Measured::once(spread.median, "instructions")
                     };
-                    evaluation
-                        .measured
-                        .insert(how.as_str().to_owned(), measured);
+                    evaluation.measured.insert(how.as_str().to_owned(), value);
                 }
             }
-            Err(why) => evaluation.missing.push(Missing::new(
+            Err(why) => evaluation.lack(
                 "valgrind",
                 format_args!("what a task hands to another thread is not measured: {why}"),
-            )),
+            ),
         }
     }
     let found = format!(

@@ -9,7 +9,7 @@ use crate::evaluation::{
 };
 use crate::image_under_test::{ImageUnderTest, on_show, words};
 use crate::measure::callgrind::{Counting, Error, FILE, InstructionCounts, Record, made_by};
-use crate::report::{Axis, Claim, Evidence, Missing, Side, Verdict};
+use crate::report::{Axis, Claim, Evidence, Side, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
@@ -60,11 +60,7 @@ fn check(context: &Context) -> Claim {
     // Callgrind counts while the calls are read and walked.
     let counting = is_optimised().then(Counting::start);
     // All at once, which is faster than a pair at a time.
-    let acts: Vec<CallScenario> = plain()
-        .iter()
-        .flat_map(|exhibit| [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name)))
-        .collect();
-    image.walks(&acts);
+    image.walks(&CallScenario::of(&[Side::Rust, Side::C], &plain()));
     at_rest(image, &mut evaluation);
     for exhibit in plain() {
         let [ours, theirs] =
@@ -226,7 +222,7 @@ fn counted(
         Err(error) => {
             match error {
                 Error::NoValgrind(_) => {
-                    evaluation.missing.push(Missing::new("valgrind", error));
+                    evaluation.lack("valgrind", error);
                 }
                 error => evaluation.fault(format_args!("not counted: {error}")),
             }
@@ -259,10 +255,10 @@ fn counted(
     }
     let mut by_clang = "live";
     if counts.iter().any(|count| count.clang.is_none()) {
-        evaluation.missing.push(Missing::new(
+        evaluation.lack(
             "clang",
             "the build found none: `apt-get install clang-14`, then `touch build.rs`",
-        ));
+        );
         by_clang = "recorded";
         let on_file = record.map(|record| record.facts).unwrap_or_default();
         for count in &mut counts {

@@ -21,10 +21,7 @@ fn check(context: &Context) -> Claim {
         evaluation.bare(&context.image, &exhibit);
     }
     evaluation.controls(&context.image);
-    let calls: Vec<CallScenario> = plain()
-        .iter()
-        .map(|exhibit| CallScenario::new(Side::Rust, exhibit.name))
-        .collect();
+    let calls = CallScenario::of(&[Side::Rust], &plain());
     evaluation.walk_bare(&context.image, &calls);
     let found = format!(
         "{} of {} exhibits, {}; {}; {} controls told apart",

@@ -8,7 +8,7 @@ use zero_cost_ffi::thread_ring::{Error, Plan, Run, Switches, Variant, creation, 
 use crate::evaluation::{Context, Evaluation, MatrixSpec, Quote, Size, Spec};
 use crate::measure::thread_ring::{self, Case};
 use crate::report::{
-    Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Verdict, approximately,
+    Axis, Chart, Claim, Evidence, Measured, Point, Series, Verdict, approximately,
 };
 
 /// The claim.
@@ -81,7 +81,7 @@ fn check(context: &Context) -> Claim {
     let absent = uring::check().err();
     let there = |variant: &Variant| *variant != Variant::IoUring || absent.is_none();
     if let Some(why) = &absent {
-        evaluation.missing.push(Missing::new("io_uring", why));
+        evaluation.lack("io_uring", why);
     }
     let variants = WITH.into_iter().chain(WITHOUT).filter(there);
     let counted = variants.clone().try_for_each(|variant| {
@@ -98,7 +98,7 @@ fn check(context: &Context) -> Claim {
             (Verdict::HoldsWithConditions, found(&evaluation))
         }
         Err(why) => {
-            evaluation.missing.push(Missing::new("limits", &why));
+            evaluation.lack("limits", &why);
             (Verdict::NotChecked, format!("not run: {why}"))
         }
     };

@@ -304,10 +304,15 @@ impl Evaluation {
         self.findings.push(finding.to_string());
     }
 
+    /// Says what is missing, and why.
+    pub fn lack(&mut self, what: &str, why: impl fmt::Display) {
+        self.missing.push(Missing::new(what, why));
+    }
+
     /// Says that a file of evidence cannot be used: where it is damaged or of another version, against the claim.
     pub fn unusable(&mut self, error: &baseline::Error) {
         match error {
-            baseline::Error::Read { .. } => self.missing.push(Missing::new("record", error)),
+            baseline::Error::Read { .. } => self.lack("record", error),
             error => self.fault(error),
         }
     }
