@@ -15,7 +15,7 @@
 
 #![allow(
     missing_docs,
-    reason = "a library for this package's own program and tests: the model is documented, in report.rs"
+    reason = "a library for this package's own program and tests: the model is documented, in report/"
 )]
 
 pub mod baseline;

@@ -7,7 +7,7 @@ use testkit::schema::{example, problems, read};
 
 /// What has a schema and an example.
 const DOCUMENTS: [&str; 10] = [
-    "calls", "check", "cite", "diff", "list", "listing", "prove", "report", "show", "walk",
+    "calls", "check", "cite", "diff", "list", "listing", "report", "walk",
 ];
 
 #[test]

@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod layouts;
 pub mod snapshot;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -111,6 +112,18 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
             made_by,
             facts,
         }
+    }
+
+    /// What it rests on: file, date, and what it was made by.
+    #[must_use]
+    pub fn provenance(&self, file: &File) -> BTreeMap<String, String> {
+        [
+            ("made by", self.made_by.join("; ")),
+            ("file", file.path.to_owned()),
+            ("date", self.recorded.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 
     /// What is on file.

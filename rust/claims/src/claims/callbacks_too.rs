@@ -4,23 +4,20 @@ use zero_cost_ffi::ffi;
 
 use super::no_more_than_c::{WALKED_BACK, WALKED_OUT, WALKED_PAIRS, walk_pair};
 use crate::evaluation::{
-    CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, provenance,
+    CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED,
 };
 use crate::image_under_test::words;
-use crate::report::{Assessment, Claim, Evidence, Verdict};
+use crate::report::{Claim, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "callbacks-too",
     statement: "when C calls back into a Rust extern \"C\" fn, exactly one instruction executes in between: the call",
-    talk: Quote {
-        quote: "zero-cost abstractions: FFI-friendly + state machines",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "the talk shows the way out into C only; the way in is one instruction too, but by pointer",
-        ),
-    },
+    talk: Quote::simplified(
+        "zero-cost abstractions: FFI-friendly + state machines",
+        "the talk shows the way out into C only; the way in is one instruction too, but by pointer",
+    ),
     shows: Shows::Exhibits(|exhibit| exhibit.calls == ["greet_for_each"]),
     figures: &[CONTROLS, WALKED, WALKED_PAIRS],
     matrices: &[WALKED_OUT, WALKED_BACK],
@@ -53,17 +50,14 @@ fn check(context: &Context) -> Claim {
         evaluation.walked()
     ));
     evaluation.finish(Outcome {
-        verdict: Verdict::HoldsWithConditions,
         rests: Rests::OnWalks,
-        found,
-        conditions: vec![
-            "by pointer, chosen at run time: the image alone cannot show where it goes, so no such call is bare by its \
-             route; the walk shows that this one was"
-                .into(),
-            "the callback is an extern \"C\" fn itself; a closure costs one more call, from such a function".into(),
-            "it must not unwind into C: a panic that would aborts the process".into(),
-        ],
-        evidence: Evidence::Live,
-        provenance: provenance(image),
+        ..Outcome::live(image, Verdict::HoldsWithConditions, found, CONDITIONS)
     })
 }
+
+const CONDITIONS: [&str; 3] = [
+    "by pointer, chosen at run time: the image alone cannot show where it goes, so no such call is bare by its \
+     route; the walk shows that this one was",
+    "the callback is an extern \"C\" fn itself; a closure costs one more call, from such a function",
+    "it must not unwind into C: a panic that would aborts the process",
+];

@@ -8,20 +8,17 @@ use crate::evaluation::{
 use crate::go::program::Program;
 use crate::go::recorded::{self, Blocked, GoEvidence};
 use crate::go::toolchain::NoGo;
-use crate::report::{Assessment, Claim, Missing, Verdict, approximately};
+use crate::report::{Claim, Verdict, approximately};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
     id: "cgo-buys-something",
     statement: "a call that waits in C stalls nobody in Go, whose runtime was told; in a Rust task it stalls its worker, \
                 unless it is made by spawn_blocking",
-    talk: Quote {
-        quote: "which precludes green threads: cannot afford runtime",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "what Rust saves at each call it asks of the caller: to keep calls that wait out of tasks",
-        ),
-    },
+    talk: Quote::simplified(
+        "which precludes green threads: cannot afford runtime",
+        "what Rust saves at each call it asks of the caller: to keep calls that wait out of tasks",
+    ),
     figures: &[FIGURES],
     matrices: &[IN_TASKS],
     live: Live::Command("BARECALL_REQUIRE=go cargo run --release -- prove cgo-buys-something"),
@@ -30,26 +27,16 @@ pub const SPEC: Spec = Spec {
 };
 
 const FIGURES: &[FigureSpec] = &[
-    FigureSpec::new(
-        "in C at once in Go",
-        "calls",
-        "of 8 calls of read(2) by goroutines on one processor, how many waited in C at the same time",
-    ),
-    FigureSpec::new(
-        "ticks meanwhile in Go",
-        "ticks",
-        "of 1,000 rounds of another goroutine, how many ran while these calls waited",
-    ),
+    FigureSpec::new("in C at once in Go", "calls")
+        .counts("of 8 calls of read(2) by goroutines on one processor, how many waited in C at the same time"),
+    FigureSpec::new("ticks meanwhile in Go", "ticks")
+        .counts("of 1,000 rounds of another goroutine, how many ran while these calls waited"),
 ];
 
-const IN_TASKS: MatrixSpec = MatrixSpec {
-    name: "in tasks",
-    unit: "calls, rounds, ticks",
-    counts: "of 8 calls of read(2) by tasks on two workers: the most that were in C at the same time; how often those in C \
-             had to be let go until all had been there; and of 1,000 rounds of another task, how many ran while the first \
-             of them waited",
-    columns: &["in C at once", "rounds", "ticks meanwhile"],
-};
+const IN_TASKS: MatrixSpec = MatrixSpec::new("in tasks", "calls, rounds, ticks", &["in C at once", "rounds", "ticks meanwhile"])
+    .counts("of 8 calls of read(2) by tasks on two workers: the most that were in C at the same time; how often those in C \
+            had to be let go until all had been there; and of 1,000 rounds of another task, how many ran while the first \
+            of them waited");
 
 /// Calls that wait at once.
 const CALLS: u64 = 8;
@@ -106,19 +93,15 @@ pub fn judge(go: GoEvidence<Option<Blocked>>, tasks: Result<[Tasks; 2], String>)
     let mut evaluation = Evaluation::new(&SPEC);
     evaluation.findings = go.findings;
     evaluation.missing = go.missing;
-    let verdict = if go.found.is_some() && tasks.is_ok() {
-        Verdict::HoldsWithConditions
-    } else {
-        Verdict::NotChecked
-    };
+    let checked = go.found.is_some() && tasks.is_ok();
     let mut found = Vec::new();
     found.extend(go.found.map(|go| in_go(&mut evaluation, &go)));
     match tasks {
         Ok(tasks) => found.push(in_tasks(&mut evaluation, &tasks)),
-        Err(why) => evaluation.missing.push(Missing::new("proc", why)),
+        Err(why) => evaluation.lack("proc", why),
     }
     evaluation.finish(Outcome {
-        verdict,
+        verdict: Verdict::HoldsWithConditions.where_checked(checked),
         rests: Rests::OnImage,
         found: if found.is_empty() {
             "nothing could be seen".to_owned()
@@ -166,9 +149,7 @@ fn in_go(evaluation: &mut Evaluation, go: &Blocked) -> String {
 fn in_tasks(evaluation: &mut Evaluation, tasks: &[Tasks; 2]) -> String {
     for (row, tasks) in ["directly", "by spawn_blocking"].into_iter().zip(tasks) {
         let values = [tasks.in_c, tasks.rounds, tasks.ticks];
-        for (column, value) in IN_TASKS.columns.iter().zip(values) {
-            evaluation.set_cell(IN_TASKS.name, row, column, value);
-        }
+        evaluation.set_row(IN_TASKS.name, row, values);
     }
     let [directly, elsewhere] = tasks;
     let stalled = (WORKERS, CALLS / WORKERS, 0);

@@ -14,9 +14,7 @@ use crate::go::program::Program;
 use crate::go::recorded::{self, GoEvidence};
 use crate::go::toolchain::NoGo;
 use crate::image_under_test::ImageUnderTest;
-use crate::report::{
-    Assessment, Axis, Chart, Claim, Evidence, Phase, Point, Series, Side, Verdict, Walked,
-};
+use crate::report::{Axis, Chart, Claim, Evidence, Phase, Point, Series, Side, Verdict, Walked};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
@@ -24,14 +22,11 @@ pub const SPEC: Spec = Spec {
     id: "cgo-crosses-its-runtime",
     statement: "the same call of the same C function from Go goes through Go's runtime: its scheduler is told, the stack is \
                 switched there and back, and some 300 instructions execute where Rust's is one",
-    talk: Quote {
-        quote: "cf. Cgo with its C-incompatible stack",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "the stack is switched, once each way, but that is a seventh of the instructions: most of them tell the \
+    talk: Quote::simplified(
+        "cf. Cgo with its C-incompatible stack",
+        "the stack is switched, once each way, but that is a seventh of the instructions: most of them tell the \
              scheduler",
-        ),
-    },
+    ),
     // The two that the walks of Go are beside.
     shows: Shows::Exhibits(|exhibit| ["add_one", "say_cstr"].contains(&exhibit.name)),
     figures: &[BARE, WALKED],
@@ -43,19 +38,14 @@ pub const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-const EXECUTED: MatrixSpec = MatrixSpec {
-    name: "calls of the program in Go",
-    unit: "instructions, switches",
-    counts: "instructions from the call to the callee's first (out), of the callee with all that it calls, and from behind \
-             its return to the caller's next (back); stack switches and atomic instructions on the way out and back",
-    columns: &["out", "callee", "back", "stack switches", "atomics"],
-};
+const EXECUTED: MatrixSpec = MatrixSpec::new("calls of the program in Go", "instructions, switches", &["out", "callee", "back", "stack switches", "atomics"])
+    .counts("instructions from the call to the callee's first (out), of the callee with all that it calls, and from behind \
+            its return to the caller's next (back); stack switches and atomic instructions on the way out and back");
 
-const BY_PHASE: MatrixSpec = MatrixSpec {
-    name: "calls of the program in Go, by phase",
-    unit: "instructions",
-    counts: "instructions on the way out and back together, by what they are for",
-    columns: &[
+const BY_PHASE: MatrixSpec = MatrixSpec::new(
+    "calls of the program in Go, by phase",
+    "instructions",
+    &[
         Phase::Call.as_str(),
         Phase::Stub.as_str(),
         Phase::Packing.as_str(),
@@ -63,7 +53,8 @@ const BY_PHASE: MatrixSpec = MatrixSpec {
         Phase::StackSwitch.as_str(),
         Phase::CSide.as_str(),
     ],
-};
+)
+.counts("instructions on the way out and back together, by what they are for");
 
 fn check(context: &Context) -> Claim {
     let image = &context.image;
@@ -159,15 +150,11 @@ pub fn judge(image: &ImageUnderTest, go: GoEvidence<Vec<Walked>>) -> Claim {
     let compiler = go.provenance.get("compiler").map(String::as_str);
     let version = compiler.unwrap_or_default().split(',').next();
     let found = found(&evaluation, version.unwrap_or_default(), &go.found);
-    let verdict = if go.found.is_empty() {
-        Verdict::NotChecked
-    } else {
-        Verdict::HoldsWithConditions
-    };
+    let checked = !go.found.is_empty();
     evaluation.walks.extend(go.found);
     evaluation.missing = go.missing;
     evaluation.finish(Outcome {
-        verdict,
+        verdict: Verdict::HoldsWithConditions.where_checked(checked),
         // Without ptrace Rust's walks are missing, and what is on file of Go's stands.
         rests: Rests::OnImage,
         found,
@@ -219,14 +206,10 @@ fn held_against(evaluation: &mut Evaluation, call: &GoCall, walk: &Walk) {
         walk.out.stack_switches + walk.back.stack_switches,
         walk.out.atomics + walk.back.atomics,
     ];
-    for (column, value) in EXECUTED.columns.iter().zip(values) {
-        evaluation.set_cell(EXECUTED.name, call.name, column, value);
-    }
+    evaluation.set_row(EXECUTED.name, call.name, values);
     if matches!(call.kind, GoCallKind::Out | GoCallKind::Callback) {
-        for phase in Phase::ALL {
-            let instructions = phase::instructions(walk, phase);
-            evaluation.set_cell(BY_PHASE.name, call.name, phase.as_str(), instructions);
-        }
+        let values = Phase::ALL.map(|phase| phase::instructions(walk, phase));
+        evaluation.set_row(BY_PHASE.name, call.name, values);
     }
 }
 

@@ -1,59 +1,43 @@
 //! `drop-cancels`: a future that is dropped cancels the C work, and nothing is lost or touched again.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self as std_task, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{self as std_task, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use zero_cost_ffi::greeting::Error;
 use zero_cost_ffi::task;
 
-use crate::evaluation::{Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Spec, provenance};
+use crate::evaluation::{Context, Evaluation, FigureSpec, Quote, Spec};
 use crate::measure::callback_audit::{Balance, CallbackAudit, InjectedFault, Submitted, turn};
-use crate::report::{Assessment, Claim, Evidence, Missing, Verdict, approximately};
+use crate::report::{Claim, Verdict, approximately};
 use crate::scenario::call::Runtime;
 
 /// The claim.
 pub const SPEC: Spec = Spec {
     id: "drop-cancels",
     statement: "a future dropped at any point cancels what C does for it: one callback, all released once, none too early",
-    talk: Quote {
-        quote: "usual drop semantics",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "to drop a future is to drop a value, but C knows nothing of it: that this cancels, and that C keeps what it \
+    talk: Quote::simplified(
+        "usual drop semantics",
+        "to drop a future is to drop a value, but C knows nothing of it: that this cancels, and that C keeps what it \
              was lent until it is done, is the wrapper's work",
-        ),
-    },
+    ),
     figures: &[FIGURES],
     check,
     ..Spec::DEFAULT
 };
 
 const FIGURES: &[FigureSpec] = &[
-    FigureSpec::new(
-        "submissions",
-        "submissions",
-        "futures that started work in C and were dropped",
-    ),
-    FigureSpec::new(
-        "callbacks",
-        "callbacks",
-        "calls of the callback by C, cancelled or not",
-    ),
-    FigureSpec::new("releases", "releases", "calls of the release function by C"),
-    FigureSpec::new(
-        "left in C",
-        "blocks",
-        "blocks that C allocated and did not free",
-    ),
-    FigureSpec::new(
-        "controls",
-        "faults",
-        "faults that were planted, and that the audit found",
-    ),
+    FigureSpec::new("submissions", "submissions")
+        .counts("futures that started work in C and were dropped"),
+    FigureSpec::new("callbacks", "callbacks")
+        .counts("calls of the callback by C, cancelled or not"),
+    FigureSpec::new("releases", "releases").counts("calls of the release function by C"),
+    FigureSpec::new("left in C", "blocks").counts("blocks that C allocated and did not free"),
+    FigureSpec::new("controls", "faults")
+        .counts("faults that were planted, and that the audit found"),
 ];
 
 /// How many are dropped at each point.
@@ -103,28 +87,18 @@ impl Point {
 
 fn check(context: &Context) -> Claim {
     let mut evaluation = Evaluation::new(&SPEC);
-    let not_started = match balance(None, &Point::ALL, TIMES) {
+    let (verdict, found) = match balance(None, &Point::ALL, TIMES) {
         Ok(balance) => {
             count(&mut evaluation, balance);
-            None
+            (Verdict::HoldsWithConditions, found(&evaluation))
         }
-        Err(error) => Some(format!("C cannot start a greeting: {error}")),
-    };
-    let (verdict, found) = match not_started {
-        None => (Verdict::HoldsWithConditions, found(&evaluation)),
-        Some(why) => {
-            evaluation.missing.push(Missing::new("threads", &why));
+        Err(error) => {
+            let why = format!("C cannot start a greeting: {error}");
+            evaluation.lack("threads", &why);
             (Verdict::NotChecked, why)
         }
     };
-    evaluation.finish(Outcome {
-        verdict,
-        rests: Rests::OnImage,
-        found,
-        conditions: CONDITIONS.map(str::to_owned).into(),
-        evidence: Evidence::Live,
-        provenance: provenance(&context.image),
-    })
+    evaluation.finish_live(&context.image, verdict, found, CONDITIONS)
 }
 
 fn count(evaluation: &mut Evaluation, balance: Balance) {
@@ -134,11 +108,8 @@ fn count(evaluation: &mut Evaluation, balance: Balance) {
     let left = balance.allocations.abs_diff(balance.frees);
     evaluation.add("left in C", left);
     // How many there were depends on which won the race; that they are given back does not.
-    evaluation.measure(
-        "allocated by C",
-        approximately(balance.allocations),
-        "blocks",
-    );
+    let allocated = approximately(balance.allocations);
+    evaluation.measure("allocated by C", allocated, "blocks");
     evaluation.findings.extend(balance.faults);
     for fault in InjectedFault::ALL {
         match control(fault) {
@@ -176,19 +147,13 @@ const CONDITIONS: [&str; 3] = [
 /// What it found instead.
 pub fn control(fault: InjectedFault) -> Result<(), String> {
     let balance = balance(Some(fault), &[Point::Unpolled], 1).map_err(|error| error.to_string())?;
-    let seen = balance
-        .faults
-        .iter()
-        .any(|found| found.contains(fault.as_str()));
-    if seen {
-        Ok(())
-    } else {
-        Err(format!(
-            "control {fault:?}: expected `{}`, found {:?}: the audit does not see it",
-            fault.as_str(),
-            balance.faults
-        ))
+    let (expected, faults) = (fault.as_str(), balance.faults);
+    if faults.iter().any(|found| found.contains(expected)) {
+        return Ok(());
     }
+    Err(format!(
+        "control {fault:?}: expected `{expected}`, found {faults:?}: the audit does not see it"
+    ))
 }
 
 /// Drops so many at each of these points, and balances the account.
@@ -244,10 +209,10 @@ fn drop_at(
                 thread::yield_now();
             }
         }
-        Point::Taken => drop(block_on(&mut submitted.greeting)?),
+        Point::Taken => drop(block_on(&mut submitted.greeting)??),
         Point::Cancelled => {
             submitted.greeting.cancel()?;
-            drop(block_on(&mut submitted.greeting));
+            drop(block_on(&mut submitted.greeting)?);
         }
     }
     submitted.drop_now();
@@ -279,22 +244,7 @@ fn poll(submitted: &mut Submitted) -> Poll<Result<usize, Error>> {
 }
 
 /// Runs a future to its end on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future
-            .as_mut()
-            .poll(&mut std_task::Context::from_waker(&waker))
-        {
-            return output;
-        }
-        thread::park();
-    }
+fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    Ok(runtime.map_err(Error::Thread)?.block_on(future))
 }

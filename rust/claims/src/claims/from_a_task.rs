@@ -5,25 +5,21 @@ use std::collections::BTreeMap;
 use barecall::Function;
 
 use crate::evaluation::{
-    BARE, CONTROLS, Context, Evaluation, FigureSpec, OnFile, Outcome, Quote, Rests, Shows, Spec,
-    WALKED, polled, provenance,
+    BARE, CONTROLS, Context, Evaluation, FigureSpec, OnFile, Quote, Shows, Spec, WALKED, polled,
 };
 use crate::image_under_test::{ImageUnderTest, words};
 use crate::measure::{cross_thread, per_poll};
-use crate::report::{Assessment, Claim, Evidence, Measured, Missing, Verdict};
+use crate::report::{Claim, Measured, Verdict};
 use crate::scenario::call::{CallScenario, Runtime};
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "from-a-task",
     statement: "a call from inside a task is the same single instruction, on either tokio runtime",
-    talk: Quote {
-        quote: "which precludes green threads: cannot afford runtime",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "a task has a runtime, and pays it per poll; the call into C does not pass through it",
-        ),
-    },
+    talk: Quote::simplified(
+        "which precludes green threads: cannot afford runtime",
+        "a task has a runtime, and pays it per poll; the call into C does not pass through it",
+    ),
     shows: Shows::Exhibits(|exhibit| exhibit.poll),
     figures: &[BARE, CONTROLS, WALKED, FIGURES],
     check,
@@ -31,32 +27,17 @@ pub static SPEC: Spec = Spec {
 };
 
 const FIGURES: &[FigureSpec] = &[
-    FigureSpec {
-        name: "executed in a task",
-        unit: "calls",
-        counts: "bare calls that a task executed, one a runtime, found by the address that C returned to",
-    },
-    FigureSpec {
-        name: "patterns",
-        unit: "patterns",
-        counts: "ways for a task to wait for C, of which each call in the image is bare",
-    },
-    FigureSpec {
-        name: "per call in a task",
-        unit: "instructions",
-        counts: "instructions of one more call in a poll, the loop around it and the callee included",
-    },
-    FigureSpec {
-        name: "per call outside",
-        unit: "instructions",
-        counts: "instructions of one more call in no task, the loop around it and the callee included",
-    },
-    FigureSpec {
-        name: "per poll",
-        unit: "instructions",
-        counts: "instructions of one more poll on the current-thread runtime: to wake, find and poll the task, less \
-                 those of the loop in its place, its reading of the clock excluded",
-    },
+    FigureSpec::new("executed in a task", "calls")
+        .counts("bare calls that a task executed, one a runtime, found by the address that C returned to"),
+    FigureSpec::new("patterns", "patterns")
+        .counts("ways for a task to wait for C, of which each call in the image is bare"),
+    FigureSpec::new("per call in a task", "instructions")
+        .counts("instructions of one more call in a poll, the loop around it and the callee included"),
+    FigureSpec::new("per call outside", "instructions")
+        .counts("instructions of one more call in no task, the loop around it and the callee included"),
+    FigureSpec::new("per poll", "instructions")
+        .counts("instructions of one more poll on the current-thread runtime: to wake, find and poll the task, less \
+                those of the loop in its place, its reading of the clock excluded"),
 ];
 
 fn check(context: &Context) -> Claim {
@@ -85,13 +66,8 @@ fn check(context: &Context) -> Claim {
         }
     }
     evaluation.controls(image);
-    let acts: Vec<CallScenario> = polled()
-        .iter()
-        .flat_map(|exhibit| {
-            Runtime::BOTH.map(|runtime| CallScenario::new(runtime.side(), exhibit.name))
-        })
-        .collect();
-    evaluation.walk_bare(image, &acts);
+    let sides = Runtime::BOTH.map(Runtime::side);
+    evaluation.walk_bare(image, &CallScenario::of(&sides, &polled()));
     patterns(image, &mut evaluation);
     let per_poll = polls(image, &mut evaluation);
     // It takes a second or two, and no verdict rests on it.
@@ -99,20 +75,17 @@ fn check(context: &Context) -> Claim {
         match cross_thread::measure() {
             Ok(measured) => {
                 for (how, spread) in measured {
-                    let measured = Measured {
-                        value: spread.median,
+                    let value = Measured {
                         spread: Some([spread.least, spread.greatest]),
-                        unit: "instructions".to_owned(),
+                        ..Measured::once(spread.median, "instructions")
                     };
-                    evaluation
-                        .measured
-                        .insert(how.as_str().to_owned(), measured);
+                    evaluation.measured.insert(how.as_str().to_owned(), value);
                 }
             }
-            Err(why) => evaluation.missing.push(Missing::new(
+            Err(why) => evaluation.lack(
                 "valgrind",
                 format_args!("what a task hands to another thread is not measured: {why}"),
-            )),
+            ),
         }
     }
     let found = format!(
@@ -124,27 +97,19 @@ fn check(context: &Context) -> Claim {
         evaluation.walked(),
         evaluation.value("patterns")
     );
-    evaluation.finish(Outcome {
-        verdict: Verdict::HoldsWithConditions,
-        rests: Rests::OnImage,
-        found,
-        conditions: vec![
-            "per call nothing more than outside; per poll what is counted here, on the current-thread runtime, where \
-             one thread executes everything, without the runtime's reading of the clock, which differs each time"
-                .into(),
-            "a poll on the multi-thread runtime and a hand-over by spawn_blocking involve several threads, and which of \
-             them must be woken differs each time: they are measured, in user space and with their spread, where this \
-             claim alone is asked for, and no verdict rests on them"
-                .into(),
-            "walked: return_address spawned as it is, the others boxed, so that tokio polls the exhibit's own code and no \
-             inlined copy"
-                .into(),
-            "a call that waits blocks its worker: being cheap is not being allowed".into(),
-        ],
-        evidence: Evidence::Live,
-        provenance: provenance(image),
-    })
+    evaluation.finish_live(image, Verdict::HoldsWithConditions, found, CONDITIONS)
 }
+
+const CONDITIONS: [&str; 4] = [
+    "per call nothing more than outside; per poll what is counted here, on the current-thread runtime, where \
+     one thread executes everything, without the runtime's reading of the clock, which differs each time",
+    "a poll on the multi-thread runtime and a hand-over by spawn_blocking involve several threads, and which of \
+     them must be woken differs each time: they are measured, in user space and with their spread, where this \
+     claim alone is asked for, and no verdict rests on them",
+    "walked: return_address spawned as it is, the others boxed, so that tokio polls the exhibit's own code and no \
+     inlined copy",
+    "a call that waits blocks its worker: being cheap is not being allowed",
+];
 
 /// In each pattern of waiting for C the call into C is bare, wherever in Rust it was inlined to.
 #[cfg(target_os = "linux")]
@@ -181,14 +146,11 @@ fn patterns(image: &ImageUnderTest, evaluation: &mut Evaluation) {
         }
     }
     for pattern in &patterns {
-        match pattern
-            .calls
-            .iter()
-            .find(|callee| !found.contains_key(*callee))
-        {
+        let name = pattern.name;
+        let mut callees = pattern.calls.iter();
+        match callees.find(|callee| !found.contains_key(*callee)) {
             Some(callee) => evaluation.fault(format_args!(
-                "pattern {}: no call of {callee} in this image",
-                pattern.name
+                "pattern {name}: no call of {callee} in this image"
             )),
             None => evaluation.add("patterns", 1),
         }
@@ -202,13 +164,9 @@ fn patterns(_: &ImageUnderTest, _: &mut Evaluation) {}
 fn polls(image: &ImageUnderTest, evaluation: &mut Evaluation) -> String {
     match per_poll::count(image) {
         Ok(counted) => {
-            for (name, value) in [
-                ("per call in a task", counted.per_call),
-                ("per call outside", counted.per_call_outside),
-                ("per poll", counted.per_poll),
-            ] {
-                evaluation.add(name, value);
-            }
+            evaluation.add("per call in a task", counted.per_call);
+            evaluation.add("per call outside", counted.per_call_outside);
+            evaluation.add("per poll", counted.per_poll);
             if counted.per_call > counted.per_call_outside {
                 evaluation.fault(format_args!("a call costs more in a task: {counted:?}"));
             }

@@ -7,14 +7,12 @@ use zero_cost_ffi::machine::nap;
 use crate::baseline::layouts::{FOLDER, OnFile};
 use crate::evaluation::{
     Context, Evaluation, FigureSpec, Live, MatrixSpec, OnFile as Keep, Outcome, Quote, Request,
-    Rests, Size, Spec, provenance,
+    Size, Spec, provenance,
 };
 use crate::go::goroutines::{self, Goroutines};
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::limits;
-use crate::report::{
-    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately,
-};
+use crate::report::{Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately};
 use crate::scenario::idle_tasks::{Cell, Footprint, Idle, MANY, Sleeper};
 use crate::scenario::{Scenario, child};
 
@@ -23,14 +21,11 @@ pub const SPEC: Spec = Spec {
     id: "million-tasks",
     statement: "a sleeping task is one allocation, which holds its future and what tokio keeps beside it; the millionth \
                 takes as much as the first, and all of it is given back",
-    talk: Quote {
-        quote: "vs. *stackful* coroutines (e.g. Goroutines ≥ 8 KB)",
-        assessment: Assessment::OutOfDate,
-        because: Some(
-            "a goroutine's least stack is 2,048 bytes since Go 1.4; with all that belongs to it, it still takes several \
+    talk: Quote::out_of_date(
+        "vs. *stackful* coroutines (e.g. Goroutines ≥ 8 KB)",
+        "a goroutine's least stack is 2,048 bytes since Go 1.4; with all that belongs to it, it still takes several \
              times what a sleeping task does",
-        ),
-    },
+    ),
     figures: &[FIGURES],
     matrices: &[TAKEN],
     sizes: &[Size::Tasks],
@@ -44,37 +39,25 @@ pub const SPEC: Spec = Spec {
 };
 
 const FIGURES: &[FigureSpec] = &[
-    FigureSpec::new(
-        PER_TASK_BYTES,
-        "bytes",
-        "bytes allocated for one sleeping task: its cell",
-    ),
-    FigureSpec::new(FUTURE, "bytes", "size of the future in that cell"),
-    FigureSpec::new(
-        "bytes beside a task's future",
-        "bytes",
-        "bytes of a cell that are not its future's, before it is rounded up",
-    ),
-    FigureSpec::new(
-        "a cell is a multiple of",
-        "bytes",
-        "what a cell's size is rounded up to, found by futures of several sizes",
-    ),
-    FigureSpec::new(
-        "sizes of futures tried",
-        "futures",
-        "futures of different sizes whose cells these two numbers explain",
-    ),
+    FigureSpec::new(PER_TASK_BYTES, "bytes")
+        .counts("bytes allocated for one sleeping task: its cell"),
+    FigureSpec::new(FUTURE, "bytes").counts("size of the future in that cell"),
+    FigureSpec::new("bytes beside a task's future", "bytes")
+        .counts("bytes of a cell that are not its future's, before it is rounded up"),
+    FigureSpec::new("a cell is a multiple of", "bytes")
+        .counts("what a cell's size is rounded up to, found by futures of several sizes"),
+    FigureSpec::new("sizes of futures tried", "futures")
+        .counts("futures of different sizes whose cells these two numbers explain"),
 ];
 const PER_TASK_BYTES: &str = "bytes a task";
 const FUTURE: &str = "bytes of a task's future";
 
-const TAKEN: MatrixSpec = MatrixSpec {
-    name: "tasks asleep at once",
-    unit: "allocations, bytes",
-    counts: "allocations until so many tasks were all asleep, and the bytes asked for",
-    columns: &["allocations", "bytes"],
-};
+const TAKEN: MatrixSpec = MatrixSpec::new(
+    "tasks asleep at once",
+    "allocations, bytes",
+    &["allocations", "bytes"],
+)
+.counts("allocations until so many tasks were all asleep, and the bytes asked for");
 
 /// How many, unless it is said: what the judge has time for among all claims.
 const TASKS: u64 = 10_000;
@@ -119,18 +102,14 @@ fn check(context: &Context) -> Claim {
     let request = &context.request;
     let most = request.tasks.unwrap_or(TASKS);
     let mut found = Found::default();
-    let counted = sizes(1000, most).into_iter().try_for_each(|count| {
-        found.tasks.push(asleep(Sleeper::Tasks, count)?);
-        Ok::<(), child::Error>(())
-    });
-    let cells = counted.and_then(|()| asleep(Sleeper::Cells, 0));
-    let not_counted = match cells {
-        Ok(cells) => {
-            found.cells = cells;
-            None
+    let mut count = || {
+        for count in sizes(1000, most) {
+            found.tasks.push(asleep(Sleeper::Tasks, count)?);
         }
-        Err(error) => Some(error.to_string()),
+        found.cells = asleep(Sleeper::Cells, 0)?;
+        Ok::<(), child::Error>(())
     };
+    let not_counted = count().err().map(|error| error.to_string());
     threads(&mut found, most, request.tasks.is_some(), asleep);
     goroutines(&mut found, request);
     judge(&context.image, found, not_counted)
@@ -154,18 +133,17 @@ pub fn threads(
     asleep: impl Fn(Sleeper, u64) -> Result<Footprint, child::Error>,
 ) {
     let most = most.min(if asked { THREADS } else { 100 });
-    let allowed = limits::threads(limits::of_threads(), most);
-    let mut why = allowed.err().map(|error| error.to_string());
-    for count in sizes(10, most) {
-        if why.is_none() {
-            match asleep(Sleeper::Threads, count) {
-                Ok(taken) => found.threads.push(taken),
-                Err(error) => why = Some(error.to_string()),
-            }
+    let mut start = || {
+        limits::threads(limits::of_threads(), most).map_err(|error| error.to_string())?;
+        for count in sizes(10, most) {
+            let taken = asleep(Sleeper::Threads, count).map_err(|error| error.to_string())?;
+            found.threads.push(taken);
         }
+        Ok::<(), String>(())
+    };
+    if let Err(why) = start() {
+        found.missing.push(Missing::new("threads", why));
     }
-    let missing = why.map(|why| Missing::new("threads", why));
-    found.missing.extend(missing);
 }
 
 /// Counts goroutines for comparison where their number is given, or no recorded evidence wanted, and there is Go;
@@ -230,8 +208,12 @@ pub fn judge(image: &ImageUnderTest, found: Found, not_counted: Option<String>) 
     evaluation.charts = charts(&found);
     let mut provenance = provenance(image);
     if let Ok(on_file) = OnFile::of("nap_cell") {
-        if on_file.is_of(image.image.producers()) {
-            as_recorded(&mut evaluation, &on_file);
+        // What is allocated is what the compiler says that a cell is.
+        let (counted, said) = (evaluation.value(PER_TASK_BYTES), on_file.layout.bytes);
+        if on_file.is_of(image.image.producers()) && counted != said && counted > 0 {
+            evaluation.fault(format_args!(
+                "a task takes {counted} bytes, and its cell has {said} on file"
+            ));
         }
         let compiler = format!("{FOLDER}, {}", on_file.compiler);
         provenance.insert("layouts".to_owned(), compiler);
@@ -251,11 +233,8 @@ pub fn judge(image: &ImageUnderTest, found: Found, not_counted: Option<String>) 
             (Verdict::NotChecked, format!("not counted: {why}"))
         }
         None => {
-            let counts: Vec<String> = found
-                .tasks
-                .iter()
-                .map(|taken| taken.count.to_string())
-                .collect();
+            let counts = found.tasks.iter().map(|taken| taken.count.to_string());
+            let counts: Vec<String> = counts.collect();
             let line = format!(
                 "{} tasks asleep: 1 allocation of {} bytes each, {}; all given back",
                 counts.join(", "),
@@ -267,12 +246,8 @@ pub fn judge(image: &ImageUnderTest, found: Found, not_counted: Option<String>) 
     };
     evaluation.missing = found.missing;
     evaluation.finish(Outcome {
-        verdict,
-        rests: Rests::OnImage,
-        found: line,
-        conditions,
-        evidence: Evidence::Live,
         provenance,
+        ..Outcome::live(image, verdict, line, conditions)
     })
 }
 
@@ -307,9 +282,8 @@ fn conditions(found: &Found) -> Vec<String> {
 /// As many allocations as tasks, asleep at once, ended and given back.
 fn one_allocation_each(evaluation: &mut Evaluation, taken: &Footprint) {
     let count = taken.count;
-    let row = count.to_string();
-    evaluation.set_cell(TAKEN.name, &row, "allocations", taken.allocations);
-    evaluation.set_cell(TAKEN.name, &row, "bytes", taken.bytes);
+    let values = [taken.allocations, taken.bytes];
+    evaluation.set_row(TAKEN.name, &count.to_string(), values);
     for (found, wanted, what) in [
         (taken.asleep, count, "asleep at once"),
         (taken.allocations, count, "allocations"),
@@ -319,10 +293,10 @@ fn one_allocation_each(evaluation: &mut Evaluation, taken: &Footprint) {
             evaluation.fault(format_args!("{count} tasks: {found} {what}, not {wanted}"));
         }
     }
-    if taken.bytes_left != 0 {
+    let left = taken.bytes_left;
+    if left != 0 {
         evaluation.fault(format_args!(
-            "{count} tasks: {} bytes are not given back",
-            taken.bytes_left
+            "{count} tasks: {left} bytes are not given back"
         ));
     }
 }
@@ -343,20 +317,10 @@ fn flat(evaluation: &mut Evaluation, taken: &[Footprint]) {
             ));
         }
     }
-    if per_task < nap::bytes() as u64 {
+    let future = nap::bytes();
+    if per_task < future as u64 {
         evaluation.fault(format_args!(
-            "a task of {per_task} bytes cannot hold its future of {}",
-            nap::bytes()
-        ));
-    }
-}
-
-/// What is allocated is what the compiler says that a cell is.
-fn as_recorded(evaluation: &mut Evaluation, on_file: &OnFile) {
-    let (counted, said) = (evaluation.value(PER_TASK_BYTES), on_file.layout.bytes);
-    if counted != said && counted > 0 {
-        evaluation.fault(format_args!(
-            "a task takes {counted} bytes, and its cell has {said} on file"
+            "a task of {per_task} bytes cannot hold its future of {future}"
         ));
     }
 }
@@ -371,16 +335,12 @@ pub fn cells(evaluation: &mut Evaluation, cells: &[Cell]) -> Option<String> {
             ));
         }
     }
-    let line = cells
-        .windows(2)
-        .map(|pair| pair[1].bytes.abs_diff(pair[0].bytes))
-        .filter(|step| *step > 0)
-        .min()?;
+    let steps = cells.windows(2);
+    let steps = steps.map(|pair| pair[1].bytes.abs_diff(pair[0].bytes));
+    let line = steps.filter(|step| *step > 0).min()?;
     // The largest future that a cell of its size has room for leaves nothing over.
-    let beside = cells
-        .iter()
-        .map(|cell| cell.bytes.saturating_sub(cell.future))
-        .min()?;
+    let beside = |cell: &Cell| cell.bytes.saturating_sub(cell.future);
+    let beside = cells.iter().map(beside).min()?;
     let explained = |cell: &Cell| (beside + cell.future).div_ceil(line) * line == cell.bytes;
     if !cells.iter().all(explained) {
         // Another tokio may do otherwise: that says nothing against the claim.
@@ -419,18 +379,10 @@ fn compared(evaluation: &mut Evaluation, found: &Found) {
     }
     if let Some(taken) = found.goroutines.last() {
         let count = taken.count;
-        let stack = per(taken.stack_bytes, count);
-        add(
-            format!("stack a goroutine, of {count}"),
-            Some(stack),
-            "bytes",
-        );
-        let resident = per(taken.resident, count);
-        add(
-            format!("resident a goroutine, of {count}"),
-            Some(resident),
-            "bytes",
-        );
+        for (what, bytes) in [("stack", taken.stack_bytes), ("resident", taken.resident)] {
+            let name = format!("{what} a goroutine, of {count}");
+            add(name, Some(per(bytes, count)), "bytes");
+        }
     }
 }
 
@@ -444,72 +396,75 @@ fn nanoseconds(seconds: f64, count: u64) -> f64 {
 
 /// Bytes and time of one, against how many there are.
 fn charts(found: &Found) -> Vec<Chart> {
-    let tasks =
-        |of: fn(&Footprint) -> Option<f64>| points(&found.tasks, |task| (task.count, of(task)));
-    let threads = |of: fn(&Footprint) -> Option<f64>| {
-        points(&found.threads, |thread| (thread.count, of(thread)))
+    let here = |name: &str, taken: &[Footprint], of: fn(&Footprint) -> Option<f64>| {
+        let points = points(taken, |taken| (taken.count, of(taken)));
+        Series::measured(name, Evidence::Live, points)
     };
-    let goroutines = |of: fn(&Goroutines) -> f64| {
-        let go = &found.goroutines;
-        points(go, |taken| (taken.count, Some(of(taken))))
+    let go = |name: &str, of: fn(&Goroutines) -> f64| {
+        let points = points(&found.goroutines, |taken| (taken.count, Some(of(taken))));
+        let evidence = match found.goroutines_on_file {
+            Some(_) => Evidence::Recorded,
+            None => Evidence::Live,
+        };
+        Series::measured(name, evidence, points)
     };
+    let allocated = |taken: &Footprint| Some(per(taken.bytes, taken.count));
     let resident = |taken: &Footprint| taken.resident.map(|bytes| per(bytes, taken.count));
     let asleep_after = |taken: &Footprint| Some(nanoseconds(taken.asleep_after, taken.count));
     let ended_after = |taken: &Footprint| Some(nanoseconds(taken.ended_after, taken.count));
-    let go = match found.goroutines_on_file {
-        Some(_) => Evidence::Recorded,
-        None => Evidence::Live,
-    };
-    let here = Evidence::Live;
-    let allocated = tasks(|taken| Some(per(taken.bytes, taken.count)));
     // What more threads than were started would take, if each took as much as those.
     let last = found.threads.last();
-    let last = last.and_then(|taken| Some((taken.count, per(taken.resident?, taken.count))));
+    let last = last.and_then(|taken| Some((taken.count, resident(taken)?)));
     let extrapolated = points(&found.tasks, |task| {
         let beyond = last.filter(|(most, _)| task.count > *most);
         (task.count, beyond.map(|(_, bytes)| bytes))
     });
     let bytes = [
-        Series::counted("task, allocated", here, allocated),
-        Series::measured("task, resident", here, tasks(resident)),
-        Series::measured("thread, resident", here, threads(resident)),
-        Series::measured("thread, extrapolated", here, extrapolated),
-        Series::measured(
-            "goroutine, stack",
-            go,
-            goroutines(|taken| per(taken.stack_bytes, taken.count)),
-        ),
-        Series::measured(
-            "goroutine, resident",
-            go,
-            goroutines(|taken| per(taken.resident, taken.count)),
-        ),
+        Series {
+            exact: true,
+            ..here("task, allocated", &found.tasks, allocated)
+        },
+        here("task, resident", &found.tasks, resident),
+        here("thread, resident", &found.threads, resident),
+        Series::measured("thread, extrapolated", Evidence::Live, extrapolated),
+        go("goroutine, stack", |taken| {
+            per(taken.stack_bytes, taken.count)
+        }),
+        go("goroutine, resident", |taken| {
+            per(taken.resident, taken.count)
+        }),
     ];
     let times = [
-        Series::measured("task, until all sleep", here, tasks(asleep_after)),
-        Series::measured("task, from there to the end", here, tasks(ended_after)),
-        Series::measured("thread, until all sleep", here, threads(asleep_after)),
-        Series::measured(
-            "goroutine, until all sleep",
-            go,
-            goroutines(|taken| nanoseconds(taken.asleep_after, taken.count)),
-        ),
+        here("task, until all sleep", &found.tasks, asleep_after),
+        here("task, from there to the end", &found.tasks, ended_after),
+        here("thread, until all sleep", &found.threads, asleep_after),
+        go("goroutine, until all sleep", |taken| {
+            nanoseconds(taken.asleep_after, taken.count)
+        }),
     ];
-    let how_many = || Some(Axis::log("how many", ""));
+    let chart = |id, title, y, series: &[Series]| {
+        Chart::new(
+            id,
+            title,
+            Some(Axis::log("how many", "")),
+            y,
+            series.to_vec(),
+        )
+    };
+    let memory = "Memory of one sleeper, against how many there are";
+    let time = "Time for one sleeper, against how many there are";
     vec![
-        Chart::new(
+        chart(
             "bytes-per-task",
-            "Memory of one sleeper, against how many there are",
-            how_many(),
+            memory,
             Axis::log("memory of one", "bytes"),
-            bytes,
+            &bytes,
         ),
-        Chart::new(
+        chart(
             "time-per-task",
-            "Time for one sleeper, against how many there are",
-            how_many(),
+            time,
             Axis::log("time for one", "ns"),
-            times,
+            &times,
         ),
     ]
 }

@@ -5,13 +5,11 @@ use zero_cost_ffi::catalogue;
 
 use crate::baseline;
 use crate::evaluation::{
-    Context, Evaluation, FigureSpec, MatrixSpec, OnFile, Outcome, Quote, Rests, Shows, Spec, plain,
-    provenance, walked,
+    Context, Evaluation, FigureSpec, MatrixSpec, OnFile, Quote, Shows, Spec, plain, walked,
 };
 use crate::image_under_test::{ImageUnderTest, on_show, words};
 use crate::measure::callgrind::{Counting, Error, FILE, InstructionCounts, Record, made_by};
-use crate::report::Side;
-use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict};
+use crate::report::{Axis, Claim, Evidence, Side, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
@@ -19,63 +17,42 @@ pub static SPEC: Spec = Spec {
     id: "no-more-than-c",
     statement: "Rust executes no more instructions than C: from its call to the C function's first, and in the whole \
                 function beside the same in C built by clang",
-    talk: Quote {
-        quote: "zero-cost abstractions: FFI-friendly + state machines",
-        assessment: Assessment::AsSaid,
-        because: None,
-    },
+    talk: Quote::as_said("zero-cost abstractions: FFI-friendly + state machines"),
     shows: Shows::Exhibits(|exhibit| !exhibit.poll),
     figures: &[
-        &[FigureSpec {
-            name: "pairs",
-            unit: "functions",
-            counts: "exhibits whose call executes no more instructions in the image than their twin's in C",
-        }],
+        &[FigureSpec::new("pairs", "functions")
+            .counts("exhibits whose call executes no more instructions in the image than their twin's in C")],
         WALKED_PAIRS,
     ],
     matrices: &[
-        MatrixSpec {
-            name: "to the callee",
-            unit: "instructions",
-            counts: "most instructions from a call to the callee's first in the image, the call included",
-            columns: &["Rust", "C"],
-        },
+        MatrixSpec::new("to the callee", "instructions", &["Rust", "C"])
+            .counts("most instructions from a call to the callee's first in the image, the call included"),
         WALKED_OUT,
         WALKED_BACK,
-        MatrixSpec {
-            name: "whole function",
-            unit: "instructions",
-            counts: "instructions of one call of the function, those of a PLT stub and of a function that C calls back \
-                     included, the C callee's excluded; of a loop's, once round",
-            columns: &["Rust", "C", "C by clang"],
-        },
+        MatrixSpec::new("whole function", "instructions", &["Rust", "C", "C by clang"])
+            .counts("instructions of one call of the function, those of a PLT stub and of a function that C calls back \
+                    included, the C callee's excluded; of a loop's, once round"),
     ],
     check,
     ..Spec::DEFAULT
 };
 
 /// The figures of [`walk_pair`].
-pub const WALKED_PAIRS: &[FigureSpec] = &[FigureSpec {
-    name: "walked pairs",
-    unit: "functions",
-    counts: "pairs of a call in Rust and the same in C, single-stepped, in which Rust executes no more out and back",
-}];
+pub const WALKED_PAIRS: &[FigureSpec] = &[FigureSpec::new("walked pairs", "functions")
+    .counts("pairs of a call in Rust and the same in C, single-stepped, in which Rust executes no more out and back")];
 
 /// The matrix of [`walk_pair`]s, out.
-pub const WALKED_OUT: MatrixSpec = MatrixSpec {
-    name: "walked to the callee",
-    unit: "instructions",
-    counts: "most instructions executed from a call to the callee's first, the call included",
-    columns: &["Rust", "C"],
-};
+pub const WALKED_OUT: MatrixSpec =
+    MatrixSpec::new("walked to the callee", "instructions", &["Rust", "C"])
+        .counts("most instructions executed from a call to the callee's first, the call included");
 
 /// The matrix of [`walk_pair`]s, back.
-pub const WALKED_BACK: MatrixSpec = MatrixSpec {
-    name: "walked back from the callee",
-    unit: "instructions",
-    counts: "most instructions executed from behind the callee's return to the caller's next",
-    columns: &["Rust", "C"],
-};
+pub const WALKED_BACK: MatrixSpec = MatrixSpec::new(
+    "walked back from the callee",
+    "instructions",
+    &["Rust", "C"],
+)
+.counts("most instructions executed from behind the callee's return to the caller's next");
 
 fn check(context: &Context) -> Claim {
     let image = &context.image;
@@ -83,11 +60,7 @@ fn check(context: &Context) -> Claim {
     // Callgrind counts while the calls are read and walked.
     let counting = is_optimised().then(Counting::start);
     // All at once, which is faster than a pair at a time.
-    let acts: Vec<CallScenario> = plain()
-        .iter()
-        .flat_map(|exhibit| [Side::Rust, Side::C].map(|side| CallScenario::new(side, exhibit.name)))
-        .collect();
-    image.walks(&acts);
+    image.walks(&CallScenario::of(&[Side::Rust, Side::C], &plain()));
     at_rest(image, &mut evaluation);
     for exhibit in plain() {
         let [ours, theirs] =
@@ -101,10 +74,7 @@ fn check(context: &Context) -> Claim {
         }
         None => on_file(&mut evaluation, &FILE),
     };
-    let cell = |matrix, callee, side| {
-        let value = evaluation.value_of_cell(matrix, callee, side);
-        value.unwrap_or_default()
-    };
+    let cell = |matrix, callee, side| evaluation.count_in(matrix, callee, side);
     let walked = match evaluation.value("walked pairs") {
         0 => "not walked".to_owned(),
         pairs => format!(
@@ -133,14 +103,7 @@ fn check(context: &Context) -> Claim {
             .into(),
     ];
     conditions.extend(counted.conditions);
-    evaluation.finish(Outcome {
-        verdict: Verdict::Holds,
-        rests: Rests::OnImage,
-        found,
-        conditions,
-        evidence: Evidence::Live,
-        provenance: provenance(image),
-    })
+    evaluation.finish_live(image, Verdict::Holds, found, conditions)
 }
 
 /// Compares the calls of each exhibit with those of its twin, as they are in the image.
@@ -238,9 +201,9 @@ pub fn walk_pair(
 }
 
 /// What was found by counting.
-struct Counted {
-    found: String,
-    conditions: Vec<String>,
+pub struct Counted {
+    pub found: String,
+    pub conditions: Vec<String>,
 }
 
 /// At opt-level 0 a function executes what its author's compiler wrote down, in either language.
@@ -259,7 +222,7 @@ fn counted(
         Err(error) => {
             match error {
                 Error::NoValgrind(_) => {
-                    evaluation.missing.push(Missing::new("valgrind", error));
+                    evaluation.lack("valgrind", error);
                 }
                 error => evaluation.fault(format_args!("not counted: {error}")),
             }
@@ -292,10 +255,10 @@ fn counted(
     }
     let mut by_clang = "live";
     if counts.iter().any(|count| count.clang.is_none()) {
-        evaluation.missing.push(Missing::new(
+        evaluation.lack(
             "clang",
             "the build found none: `apt-get install clang-14`, then `touch build.rs`",
-        ));
+        );
         by_clang = "recorded";
         let on_file = record.map(|record| record.facts).unwrap_or_default();
         for count in &mut counts {
@@ -310,7 +273,7 @@ fn counted(
 }
 
 /// Judges what is on file.
-fn on_file(evaluation: &mut Evaluation, file: &baseline::File) -> Counted {
+pub fn on_file(evaluation: &mut Evaluation, file: &baseline::File) -> Counted {
     match Record::read(file) {
         Ok(record) => {
             let mut counted = judge(evaluation, &record.facts, Evidence::Recorded);
@@ -333,7 +296,11 @@ fn on_file(evaluation: &mut Evaluation, file: &baseline::File) -> Counted {
 
 /// Rust may execute no more than C by clang. By another C compiler it is told, and why, but not held against either:
 /// gcc may shape a loop better or worse than LLVM does, in whichever language.
-fn judge(evaluation: &mut Evaluation, counts: &[InstructionCounts], evidence: Evidence) -> Counted {
+pub fn judge(
+    evaluation: &mut Evaluation,
+    counts: &[InstructionCounts],
+    evidence: Evidence,
+) -> Counted {
     let (mut of_clang, mut of_c, mut shapes) = (0, 0, Vec::new());
     for InstructionCounts {
         name,
@@ -342,15 +309,7 @@ fn judge(evaluation: &mut Evaluation, counts: &[InstructionCounts], evidence: Ev
         clang,
     } in counts
     {
-        for (side, value) in [
-            ("Rust", Some(rust)),
-            ("C", Some(c)),
-            ("C by clang", clang.as_ref()),
-        ] {
-            if let Some(value) = value {
-                evaluation.set_cell("whole function", name, side, *value);
-            }
-        }
+        evaluation.set_row("whole function", name, [Some(*rust), Some(*c), *clang]);
         of_c += u64::from(rust <= c);
         match clang {
             Some(clang) if rust > clang => evaluation.fault(format_args!(
@@ -370,7 +329,16 @@ fn judge(evaluation: &mut Evaluation, counts: &[InstructionCounts], evidence: Ev
     if counts.is_empty() {
         evaluation.fault("there is no count of any exhibit");
     }
-    evaluation.charts.push(chart(counts, evidence));
+    evaluation.draw(
+        "whole function",
+        [
+            "instructions-beyond-the-callee",
+            "What an exhibit executes beyond the C function it calls",
+        ],
+        Axis::linear("a performance", "instructions"),
+        evidence,
+        &["Rust", "C", "C by clang"].map(|side| (side, side)),
+    );
     let counted = match evidence {
         Evidence::Live => "counted",
         Evidence::Recorded => "counted (on file)",
@@ -406,148 +374,4 @@ fn differing(on_file: &[InstructionCounts], now: &[InstructionCounts]) -> String
         })
     });
     changed.collect::<Vec<_>>().join("; ")
-}
-
-fn chart(counts: &[InstructionCounts], evidence: Evidence) -> Chart {
-    let series = |name: &str, value: fn(&InstructionCounts) -> Option<u64>| Series {
-        name: name.to_owned(),
-        exact: true,
-        evidence,
-        points: counts
-            .iter()
-            .filter_map(|count| {
-                Some(Point {
-                    label: Some(count.name.clone()),
-                    x: None,
-                    y: value(count)? as f64,
-                    spread: None,
-                })
-            })
-            .collect(),
-    };
-    Chart {
-        id: "instructions-beyond-the-callee".to_owned(),
-        title: "What an exhibit executes beyond the C function it calls".to_owned(),
-        x: None,
-        y: Axis {
-            name: "a performance".to_owned(),
-            unit: "instructions".to_owned(),
-            log: false,
-        },
-        series: vec![
-            series("Rust", |count| Some(count.rust)),
-            series("C", |count| Some(count.c)),
-            series("C by clang", |count| count.clang),
-        ],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judged(rust: u64, c: u64, clang: Option<u64>) -> (Evaluation, Counted) {
-        let mut evaluation = Evaluation::new(&SPEC);
-        let count = InstructionCounts {
-            name: "say".to_owned(),
-            rust,
-            c,
-            clang,
-        };
-        let counted = judge(&mut evaluation, &[count], Evidence::Live);
-        (evaluation, counted)
-    }
-
-    #[test]
-    fn one_instruction_more_than_clang_is_seen() {
-        let (evaluation, _) = judged(3, 3, Some(3));
-        assert!(evaluation.findings.is_empty());
-        let (evaluation, _) = judged(4, 9, Some(3));
-        assert_eq!(
-            evaluation.verdict(Verdict::Holds, Rests::OnImage),
-            Verdict::DoesNotHold
-        );
-        assert!(
-            evaluation.findings[0].contains("4 instructions in Rust, 3"),
-            "{:?}",
-            evaluation.findings
-        );
-    }
-
-    #[test]
-    fn what_was_not_counted_does_not_hold() {
-        assert!(!judged(3, 3, None).0.findings.is_empty());
-        let mut none = Evaluation::new(&SPEC);
-        judge(&mut none, &[], Evidence::Recorded);
-        assert!(!none.findings.is_empty());
-    }
-
-    /// gcc may shape a loop better: that is told, not held against Rust.
-    #[test]
-    fn another_shape_is_told() {
-        let (evaluation, counted) = judged(3, 2, Some(3));
-        assert!(evaluation.findings.is_empty());
-        assert!(counted.conditions[0].contains("say 2, by clang 3, in Rust 3"));
-        assert!(
-            counted
-                .found
-                .contains("1 of 1 whole functions no more than clang's C, 0 than")
-        );
-    }
-
-    #[test]
-    fn what_is_on_file_is_read() {
-        let mut evaluation = Evaluation::new(&SPEC);
-        let counted = on_file(&mut evaluation, &FILE);
-        assert_eq!(evaluation.findings, Vec::<String>::new());
-        let all = plain().len();
-        assert!(
-            counted
-                .found
-                .contains(&format!("{all} of {all} whole functions")),
-            "{}",
-            counted.found
-        );
-    }
-
-    #[test]
-    fn a_record_is_read_as_it_was_written() {
-        let count = |name: &str, clang| InstructionCounts {
-            name: name.to_owned(),
-            rust: 2,
-            c: 13,
-            clang,
-        };
-        let counts = vec![count("say", Some(3)), count("add_one", None)];
-        let makers = vec!["rustc version 1.95.0".to_owned(), "GCC: 12".to_owned()];
-        let record = Record::new(&FILE, makers, counts);
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        record.write_to(file.path()).expect("written");
-        let read = Record::read_from(file.path(), FILE.schema, FILE.command);
-        assert_eq!(read.expect("the record"), record);
-    }
-
-    /// Missing, it is missing; damaged or newer, it speaks against the claim. Each names the file and the command.
-    #[test]
-    fn a_file_that_cannot_be_used_is_named() {
-        for (text, against) in [
-            (None, false),
-            (Some("say 1 2"), true),
-            (Some(r#"{ "schema": 99 }"#), true),
-        ] {
-            let folder = tempfile::tempdir().expect("a folder");
-            let path = folder.path().join("counts.json");
-            if let Some(text) = text {
-                std::fs::write(&path, text).expect("written");
-            }
-            let path: &'static str = path.to_string_lossy().into_owned().leak();
-            let mut evaluation = Evaluation::new(&SPEC);
-            on_file(&mut evaluation, &baseline::File { path, ..FILE });
-            let said = match against {
-                true => evaluation.findings.join(""),
-                false => evaluation.missing[0].why.clone(),
-            };
-            assert!(said.contains(path) && said.contains(FILE.command), "{said}");
-        }
-    }
 }

@@ -4,30 +4,23 @@ use std::collections::BTreeMap;
 
 use zero_cost_ffi::thread_ring::{Error, Variant, uring};
 
-use crate::evaluation::{
-    Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Rests, Spec, provenance,
-};
+use crate::evaluation::{Context, Evaluation, FigureSpec, MatrixSpec, Quote, Spec};
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::missing::MissingTool as _;
 use crate::measure::syscalls::{SyscallCount, SyscallCounts};
 use crate::measure::thread_ring::{self, Case, HOPS};
-use crate::report::{
-    Assessment, Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately,
-};
+use crate::report::{Axis, Chart, Claim, Evidence, Missing, Point, Series, Verdict, approximately};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
     id: "reads-per-message",
     statement: "a thread reads once per message; a task twice where the message fills its buffer, and once where it does \
                 not; epoll_wait is shared by the messages in flight",
-    talk: Quote {
-        quote: "tasks call `read(2)` **multiple times** (+ `epoll(7)`)",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "exact where the message fills the buffer, as a buffer of one byte is filled; with room for more the second \
+    talk: Quote::simplified(
+        "tasks call `read(2)` **multiple times** (+ `epoll(7)`)",
+        "exact where the message fills the buffer, as a buffer of one byte is filled; with room for more the second \
              read vanishes, by level-triggered epoll there is none, and many messages share one epoll_wait",
-        ),
-    },
+    ),
     figures: &[FIGURES],
     matrices: &[CALLS],
     can_run: |_| Ok(check_limits()?),
@@ -35,19 +28,12 @@ pub const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-const FIGURES: &[FigureSpec] = &[FigureSpec::new(
-    "controls",
-    "rings",
-    "thread rings that read twice on purpose, and were seen to",
-)];
+const FIGURES: &[FigureSpec] = &[FigureSpec::new("controls", "rings")
+    .counts("thread rings that read twice on purpose, and were seen to")];
 
-const CALLS: MatrixSpec = MatrixSpec {
-    name: "system calls",
-    unit: "calls in 128 hops",
-    counts: "system calls of all threads that a run of 128 more hops makes more; of the reads, also those that failed with \
-             EAGAIN",
-    columns: &["read", EAGAIN, "write", "epoll_wait", "io_uring_enter"],
-};
+const CALLS: MatrixSpec = MatrixSpec::new("system calls", "calls in 128 hops", &["read", EAGAIN, "write", "epoll_wait", "io_uring_enter"])
+    .counts("system calls of all threads that a run of 128 more hops makes more; of the reads, also those that failed with \
+            EAGAIN");
 const EAGAIN: &str = "read, EAGAIN";
 
 const IN_FLIGHT: [usize; 4] = [1, 4, 16, 64];
@@ -77,11 +63,7 @@ pub fn cases() -> Vec<Case> {
         .into_iter()
         .flat_map(|(variant, buffer)| {
             let in_flight = chosen(variant).iter();
-            in_flight.map(move |&in_flight| Case {
-                variant,
-                in_flight,
-                buffer,
-            })
+            in_flight.map(move |&in_flight| Case::new(variant, in_flight, buffer))
         })
         .collect()
 }
@@ -95,35 +77,17 @@ fn expected(case: &Case) -> Expected {
     let exactly = |made, again| (SyscallCount { made, again }, SyscallCount { made, again });
     let read_once = exactly(hops, 0);
     let read_twice = exactly(2 * hops, hops);
-    let of = |read, waits| {
-        BTreeMap::from([
-            ("read", read),
-            ("write", exactly(hops, 0)),
-            ("epoll_wait", waits),
-        ])
-    };
+    let write = exactly(hops, 0);
+    let of =
+        |read, waits| BTreeMap::from([("read", read), ("write", write), ("epoll_wait", waits)]);
     // A read that brings less than there is room for has emptied the pipe, and that is known.
-    let edge = if case.buffer == 1 {
-        read_twice
-    } else {
-        read_once
-    };
+    let edge = [read_twice, read_once][usize::from(case.buffer > 1)];
     match case.variant {
         Variant::Threads => of(read_once, exactly(0, 0)),
         // It also looks after 61 polls in a row (`event_interval`), so with more in flight than that once more
         // than is needed, now and then.
         Variant::Tokio if case.in_flight > 61 => {
-            let (least, _) = exactly(waits, 0);
-            of(
-                edge,
-                (
-                    least,
-                    SyscallCount {
-                        made: 2 * waits,
-                        again: 0,
-                    },
-                ),
-            )
+            of(edge, (exactly(waits, 0).0, exactly(2 * waits, 0).1))
         }
         Variant::Tokio | Variant::EpollEdge => of(edge, exactly(waits, 0)),
         Variant::EpollLevel => of(read_once, exactly(waits, 0)),
@@ -221,31 +185,18 @@ fn check(context: &Context) -> Claim {
 /// The verdict on what was counted.
 #[must_use]
 pub fn judge(image: &ImageUnderTest, counted: Counted) -> Claim {
-    let Counted {
-        counts,
-        missing,
-        findings,
-    } = counted;
+    let (counts, missing) = (counted.counts, counted.missing);
     let mut evaluation = Evaluation::new(&SPEC);
-    evaluation.findings = findings;
+    evaluation.findings = counted.findings;
     for (case, counts) in &counts {
         held_against(&mut evaluation, case, counts);
     }
     evaluation.charts = charts(&counts);
-    let outcome = Outcome {
-        verdict: if counts.is_empty() {
-            Verdict::NotChecked
-        } else {
-            Verdict::HoldsWithConditions
-        },
-        rests: Rests::OnImage,
-        found: found(&counts, &missing),
-        conditions: conditions(&missing),
-        evidence: Evidence::Live,
-        provenance: provenance(image),
-    };
+    let verdict = Verdict::HoldsWithConditions.where_checked(!counts.is_empty());
+    let found = found(&counts, &missing);
+    let conditions = conditions(&missing);
     evaluation.missing = missing;
-    evaluation.finish(outcome)
+    evaluation.finish_live(image, verdict, found, conditions)
 }
 
 /// Holds one case's counts against the claim.
@@ -260,10 +211,7 @@ fn held_against(evaluation: &mut Evaluation, case: &Case, counts: &SyscallCounts
         }
     }
     if case.variant == Variant::EpollLevelTwice {
-        let taken_for = Case {
-            variant: Variant::EpollLevel,
-            ..*case
-        };
+        let taken_for = Case::new(Variant::EpollLevel, case.in_flight, case.buffer);
         if faults(&taken_for, counts).is_empty() {
             evaluation.fault(format_args!(
                 "control {case}: the count cannot tell it from {taken_for}"
@@ -281,11 +229,7 @@ fn found(counts: &[(Case, SyscallCounts)], missing: &[Missing]) -> String {
         return format!("not counted: {}", why.join("; "));
     }
     let of = |variant, buffer, in_flight, name: &str| {
-        let case = Case {
-            variant,
-            in_flight,
-            buffer,
-        };
+        let case = Case::new(variant, in_flight, buffer);
         let (_, counts) = counts.iter().find(|(counted, _)| *counted == case)?;
         Some(counts.get(name).map_or(0, |calls| calls.made))
     };

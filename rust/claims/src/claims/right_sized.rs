@@ -1,29 +1,24 @@
 //! `right-sized`: a future holds what is stored across its awaits, and a tag; and where it holds more.
 
-use std::collections::BTreeMap;
-
 use zero_cost_ffi::catalogue::{self, Machine};
 use zero_cost_ffi::machine::kept::KIB;
 
 use crate::baseline::layouts::{FOLDER, OnFile};
 use crate::evaluation::{
-    Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Rests, Shows, Spec, provenance,
+    Context, Evaluation, FigureSpec, MatrixSpec, Outcome, Quote, Shows, Spec, provenance,
 };
 use crate::image_under_test::ImageUnderTest;
-use crate::report::{Assessment, Axis, Chart, Claim, Evidence, Part, Point, Series, Verdict};
+use crate::report::{Axis, Chart, Claim, Evidence, Part, Point, Series, Verdict};
 
 /// The claim.
 pub const SPEC: Spec = Spec {
     id: "right-sized",
     statement: "a future is as large as what is stored across its awaits, shared where it is not at the same time, and a \
                 tag; arguments count twice, and what was borrowed counts to the end of its scope",
-    talk: Quote {
-        quote: "*exactly* as much state as required as they're *stackless*",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "what is stored is what the compiler cannot show to be gone, which may be more than is required",
-        ),
-    },
+    talk: Quote::simplified(
+        "*exactly* as much state as required as they're *stackless*",
+        "what is stored is what the compiler cannot show to be gone, which may be more than is required",
+    ),
     shows: Shows::Futures(catalogue::kept),
     figures: &[FIGURES],
     matrices: &[SIZES],
@@ -31,19 +26,12 @@ pub const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-const FIGURES: &[FigureSpec] = &[FigureSpec::new(
-    "as on file",
-    "layouts",
-    "futures whose buffer is found where the compiler's recorded layout has it",
-)];
+const FIGURES: &[FigureSpec] = &[FigureSpec::new("as on file", "layouts")
+    .counts("futures whose buffer is found where the compiler's recorded layout has it")];
 
-const SIZES: MatrixSpec = MatrixSpec {
-    name: "futures",
-    unit: "bytes",
-    counts: "the future's size, and how far into the future its buffer begins while it waits; none where the buffer lies \
-             outside or there is none",
-    columns: &["size", "buffer at"],
-};
+const SIZES: MatrixSpec = MatrixSpec::new("futures", "bytes", &["size", "buffer at"])
+    .counts("the future's size, and how far into the future its buffer begins while it waits; none where the buffer lies \
+            outside or there is none");
 
 const SLEEP: u64 = size_of::<tokio::time::Sleep>() as u64;
 const BUFFER: u64 = KIB as u64;
@@ -122,7 +110,8 @@ pub fn judge(image: &ImageUnderTest, futures: &[Machine]) -> Claim {
                         future.name, on_file.compiler
                     ));
                 }
-                recorded(&mut provenance, &on_file);
+                let from = format!("{FOLDER}, {}, {}", on_file.compiler, on_file.date);
+                provenance.insert("layouts".to_owned(), from);
                 evaluation.layouts.push(on_file.layout);
             }
             Err(error) => not_on_file.push(format!("{}: {error}", future.name)),
@@ -133,14 +122,10 @@ pub fn judge(image: &ImageUnderTest, futures: &[Machine]) -> Claim {
         let why = not_on_file.join("; ");
         conditions.insert(0, format!("the exact sizes are not compared: {why}"));
     }
-    let with_buffer = || {
-        futures
-            .iter()
-            .filter(|future| future.buffer_offset.is_some())
-    };
-    evaluation.charts.push(chart(
-        with_buffer().map(|future| (future.name, future.bytes)),
-    ));
+    let with_buffer = futures
+        .iter()
+        .filter(|future| future.buffer_offset.is_some());
+    evaluation.charts.push(chart(with_buffer.clone()));
     let bytes = |name: &str| {
         let bytes = evaluation.value_of_cell(SIZES.name, name, "size");
         bytes.map_or_else(|| "?".to_owned(), |bytes| bytes.to_string())
@@ -149,18 +134,14 @@ pub fn judge(image: &ImageUnderTest, futures: &[Machine]) -> Claim {
         "greet() {} bytes, by hand {}, a Sleep {SLEEP}; with a buffer of {BUFFER}: {}",
         bytes("greet"),
         bytes("greet_by_hand"),
-        with_buffer()
+        with_buffer
             .map(|future| format!("{} {}", future.name, future.bytes))
             .collect::<Vec<_>>()
             .join(", ")
     );
     evaluation.finish(Outcome {
-        verdict: Verdict::HoldsWithConditions,
-        rests: Rests::OnImage,
-        found,
-        conditions,
-        evidence: Evidence::Live,
         provenance,
+        ..Outcome::live(image, Verdict::HoldsWithConditions, found, conditions)
     })
 }
 
@@ -176,8 +157,8 @@ const CONDITIONS: [&str; 4] = [
 ];
 
 /// The futures that have a buffer, side by side.
-fn chart<'a>(futures: impl Iterator<Item = (&'a str, usize)>) -> Chart {
-    let points = futures.map(|(name, bytes)| Point::labelled(name, bytes as u64));
+fn chart<'a>(futures: impl Iterator<Item = &'a Machine>) -> Chart {
+    let points = futures.map(|future| Point::labelled(future.name, future.bytes as u64));
     Chart::new(
         "bytes-per-future",
         "Futures that use a buffer of 1,024 bytes",
@@ -243,11 +224,4 @@ fn as_recorded(evaluation: &mut Evaluation, future: &Machine, on_file: &OnFile) 
             parts().map(|part| part.offset).collect::<Vec<_>>()
         ));
     }
-}
-
-fn recorded(provenance: &mut BTreeMap<String, String>, on_file: &OnFile) {
-    provenance.insert(
-        "layouts".to_owned(),
-        format!("{FOLDER}, {}, {}", on_file.compiler, on_file.date),
-    );
 }

@@ -1,21 +1,17 @@
 //! `same-stack`: no call moves to another stack.
 
 use crate::evaluation::{
-    CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED, provenance,
+    CONTROLS, Context, Evaluation, Outcome, Quote, Rests, Shows, Spec, WALKED,
 };
 use crate::report::Side;
-use crate::report::{Assessment, Claim, Evidence, Verdict};
+use crate::report::{Claim, Verdict};
 use crate::scenario::call::CallScenario;
 
 /// The claim.
 pub static SPEC: Spec = Spec {
     id: "same-stack",
     statement: "C runs on the caller's own stack: no call moves the stack pointer elsewhere, out or back, in a task or not",
-    talk: Quote {
-        quote: "cf. Cgo with its C-incompatible stack",
-        assessment: Assessment::AsSaid,
-        because: None,
-    },
+    talk: Quote::as_said("cf. Cgo with its C-incompatible stack"),
     shows: Shows::Exhibits(|_| true),
     figures: &[CONTROLS, WALKED],
     check,
@@ -43,14 +39,12 @@ fn check(context: &Context) -> Claim {
         evaluation.value("stack switches"),
     ));
     evaluation.finish(Outcome {
-        verdict: Verdict::Holds,
         rests: Rests::OnWalks,
-        found,
-        conditions: vec![
-            "the stack is the thread's, and as large: C may need more of it than a task's code alone would".into(),
-            "walked by ptrace, one call of each; a signal handler may have its own stack".into(),
-        ],
-        evidence: Evidence::Live,
-        provenance: provenance(&context.image),
+        ..Outcome::live(&context.image, Verdict::Holds, found, CONDITIONS)
     })
 }
+
+const CONDITIONS: [&str; 2] = [
+    "the stack is the thread's, and as large: C may need more of it than a task's code alone would",
+    "walked by ptrace, one call of each; a signal handler may have its own stack",
+];

@@ -5,13 +5,10 @@ use std::time::{Duration, Instant};
 
 use zero_cost_ffi::thread_ring::{Error, Plan, Run, Switches, Variant, creation, processor, uring};
 
-use crate::evaluation::{
-    Context, Evaluation, MatrixSpec, Outcome, Quote, Rests, Size, Spec, provenance,
-};
+use crate::evaluation::{Context, Evaluation, MatrixSpec, Quote, Size, Spec};
 use crate::measure::thread_ring::{self, Case};
 use crate::report::{
-    Assessment, Axis, Chart, Claim, Evidence, Measured, Missing, Point, Series, Verdict,
-    approximately,
+    Axis, Chart, Claim, Evidence, Measured, Point, Series, Verdict, approximately,
 };
 
 /// The claim.
@@ -19,15 +16,12 @@ pub const SPEC: Spec = Spec {
     id: "switch-cost",
     statement: "a message handed from thread to thread on one processor takes a context switch by the kernel; from task \
                 to task it takes none, with I/O or without",
-    talk: Quote {
-        quote: "\u{1f449} when I/O bound, context switch advantage disappears",
-        assessment: Assessment::Simplified,
-        because: Some(
-            "the switches are saved in full, with I/O too; what tasks pay in their place is epoll and a second read, and \
+    talk: Quote::simplified(
+        "\u{1f449} when I/O bound, context switch advantage disappears",
+        "the switches are saved in full, with I/O too; what tasks pay in their place is epoll and a second read, and \
              which of the two takes longer depends on the messages in flight, the processors and the machine: measured \
              beside the verdict, and no part of it",
-        ),
-    },
+    ),
     matrices: &[SWITCHES],
     sizes: &[Size::Hops],
     can_run: |request| Ok(check_limits(request.hops)?),
@@ -35,14 +29,10 @@ pub const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-const SWITCHES: MatrixSpec = MatrixSpec {
-    name: "switches",
-    unit: "switches",
-    counts: "context switches of the threads that pass a message on, in 1,024 hops on one processor with one message in \
-             flight; `at least` counts any kind, up to the 1,016 that there must be, since only those are the same in \
-             every run",
-    columns: &[AT_LEAST, VOLUNTARY],
-};
+const SWITCHES: MatrixSpec = MatrixSpec::new("switches", "switches", &[AT_LEAST, VOLUNTARY])
+    .counts("context switches of the threads that pass a message on, in 1,024 hops on one processor with one message in \
+            flight; `at least` counts any kind, up to the 1,016 that there must be, since only those are the same in \
+            every run");
 const AT_LEAST: &str = "at least";
 const VOLUNTARY: &str = "voluntary";
 
@@ -91,7 +81,7 @@ fn check(context: &Context) -> Claim {
     let absent = uring::check().err();
     let there = |variant: &Variant| *variant != Variant::IoUring || absent.is_none();
     if let Some(why) = &absent {
-        evaluation.missing.push(Missing::new("io_uring", why));
+        evaluation.lack("io_uring", why);
     }
     let variants = WITH.into_iter().chain(WITHOUT).filter(there);
     let counted = variants.clone().try_for_each(|variant| {
@@ -108,18 +98,11 @@ fn check(context: &Context) -> Claim {
             (Verdict::HoldsWithConditions, found(&evaluation))
         }
         Err(why) => {
-            evaluation.missing.push(Missing::new("limits", &why));
+            evaluation.lack("limits", &why);
             (Verdict::NotChecked, format!("not run: {why}"))
         }
     };
-    evaluation.finish(Outcome {
-        verdict,
-        rests: Rests::OnImage,
-        found,
-        conditions: CONDITIONS.map(str::to_owned).into(),
-        evidence: Evidence::Live,
-        provenance: provenance(&context.image),
-    })
+    evaluation.finish_live(&context.image, verdict, found, CONDITIONS)
 }
 
 /// Holds one thread ring's switches against the claim.
@@ -223,13 +206,9 @@ fn timed_plan(case: &Case, hops: Option<u64>) -> Plan {
 }
 
 fn timed_cases() -> impl Iterator<Item = Case> {
-    IN_FLIGHT.into_iter().flat_map(|in_flight| {
-        TIMED.map(|(variant, buffer)| Case {
-            variant,
-            in_flight,
-            buffer,
-        })
-    })
+    IN_FLIGHT
+        .into_iter()
+        .flat_map(|in_flight| TIMED.map(|(variant, buffer)| Case::new(variant, in_flight, buffer)))
 }
 
 /// Whether all that is timed can be run here, but for io_uring, which may be absent.
@@ -288,17 +267,9 @@ fn once(what: What, hops: Option<u64>) -> Result<f64, Error> {
 
 /// How many times as long one took as the other, round by round.
 fn ratio(times: &[Timed], one: What, other: What) -> Option<Measured> {
-    let rounds = |what| {
-        times
-            .iter()
-            .find(|timed| timed.what == what)
-            .map(|timed| &timed.rounds)
-    };
-    let ratios: Vec<f64> = rounds(one)?
-        .iter()
-        .zip(rounds(other)?)
-        .map(|(one, other)| one / other)
-        .collect();
+    let of = |what| times.iter().find(|timed| timed.what == what);
+    let rounds = of(one)?.rounds.iter().zip(&of(other)?.rounds);
+    let ratios: Vec<f64> = rounds.map(|(one, other)| one / other).collect();
     Some(Measured::median(&ratios, "times"))
 }
 
@@ -314,17 +285,11 @@ fn ratios(times: &[Timed]) -> Vec<(String, Measured)> {
         for in_flight in IN_FLIGHT {
             for pinned in [true, false] {
                 let hop = |variant| What::Hop {
-                    case: Case {
-                        variant,
-                        in_flight,
-                        buffer: 1,
-                    },
+                    case: Case::new(variant, in_flight, 1),
                     pinned,
                 };
-                let name = format!(
-                    "{threads} to {tasks}, {in_flight} in flight, {}",
-                    place(pinned)
-                );
+                let place = place(pinned);
+                let name = format!("{threads} to {tasks}, {in_flight} in flight, {place}");
                 ratios.extend(ratio(times, hop(threads), hop(tasks)).map(|ratio| (name, ratio)));
             }
         }
@@ -351,11 +316,7 @@ fn measure(evaluation: &mut Evaluation, times: &[Timed]) {
     };
     let series = |pinned, (variant, buffer)| {
         let points = IN_FLIGHT.into_iter().filter_map(|in_flight| {
-            let case = Case {
-                variant,
-                in_flight,
-                buffer,
-            };
+            let case = Case::new(variant, in_flight, buffer);
             let what = What::Hop { case, pinned };
             let timed = times.iter().find(|timed| timed.what == what)?;
             Some(point(timed, in_flight))

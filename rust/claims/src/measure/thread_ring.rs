@@ -45,6 +45,16 @@ impl fmt::Display for Case {
 }
 
 impl Case {
+    /// That variant, with so many messages in flight and room for so many bytes.
+    #[must_use]
+    pub const fn new(variant: Variant, in_flight: usize, buffer: usize) -> Self {
+        Self {
+            variant,
+            in_flight,
+            buffer,
+        }
+    }
+
     /// As few stages as do: most of what a short run calls is setting up its pipes.
     #[must_use]
     pub const fn plan(&self, hops_each: usize) -> Plan {

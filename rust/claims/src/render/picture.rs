@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::baseline::Record;
 use crate::report::facts::Facts;
 use crate::report::headline::{self, Ladder, headline, word};
-use crate::report::{Phase, Rung};
+use crate::report::{Phase, Rung, without_hash};
 
 /// The picture of what is on file.
 #[must_use]
@@ -67,7 +67,7 @@ pub fn svg(rungs: &[Rung], ladders: &[Ladder<'_>]) -> String {
             for (step, phase) in steps {
                 let title = format!(
                     "{}: {}, {}",
-                    headline::without_hash(&step.symbol),
+                    without_hash(&step.symbol),
                     step.instructions,
                     word(phase)
                 );

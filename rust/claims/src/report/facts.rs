@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use barecall::walk::Leg;
 use serde::{Deserialize, Serialize};
 
-use super::headline::without_hash;
-use super::{Claim, Evidence, Figure, Matrix, Phases, Side, Source, Talk, Verdict, Walked};
+use super::{
+    Claim, Evidence, Figure, Matrix, Phases, Side, Source, Talk, Verdict, Walked, without_hash,
+};
 
 /// A claim without times, addresses and paths.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

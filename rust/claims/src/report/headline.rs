@@ -135,15 +135,3 @@ pub fn headline(ladders: &[Ladder<'_>]) -> Vec<Rung> {
     }
     best
 }
-
-/// A symbol without what differs from build to build: cgo's hash of what it compiled.
-#[must_use]
-pub fn without_hash(symbol: &str) -> String {
-    let hash = symbol.strip_prefix("_cgo_").and_then(|rest| rest.get(..12));
-    match hash {
-        Some(hash) if hash.chars().all(|char| char.is_ascii_hexdigit()) => {
-            symbol.replacen(hash, "HASH", 1)
-        }
-        _ => symbol.to_owned(),
-    }
-}

@@ -99,6 +99,16 @@ impl CallScenario {
         Self { side, name }
     }
 
+    /// The calls of these exhibits by each of these sides.
+    #[must_use]
+    pub fn of(sides: &[Side], exhibits: &[catalogue::Exhibit]) -> Vec<Self> {
+        let by_each = |exhibit: &catalogue::Exhibit| {
+            let name = exhibit.name;
+            sides.iter().map(move |&side| Self::new(side, name))
+        };
+        exhibits.iter().flat_map(by_each).collect()
+    }
+
     /// C's call of the function that Rust, or C, gave it.
     pub const VISIT: Self = Self::new(Side::Rust, "visit");
     pub const ADD_TO: Self = Self::new(Side::C, "add_to");

@@ -6,29 +6,21 @@ use claims::evaluation::{
     BARE, CONTROLS, Context, Evaluation, FigureSpec, Outcome, Quote, Rests, Shows, Spec, WALKED,
 };
 use claims::image_under_test::ImageUnderTest;
-use claims::report::{Assessment, Claim, Evidence, TALK, Verdict};
+use claims::report::{Claim, Evidence, TALK, Verdict};
 use claims::scenario::call::CallScenario;
 use zero_cost_ffi::catalogue::{self, Exhibit};
 
 static DUMMY: Spec = Spec {
     id: "dummy",
     statement: "a dummy is a claim like any other",
-    talk: Quote {
-        quote: "so it is said",
-        assessment: Assessment::Simplified,
-        because: Some("not by everybody"),
-    },
+    talk: Quote::simplified("so it is said", "not by everybody"),
     shows: Shows::Nothing,
     figures: &[
         BARE,
         CONTROLS,
         WALKED,
         no_more_than_c::WALKED_PAIRS,
-        &[FigureSpec {
-            name: "dummies",
-            unit: "dummies",
-            counts: "dummies that were counted",
-        }],
+        &[FigureSpec::new("dummies", "dummies").counts("dummies that were counted")],
     ],
     matrices: &[no_more_than_c::WALKED_OUT, no_more_than_c::WALKED_BACK],
     check: dummy,

@@ -2,8 +2,8 @@
 
 use claims::render::html::html;
 use claims::render::picture;
-use claims::report::headline::{Ladder, headline, without_hash};
-use claims::report::{Report, Walked};
+use claims::report::headline::{Ladder, headline};
+use claims::report::{Report, Walked, without_hash};
 
 use super::{fixture, records};
 

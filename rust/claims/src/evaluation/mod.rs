@@ -1,195 +1,27 @@
 //! Checking a claim: its specification, what its check is given, and what it counts on the way to a verdict.
 
+mod spec;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use barecall::Route;
 use barecall::walk::Walk;
-use zero_cost_ffi::catalogue::{self, Exhibit, Machine};
+use zero_cost_ffi::catalogue::{self, Exhibit};
 
 use crate::baseline;
 use crate::image_under_test::ImageUnderTest;
 use crate::measure::missing::MissingTool as _;
 use crate::measure::walks::NotWalked;
 use crate::report::{
-    Assessment, Chart, Claim, Evidence, Figure, Layout, Matrix, Measured, Missing, Row, TALK, Talk,
+    Axis, Chart, Claim, Evidence, Figure, Layout, Matrix, Measured, Missing, Row, TALK, Talk,
     Verdict, Walked,
 };
 use crate::scenario::call::CallScenario;
 
-/// A claim before it is checked: all that is known of it outside its own file.
-pub struct Spec {
-    /// Its name: `one-instruction`.
-    pub id: &'static str,
-    /// What it says, as a clause without a capital or a full stop.
-    pub statement: &'static str,
-    /// The talk's words behind it.
-    pub talk: Quote,
-    /// The code that `show` and the page print for it.
-    pub shows: Shows,
-    /// The figures that its check may count, in groups. Any other name is a panic.
-    pub figures: &'static [&'static [FigureSpec]],
-    /// The matrices that its check may fill. Any other name is a panic.
-    pub matrices: &'static [MatrixSpec],
-    /// The sizes that it takes on the command line.
-    pub sizes: &'static [Size],
-    /// The arguments that check it with evidence made now, behind `cargo run --release --`, or another whole command.
-    pub live: Live,
-    /// Whether it can be run here with these sizes; asked before anything starts.
-    pub can_run: fn(&Request) -> Result<(), CannotRun>,
-    /// Checks it.
-    pub check: fn(&Context) -> Claim,
-}
-
-impl Spec {
-    /// What most claims have: no sizes, no matrices, and nothing that must be asked first.
-    pub const DEFAULT: Self = Self {
-        id: "",
-        statement: "",
-        talk: Quote {
-            quote: "",
-            assessment: Assessment::AsSaid,
-            because: None,
-        },
-        shows: Shows::Nothing,
-        figures: &[],
-        matrices: &[],
-        sizes: &[],
-        live: Live::Prove(""),
-        can_run: |_| Ok(()),
-        check: |_| panic!("a claim without a check"),
-    };
-
-    /// The command that checks the claim; with recorded evidence, the one that makes it anew.
-    #[must_use]
-    pub fn command(&self, evidence: Evidence) -> String {
-        match (evidence, self.live) {
-            (Evidence::Recorded, Live::Command(command)) => command.to_owned(),
-            (Evidence::Recorded, Live::Prove("")) => {
-                format!("cargo run --release -- prove --live {}", self.id)
-            }
-            (Evidence::Live, Live::Command(_)) => {
-                format!("cargo run --release -- prove {}", self.id)
-            }
-            (_, Live::Prove(flags)) => {
-                let flags = if flags.is_empty() {
-                    String::new()
-                } else {
-                    format!(" {flags}")
-                };
-                format!("cargo run --release -- prove {}{flags}", self.id)
-            }
-        }
-    }
-}
-
-/// The talk's words, and how they fared.
-#[derive(Clone, Copy)]
-pub struct Quote {
-    /// The words.
-    pub quote: &'static str,
-    /// How they fared.
-    pub assessment: Assessment,
-    /// Why, where they are not as said.
-    pub because: Option<&'static str>,
-}
-
-/// The code that is shown for a claim.
-#[derive(Clone, Copy)]
-pub enum Shows {
-    /// None.
-    Nothing,
-    /// The exhibits for which this is true.
-    Exhibits(fn(&Exhibit) -> bool),
-    /// The `poll` functions of these futures.
-    Futures(fn() -> Vec<Machine>),
-}
-
-/// How a claim's evidence is made anew where it is recorded.
-#[derive(Clone, Copy)]
-pub enum Live {
-    /// By `prove ID` with these flags.
-    Prove(&'static str),
-    /// By another command.
-    Command(&'static str),
-}
-
-/// A figure that a check may count.
-#[derive(Clone, Copy)]
-pub struct FigureSpec {
-    /// Its name: `walked out`.
-    pub name: &'static str,
-    /// What one of them is: `instructions`.
-    pub unit: &'static str,
-    /// What is counted, exactly.
-    pub counts: &'static str,
-}
-
-impl FigureSpec {
-    /// A figure of that name.
-    #[must_use]
-    pub const fn new(name: &'static str, unit: &'static str, counts: &'static str) -> Self {
-        Self { name, unit, counts }
-    }
-}
-
-/// A matrix that a check may fill. Its rows are added as they come.
-#[derive(Clone, Copy)]
-pub struct MatrixSpec {
-    /// Its name within the claim.
-    pub name: &'static str,
-    /// What one of its values is: `instructions`.
-    pub unit: &'static str,
-    /// What each cell counts, exactly.
-    pub counts: &'static str,
-    /// The columns, from left to right.
-    pub columns: &'static [&'static str],
-}
-
-/// A size that a claim takes on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// `--tasks`
-    Tasks,
-    /// `--hops`
-    Hops,
-}
-
-/// What was asked for on the command line.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Request {
-    /// How many tasks, where that was said.
-    pub tasks: Option<u64>,
-    /// How many hops, where that was said.
-    pub hops: Option<u64>,
-    /// Whether one claim alone was asked for, which then may take a second or two to measure.
-    pub alone: bool,
-    /// What is to become of evidence that is recorded.
-    pub on_file: OnFile,
-}
-
-/// What is to become of evidence that is on file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFile {
-    /// It counts where making it anew takes long, or a tool that is missing.
-    #[default]
-    Read,
-    /// It is made anew, whatever that takes.
-    Live,
-    /// It is made anew, and replaces what is on file.
-    Record,
-}
-
-/// Why a claim cannot be run here as asked: what it takes, and what raises the limit.
-pub type CannotRun = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a check is given.
-pub struct Context {
-    /// The image under test: the running program's own.
-    pub image: ImageUnderTest,
-    /// What was asked for.
-    pub request: Request,
-}
+pub use spec::{
+    CannotRun, Context, FigureSpec, Live, MatrixSpec, OnFile, Quote, Request, Shows, Size, Spec,
+};
 
 /// What each live verdict rests on.
 #[must_use]
@@ -228,6 +60,26 @@ pub struct Outcome {
     pub evidence: Evidence,
     /// What it was found in.
     pub provenance: BTreeMap<String, String>,
+}
+
+impl Outcome {
+    /// An outcome that rests on this image, found live in it, with these conditions.
+    #[must_use]
+    pub fn live(
+        image: &ImageUnderTest,
+        verdict: Verdict,
+        found: String,
+        conditions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self {
+            verdict,
+            rests: Rests::OnImage,
+            found,
+            conditions: conditions.into_iter().map(Into::into).collect(),
+            evidence: Evidence::Live,
+            provenance: provenance(image),
+        }
+    }
 }
 
 /// What is counted on the way to a verdict.
@@ -269,57 +121,29 @@ pub fn polled() -> Vec<Exhibit> {
 
 /// The figures of [`Evaluation::bare`].
 pub const BARE: &[FigureSpec] = &[
-    FigureSpec {
-        name: "exhibits",
-        unit: "functions",
-        counts: "exhibits all of whose calls of the C function are bare in the image",
-    },
-    FigureSpec {
-        name: "calls by direct",
-        unit: "calls",
-        counts: "calls in these exhibits to the symbol itself",
-    },
-    FigureSpec {
-        name: "calls by got",
-        unit: "calls",
-        counts: "calls in these exhibits through a slot of the global offset table",
-    },
-    FigureSpec {
-        name: "calls by register",
-        unit: "calls",
-        counts: "calls in these exhibits through a register loaded from such a slot",
-    },
+    FigureSpec::new("exhibits", "functions")
+        .counts("exhibits all of whose calls of the C function are bare in the image"),
+    FigureSpec::new("calls by direct", "calls")
+        .counts("calls in these exhibits to the symbol itself"),
+    FigureSpec::new("calls by got", "calls")
+        .counts("calls in these exhibits through a slot of the global offset table"),
+    FigureSpec::new("calls by register", "calls")
+        .counts("calls in these exhibits through a register loaded from such a slot"),
 ];
 
 /// The figures of [`Evaluation::controls`] and [`Evaluation::walk_control`].
-pub const CONTROLS: &[FigureSpec] = &[FigureSpec {
-    name: "controls",
-    unit: "functions",
-    counts: "controls classified as what they were built to be",
-}];
+pub const CONTROLS: &[FigureSpec] = &[FigureSpec::new("controls", "functions")
+    .counts("controls classified as what they were built to be")];
 
 /// The figures of [`Evaluation::walk_bare`] and [`Evaluation::walk_on_one_stack`].
 pub const WALKED: &[FigureSpec] = &[
-    FigureSpec {
-        name: "walked",
-        unit: "calls",
-        counts: "calls that were single-stepped, out and back",
-    },
-    FigureSpec {
-        name: "walked out",
-        unit: "instructions",
-        counts: "most instructions from a call to the callee's first, the call included",
-    },
-    FigureSpec {
-        name: "walked back",
-        unit: "instructions",
-        counts: "most instructions from behind the callee's return to the caller's next",
-    },
-    FigureSpec {
-        name: "stack switches",
-        unit: "switches",
-        counts: "moves of the stack pointer to another stack on all these walks",
-    },
+    FigureSpec::new("walked", "calls").counts("calls that were single-stepped, out and back"),
+    FigureSpec::new("walked out", "instructions")
+        .counts("most instructions from a call to the callee's first, the call included"),
+    FigureSpec::new("walked back", "instructions")
+        .counts("most instructions from behind the callee's return to the caller's next"),
+    FigureSpec::new("stack switches", "switches")
+        .counts("moves of the stack pointer to another stack on all these walks"),
 ];
 
 impl Evaluation {
@@ -386,32 +210,54 @@ impl Evaluation {
         self.figures.get(name).map_or(0, |figure| figure.value)
     }
 
-    fn cell(&mut self, matrix: &str, row: &str, column: &str) -> &mut Option<u64> {
-        let id = self.spec.id;
-        let matrix = self
-            .matrices
-            .iter_mut()
-            .find(|known| known.name == matrix)
-            .unwrap_or_else(|| panic!("{id} declares no matrix {matrix:?}"));
-        let column = matrix
-            .columns
-            .iter()
-            .position(|known| known == column)
-            .unwrap_or_else(|| panic!("{id}: {} has no column {column:?}", matrix.name));
-        let at = matrix.rows.iter().position(|known| known.name == row);
+    fn matrix(&self, name: &str) -> usize {
+        let mut declared = self.matrices.iter();
+        let at = declared.position(|matrix| matrix.name == name);
+        at.unwrap_or_else(|| panic!("{} declares no matrix {name:?}", self.spec.id))
+    }
+
+    fn column(&self, matrix: &str, name: &str) -> usize {
+        let columns = &self.matrices[self.matrix(matrix)].columns;
+        let at = columns.iter().position(|column| column == name);
+        at.unwrap_or_else(|| panic!("{}: {matrix} has no column {name:?}", self.spec.id))
+    }
+
+    fn row(&mut self, matrix: &str, name: &str) -> &mut [Option<u64>] {
+        let at = self.matrix(matrix);
+        let Matrix { columns, rows, .. } = &mut self.matrices[at];
+        let at = rows.iter().position(|row| row.name == name);
         let at = at.unwrap_or_else(|| {
-            matrix.rows.push(Row {
-                name: row.to_owned(),
-                values: vec![None; matrix.columns.len()],
+            rows.push(Row {
+                name: name.to_owned(),
+                values: vec![None; columns.len()],
             });
-            matrix.rows.len() - 1
+            rows.len() - 1
         });
-        &mut matrix.rows[at].values[column]
+        &mut rows[at].values
+    }
+
+    fn cell(&mut self, matrix: &str, row: &str, column: &str) -> &mut Option<u64> {
+        let column = self.column(matrix, column);
+        &mut self.row(matrix, row)[column]
     }
 
     /// Sets a cell of a matrix; the row is added if it is new.
     pub fn set_cell(&mut self, matrix: &str, row: &str, column: &str, value: u64) {
         *self.cell(matrix, row, column) = Some(value);
+    }
+
+    /// Sets a row of a matrix, from left to right; the row is added if it is new.
+    pub fn set_row<const N: usize>(
+        &mut self,
+        matrix: &str,
+        row: &str,
+        values: [impl Into<Option<u64>>; N],
+    ) {
+        let row = self.row(matrix, row);
+        assert_eq!(row.len(), N, "values for the columns of {matrix:?}");
+        for (cell, value) in row.iter_mut().zip(values) {
+            *cell = value.into();
+        }
     }
 
     /// Raises a cell of a matrix to a value, if it is less or empty.
@@ -423,15 +269,28 @@ impl Evaluation {
     /// The value of a cell, if it was set.
     #[must_use]
     pub fn value_of_cell(&self, matrix: &str, row: &str, column: &str) -> Option<u64> {
-        let known = self.matrices.iter().find(|known| known.name == matrix);
-        let known =
-            known.unwrap_or_else(|| panic!("{} declares no matrix {matrix:?}", self.spec.id));
-        assert!(
-            known.columns.iter().any(|known| known == column),
-            "{}: {matrix} has no column {column:?}",
-            self.spec.id
-        );
-        known.value(row, column)
+        self.column(matrix, column);
+        self.matrices[self.matrix(matrix)].value(row, column)
+    }
+
+    /// The value of a cell; 0 if it was not set.
+    #[must_use]
+    pub fn count_in(&self, matrix: &str, row: &str, column: &str) -> u64 {
+        self.value_of_cell(matrix, row, column).unwrap_or_default()
+    }
+
+    /// Draws columns of a matrix side by side, row by row: each by its name in the matrix and in the chart.
+    pub fn draw(
+        &mut self,
+        matrix: &str,
+        text: [&str; 2],
+        y: Axis,
+        evidence: Evidence,
+        columns: &[(&str, &str)],
+    ) {
+        let matrix = &self.matrices[self.matrix(matrix)];
+        let chart = Chart::of_matrix(matrix, text, y, evidence, columns);
+        self.charts.push(chart);
     }
 
     /// Notes a measured value.
@@ -445,10 +304,15 @@ impl Evaluation {
         self.findings.push(finding.to_string());
     }
 
+    /// Says what is missing, and why.
+    pub fn lack(&mut self, what: &str, why: impl fmt::Display) {
+        self.missing.push(Missing::new(what, why));
+    }
+
     /// Says that a file of evidence cannot be used: where it is damaged or of another version, against the claim.
     pub fn unusable(&mut self, error: &baseline::Error) {
         match error {
-            baseline::Error::Read { .. } => self.missing.push(Missing::new("record", error)),
+            baseline::Error::Read { .. } => self.lack("record", error),
             error => self.fault(error),
         }
     }
@@ -624,6 +488,18 @@ impl Evaluation {
             },
             (Some(_), Rests::OnWalks) => Verdict::NotChecked,
         }
+    }
+
+    /// The claim, checked, with an [`Outcome::live`].
+    #[must_use]
+    pub fn finish_live(
+        self,
+        image: &ImageUnderTest,
+        verdict: Verdict,
+        found: String,
+        conditions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Claim {
+        self.finish(Outcome::live(image, verdict, found, conditions))
     }
 
     /// The claim, checked.
