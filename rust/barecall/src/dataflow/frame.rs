@@ -2,7 +2,7 @@
 
 use super::graph::{ENTRY, Frame, Graph, OTHERWISE, PAD, Pointers};
 use super::value::Base;
-use crate::ir::{Effect, Expr, Flow, Reg};
+use crate::ir::{Effect, Expr, Flow};
 
 impl Graph<'_> {
     pub(super) fn frame(&mut self) -> &mut Frame {
@@ -97,10 +97,7 @@ impl Graph<'_> {
                 if passed {
                     steps.start = steps.end;
                     if !pads.is_empty() && self.may_throw(block) {
-                        thrown = Some(match thrown {
-                            None => now,
-                            Some(known) => frame.either(known, now),
-                        });
+                        thrown = Some(thrown.map_or(now, |known| frame.either(known, now)));
                     }
                 }
                 for index in steps {
@@ -113,10 +110,7 @@ impl Graph<'_> {
                         && let Flow::Call(_) | Flow::CallVia(_) | Flow::JumpVia(_) =
                             self.body.flow(index)
                     {
-                        thrown = Some(match thrown {
-                            None => now,
-                            Some(known) => frame.either(known, now),
-                        });
+                        thrown = Some(thrown.map_or(now, |known| frame.either(known, now)));
                     }
                 }
                 self.successors(block, |next| frame.join(next, now, &mut pending));
@@ -135,11 +129,7 @@ impl Graph<'_> {
     /// Applies a step to the two pointers; whether a frame address got out of them.
     fn move_pointers(&mut self, index: usize, now: &mut Pointers) -> bool {
         let (sp, fp) = (self.convention.sp, self.convention.fp);
-        let held = |now: &Pointers, register: Reg| match register {
-            _ if register == sp => now.sp,
-            _ if register == fp => now.fp,
-            _ => None,
-        };
+        let held = |now: &Pointers, register| now.held(self.convention, register);
         let mut escaped = false;
         match self.body.effect(index) {
             Effect::None => {}
@@ -209,7 +199,7 @@ impl Graph<'_> {
             }
         }
         let flow = self.body.flow(index);
-        if matches!(flow, Flow::Call(_) | Flow::CallVia(_)) && self.is_odd(flow) {
+        if flow.is_call() && self.is_odd(flow) {
             escaped = true;
             now.fp = None;
         }

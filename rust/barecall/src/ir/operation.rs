@@ -183,6 +183,12 @@ pub(crate) enum Flow {
     Stop,
 }
 
+impl Flow {
+    pub(crate) const fn is_call(self) -> bool {
+        matches!(self, Self::Call(_) | Self::CallVia(_))
+    }
+}
+
 /// One instruction. An instruction with two effects becomes two steps at the same address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op {
