@@ -5,7 +5,7 @@ use iced_x86::{
 };
 
 use super::abi::SP;
-use super::decode::{bit, memory, memory_or_anywhere, number, whole};
+use super::decode::{bit, memory, number, whole};
 use crate::ir::{Effect, Expr, Mem, Width};
 
 /// What an instruction does to registers and memory.
@@ -35,14 +35,10 @@ fn exactly(instruction: &Instruction) -> Option<Effect> {
         M::Call | M::Jmp | M::Ret | M::Ud2 | M::Int3 => Some(Effect::None),
         M::Leave => Some(Effect::Leave),
         // Newer than the decoder, perhaps: it may do anything, and go on.
-        M::INVALID => Some(Effect::Clobber {
-            reads: 0xffff,
-            writes: 0xffff,
-            store: Some((Mem::ANYWHERE, u8::MAX)),
-        }),
+        M::INVALID => Some(Effect::anything(0xffff, 0xffff)),
         _ if instruction.is_jcc_short_or_near() => Some(Effect::None),
         M::Mov if kind0 == OpKind::Memory => Some(Effect::Store {
-            mem: memory_or_anywhere(instruction),
+            mem: memory(instruction).unwrap_or(Mem::ANYWHERE),
             width: u8::try_from(instruction.memory_size().size()).unwrap_or(64),
             from: register1,
         }),
