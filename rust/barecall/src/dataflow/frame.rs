@@ -50,22 +50,16 @@ impl Graph<'_> {
 
     /// Follows the stack and frame pointers forwards through all blocks.
     fn frame_of_blocks(&mut self) -> Frame {
-        const NOTHING_KNOWN: Pointers = Pointers {
-            sp: Some((Base::Block, 0)),
-            fp: None,
-        };
+        const NOTHING_KNOWN: Pointers = Pointers::at(Base::Block);
         let blocks = self.blocks.len();
-        if self.lost {
-            return Frame {
-                entering: vec![Some(NOTHING_KNOWN); blocks],
-                escaped: true,
-                ..Frame::default()
-            };
-        }
         let mut frame = Frame {
-            entering: vec![None; blocks],
+            entering: vec![self.lost.then_some(NOTHING_KNOWN); blocks],
+            escaped: self.lost,
             ..Frame::default()
         };
+        if self.lost {
+            return frame;
+        }
         let mut pending = Vec::new();
         let mut pads = Vec::new();
         for block in 0..blocks {
@@ -78,11 +72,7 @@ impl Graph<'_> {
                 frame.join(block, NOTHING_KNOWN, &mut pending);
             }
             if how & ENTRY != 0 {
-                let entry = Pointers {
-                    sp: Some((Base::Entry, 0)),
-                    fp: None,
-                };
-                frame.join(block, entry, &mut pending);
+                frame.join(block, Pointers::at(Base::Entry), &mut pending);
             }
         }
         let mut thrown: Option<Pointers> = None;
@@ -134,23 +124,18 @@ impl Graph<'_> {
         match self.body.effect(index) {
             Effect::None => {}
             Effect::Set(register, expr) => {
+                let mut lost = |a, b| {
+                    escaped = held(now, a).is_some() || held(now, b).is_some();
+                    None
+                };
                 let value = match expr {
                     Expr::Copy(from) => held(now, from),
                     Expr::Add(from, by) => {
                         held(now, from).map(|(base, at)| (base, at.wrapping_add(by)))
                     }
-                    Expr::Sum(a, b, _) | Expr::Offset(a, b, ..) => {
-                        escaped = held(now, a).is_some() || held(now, b).is_some();
-                        None
-                    }
-                    Expr::Plus(from, _) => {
-                        escaped = held(now, from).is_some();
-                        None
-                    }
-                    Expr::Either(other) => {
-                        escaped = held(now, other).is_some() || held(now, register).is_some();
-                        None
-                    }
+                    Expr::Sum(a, b, _) | Expr::Offset(a, b, ..) => lost(a, b),
+                    Expr::Plus(from, _) => lost(from, from),
+                    Expr::Either(other) => lost(other, register),
                     Expr::Const(_) | Expr::Load(_) | Expr::Entry(..) => None,
                 };
                 if register == sp {

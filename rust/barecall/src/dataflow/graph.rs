@@ -163,6 +163,14 @@ pub(super) struct Pointers {
 }
 
 impl Pointers {
+    /// The stack is as it was where a base is taken from; the frame pointer may hold anything.
+    pub const fn at(base: Base) -> Self {
+        Self {
+            sp: Some((base, 0)),
+            fp: None,
+        }
+    }
+
     /// The frame address that a register holds.
     pub fn held(&self, convention: &Convention, register: Reg) -> FrameAddress {
         match register {
