@@ -147,8 +147,7 @@ impl Graph<'_> {
             let ends = match flow {
                 _ if apart => true,
                 Flow::Jump(_) | Flow::JumpVia(_) | Flow::Stop => true,
-                Flow::Call(_) | Flow::CallVia(_) => self.never_returns(flow),
-                Flow::Next | Flow::Branch(_) => false,
+                _ => self.never_returns(flow),
             };
             if ends {
                 // Only by a jump control gets behind this one: one is enough.
@@ -161,14 +160,11 @@ impl Graph<'_> {
                 }
                 continue;
             }
-            let next = match flow {
-                Flow::Call(_) | Flow::CallVia(_) => {
-                    seek.overwritten(self.convention.caller_saved.into())
-                }
-                _ => {
-                    let effect = self.body.effect(earlier);
-                    self.behind(jump, seek, effect)
-                }
+            let next = if flow.is_call() {
+                seek.overwritten(self.convention.caller_saved.into())
+            } else {
+                let effect = self.body.effect(earlier);
+                self.behind(jump, seek, effect)
             };
             match next {
                 ControlFlow::Continue(next) => seek = next,

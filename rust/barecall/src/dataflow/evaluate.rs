@@ -103,12 +103,7 @@ impl Graph<'_> {
     /// What is loaded from a table of words of this width, if it is one.
     fn entry_of(&mut self, step: usize, mem: Mem, width: Width, node: u32) -> Option<Value> {
         Some(match self.address(step, mem, node)? {
-            Address::Table(at) => Value::Entry(self.table(Table {
-                at,
-                width: Some(width),
-                base: 0,
-                shift: 0,
-            })),
+            Address::Table(at) => Value::Entry(self.table(Table::new(at, Some(width)))),
             Address::Indexed => Value::Indexed,
             Address::Unknown => Value::Unknown,
             _ => Value::Dynamic,
@@ -123,10 +118,9 @@ impl Graph<'_> {
         let indexed = mem.index.is_some();
         Some(match base {
             None | Some(Value::Const(_)) => {
-                let from = if let Some(Value::Const(base)) = base {
-                    base
-                } else {
-                    0
+                let from = match base {
+                    Some(Value::Const(base)) => base,
+                    _ => 0,
                 };
                 let at = from.wrapping_add_signed(mem.disp);
                 match mem.index {
@@ -145,12 +139,10 @@ impl Graph<'_> {
             Some(Value::Frame) if indexed => Address::FrameIndexed,
             Some(Value::Frame) => {
                 let pointers = self.pointers_before(step);
-                let pointer = match mem.base {
-                    Some(base) if base == self.convention.sp => pointers.sp,
-                    Some(base) if base == self.convention.fp => pointers.fp,
-                    _ => None,
-                };
-                match pointer {
+                match mem
+                    .base
+                    .and_then(|base| pointers.held(self.convention, base))
+                {
                     Some((base, distance)) => Address::Frame(base, distance.wrapping_add(mem.disp)),
                     // It got out: anybody may have written there.
                     None => Address::Dynamic,
@@ -180,12 +172,10 @@ impl Graph<'_> {
             Address::Const(at) if self.callees.holds_code(self.image, at) => Value::Slot(at),
             // What is written while the program runs is no switch's, unless it begins as one.
             Address::Table(at) if !self.image.is_constant(at) => {
-                let labels =
-                    (0..LOOKED_AT).any(|n| self.label_at(at.wrapping_add(8 * n)).is_some());
-                if labels {
-                    Value::Indexed
-                } else {
-                    Value::Dynamic
+                let mut slots = (0..LOOKED_AT).map(|n| at.wrapping_add(8 * n));
+                match slots.any(|slot| self.label_at(slot).is_some()) {
+                    true => Value::Indexed,
+                    false => Value::Dynamic,
                 }
             }
             Address::Const(_) | Address::Dynamic => Value::Dynamic,
@@ -194,12 +184,7 @@ impl Graph<'_> {
                 let source = self.before(block, step, Location::Frame(base, at));
                 self.subscribe(source, node)?
             }
-            Address::Table(at) => Value::Target(self.table(Table {
-                at,
-                width: None,
-                base: 0,
-                shift: 0,
-            })),
+            Address::Table(at) => Value::Target(self.table(Table::new(at, None))),
             Address::FrameIndexed | Address::Indexed => Value::Indexed,
             Address::Unknown => Value::Unknown,
         })

@@ -2,7 +2,7 @@
 
 use super::graph::{ENTRY, Frame, Graph, OTHERWISE, PAD, Pointers};
 use super::value::Base;
-use crate::ir::{Effect, Expr, Flow, Reg};
+use crate::ir::{Effect, Expr, Flow};
 
 impl Graph<'_> {
     pub(super) fn frame(&mut self) -> &mut Frame {
@@ -50,22 +50,16 @@ impl Graph<'_> {
 
     /// Follows the stack and frame pointers forwards through all blocks.
     fn frame_of_blocks(&mut self) -> Frame {
-        const NOTHING_KNOWN: Pointers = Pointers {
-            sp: Some((Base::Block, 0)),
-            fp: None,
-        };
+        const NOTHING_KNOWN: Pointers = Pointers::at(Base::Block);
         let blocks = self.blocks.len();
-        if self.lost {
-            return Frame {
-                entering: vec![Some(NOTHING_KNOWN); blocks],
-                escaped: true,
-                ..Frame::default()
-            };
-        }
         let mut frame = Frame {
-            entering: vec![None; blocks],
+            entering: vec![self.lost.then_some(NOTHING_KNOWN); blocks],
+            escaped: self.lost,
             ..Frame::default()
         };
+        if self.lost {
+            return frame;
+        }
         let mut pending = Vec::new();
         let mut pads = Vec::new();
         for block in 0..blocks {
@@ -78,11 +72,7 @@ impl Graph<'_> {
                 frame.join(block, NOTHING_KNOWN, &mut pending);
             }
             if how & ENTRY != 0 {
-                let entry = Pointers {
-                    sp: Some((Base::Entry, 0)),
-                    fp: None,
-                };
-                frame.join(block, entry, &mut pending);
+                frame.join(block, Pointers::at(Base::Entry), &mut pending);
             }
         }
         let mut thrown: Option<Pointers> = None;
@@ -97,10 +87,7 @@ impl Graph<'_> {
                 if passed {
                     steps.start = steps.end;
                     if !pads.is_empty() && self.may_throw(block) {
-                        thrown = Some(match thrown {
-                            None => now,
-                            Some(known) => frame.either(known, now),
-                        });
+                        thrown = Some(thrown.map_or(now, |known| frame.either(known, now)));
                     }
                 }
                 for index in steps {
@@ -113,10 +100,7 @@ impl Graph<'_> {
                         && let Flow::Call(_) | Flow::CallVia(_) | Flow::JumpVia(_) =
                             self.body.flow(index)
                     {
-                        thrown = Some(match thrown {
-                            None => now,
-                            Some(known) => frame.either(known, now),
-                        });
+                        thrown = Some(thrown.map_or(now, |known| frame.either(known, now)));
                     }
                 }
                 self.successors(block, |next| frame.join(next, now, &mut pending));
@@ -135,32 +119,23 @@ impl Graph<'_> {
     /// Applies a step to the two pointers; whether a frame address got out of them.
     fn move_pointers(&mut self, index: usize, now: &mut Pointers) -> bool {
         let (sp, fp) = (self.convention.sp, self.convention.fp);
-        let held = |now: &Pointers, register: Reg| match register {
-            _ if register == sp => now.sp,
-            _ if register == fp => now.fp,
-            _ => None,
-        };
+        let held = |now: &Pointers, register| now.held(self.convention, register);
         let mut escaped = false;
         match self.body.effect(index) {
             Effect::None => {}
             Effect::Set(register, expr) => {
+                let mut lost = |a, b| {
+                    escaped = held(now, a).is_some() || held(now, b).is_some();
+                    None
+                };
                 let value = match expr {
                     Expr::Copy(from) => held(now, from),
                     Expr::Add(from, by) => {
                         held(now, from).map(|(base, at)| (base, at.wrapping_add(by)))
                     }
-                    Expr::Sum(a, b, _) | Expr::Offset(a, b, ..) => {
-                        escaped = held(now, a).is_some() || held(now, b).is_some();
-                        None
-                    }
-                    Expr::Plus(from, _) => {
-                        escaped = held(now, from).is_some();
-                        None
-                    }
-                    Expr::Either(other) => {
-                        escaped = held(now, other).is_some() || held(now, register).is_some();
-                        None
-                    }
+                    Expr::Sum(a, b, _) | Expr::Offset(a, b, ..) => lost(a, b),
+                    Expr::Plus(from, _) => lost(from, from),
+                    Expr::Either(other) => lost(other, register),
                     Expr::Const(_) | Expr::Load(_) | Expr::Entry(..) => None,
                 };
                 if register == sp {
@@ -209,7 +184,7 @@ impl Graph<'_> {
             }
         }
         let flow = self.body.flow(index);
-        if matches!(flow, Flow::Call(_) | Flow::CallVia(_)) && self.is_odd(flow) {
+        if flow.is_call() && self.is_odd(flow) {
             escaped = true;
             now.fp = None;
         }

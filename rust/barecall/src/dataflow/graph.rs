@@ -7,7 +7,7 @@ use super::lines::Lines;
 use super::value::{Base, Location, Table, Value};
 use crate::function::Body;
 use crate::image::Image;
-use crate::ir::Convention;
+use crate::ir::{Convention, Reg};
 
 /// The end of a list, or nothing.
 pub(super) const NONE: u32 = u32::MAX;
@@ -153,13 +153,32 @@ pub(super) struct IndirectJump {
 }
 
 /// A frame address; none if a register holds something else, or one that is lost.
-type FrameAddress = Option<(Base, i64)>;
+pub(super) type FrameAddress = Option<(Base, i64)>;
 
 /// What the stack pointer and the frame pointer hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pointers {
     pub sp: FrameAddress,
     pub fp: FrameAddress,
+}
+
+impl Pointers {
+    /// The stack is as it was where a base is taken from; the frame pointer may hold anything.
+    pub const fn at(base: Base) -> Self {
+        Self {
+            sp: Some((base, 0)),
+            fp: None,
+        }
+    }
+
+    /// The frame address that a register holds.
+    pub fn held(&self, convention: &Convention, register: Reg) -> FrameAddress {
+        match register {
+            _ if register == convention.sp => self.sp,
+            _ if register == convention.fp => self.fp,
+            _ => None,
+        }
+    }
 }
 
 /// The stack pointer and frame pointer, and whether the frame is private to the function.

@@ -241,29 +241,24 @@ impl Graph<'_> {
 
     /// Each open call and jump that is reached, with its target.
     fn report(&mut self) -> Vec<(usize, CallTarget)> {
-        let mut sites = Vec::new();
-        for transfer in self.body.transfers.iter() {
-            let index = transfer.index as usize;
-            if transfer.open && self.blocks[self.block_of(index)].reached {
-                sites.push(index);
-            }
-        }
+        let is_reached = |step: u32| self.blocks[self.block_of(step as usize)].reached;
+        let open = self.body.transfers.iter().filter(|transfer| transfer.open);
+        let steps: Vec<u32> = open
+            .map(|transfer| transfer.index)
+            .filter(|&step| is_reached(step))
+            .collect();
         let mut asked = Vec::new();
-        for &step in &sites {
-            asked.push(self.query(Query::Target(word(step))));
+        for step in steps {
+            asked.push((step as usize, self.query(Query::Target(step))));
         }
         self.calls_only = true;
         self.propagate();
         self.calls_only = false;
         let mut reached = Vec::new();
-        for (step, node) in sites.into_iter().zip(asked) {
-            let value = self.nodes[node as usize].value.unwrap_or(Value::Unknown);
-            // Some query was not followed to its end.
-            let value = if self.budget == 0 {
-                Value::Unknown
-            } else {
-                value
-            };
+        for (step, node) in asked {
+            // Without a budget, some query was not followed to its end.
+            let value = self.nodes[node as usize].value;
+            let value = value.filter(|_| self.budget > 0).unwrap_or(Value::Unknown);
             let target = match self.body.flow(step) {
                 Flow::JumpVia(place) => match self.jump(step, value) {
                     Leads::Inside(_) => CallTarget::IntraFunction,

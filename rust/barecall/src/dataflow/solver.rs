@@ -4,7 +4,6 @@ use super::graph::{ENTRY, Graph, NONE, Node, OTHERWISE, PAD, Query, Source};
 use super::transfer::CALLS;
 use super::value::{Location, Value};
 use crate::function::word;
-use crate::ir::Flow;
 
 /// So many locations have a table of their own of which query is about which block.
 const MOST_LOCATIONS: usize = 16;
@@ -209,7 +208,7 @@ impl Graph<'_> {
             return;
         }
         for index in begin..end {
-            if matches!(self.body.flow(index), Flow::Call(_) | Flow::CallVia(_)) {
+            if self.body.flow(index).is_call() {
                 let source = self.before(block, index + 1, location);
                 self.join(node, source);
             }

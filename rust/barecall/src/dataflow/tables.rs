@@ -78,12 +78,7 @@ impl Graph<'_> {
                     return MOST_TABLES;
                 }
                 self.tables.push(if self.tables.len() == MOST_TABLES {
-                    Table {
-                        at: u64::MAX,
-                        width: None,
-                        base: 0,
-                        shift: 0,
-                    }
+                    Table::new(u64::MAX, None)
                 } else {
                     table
                 });
@@ -107,8 +102,9 @@ impl Graph<'_> {
     /// Whether it is an array of functions: the first entry leads to the beginning of one, or out of the image, and none
     /// of the next into this function.
     pub(super) fn leads_out(&self, table: Table) -> bool {
-        let width = table.width.map_or(8, Width::bytes);
-        let entries = self.image.constants(table.at, LOOKED_AT * width);
+        let entries = self
+            .image
+            .constants(table.at, LOOKED_AT * table.entry_size());
         let begins = match self.entry(table, entries, 0) {
             Some(to) => self.image.begins_function(to) != Some(false),
             None => {
@@ -137,13 +133,14 @@ impl Graph<'_> {
     pub(super) fn lengthen(&mut self) -> bool {
         let mut any = false;
         for table in 0..self.tables.len() {
-            let Table { at, width, .. } = self.tables[table];
-            let width = width.map_or(8, Width::bytes);
+            let width = self.tables[table].entry_size();
             // Of narrower entries nearly every one leads somewhere near.
             if width < 4 {
                 continue;
             }
-            let entries = self.image.constants(at, MOST_ENTRIES * width);
+            let entries = self
+                .image
+                .constants(self.tables[table].at, MOST_ENTRIES * width);
             let step = |n| {
                 let to = self.entry(self.tables[table], entries, n);
                 to.and_then(|to| self.index(to))
@@ -181,7 +178,7 @@ impl Graph<'_> {
         let mut targets = Vec::new();
         // A short function has no long table; this is asked at every visit.
         let most = (8 * self.body.len() as u64).clamp(1 << 10, MOST_ENTRIES);
-        let width = table.width.map_or(8, Width::bytes);
+        let width = table.entry_size();
         let next = self
             .tables
             .iter()

@@ -1,6 +1,6 @@
 //! What steps do to a location, followed backwards through a block.
 
-use super::graph::{Graph, Query, Source};
+use super::graph::{FrameAddress, Graph, Query, Source};
 use super::value::{Location, Value};
 use crate::function::word;
 use crate::ir::{Effect, Expr, Flow, Mem, Place, STORES};
@@ -31,7 +31,7 @@ impl Graph<'_> {
         let mut mask = KNOWN | self.body.all_writes(steps.clone());
         for n in self.body.transfers_in(steps) {
             let flow = self.body.transfers.flow(self.body.transfers.get(n));
-            if let Flow::Call(_) | Flow::CallVia(_) = flow {
+            if flow.is_call() {
                 mask |= STORES | CALLS;
                 mask |= if self.is_odd(flow) {
                     u64::from(u32::MAX)
@@ -116,35 +116,33 @@ impl Graph<'_> {
     /// What a call leaves in a location, if it may change it.
     fn left_by_call(&mut self, index: usize, location: Location) -> Option<Value> {
         let flow = self.body.flow(index);
-        if !matches!(flow, Flow::Call(_) | Flow::CallVia(_)) {
+        if !flow.is_call() {
             return None;
-        }
-        if let Location::Reg(register) = location
-            && self.convention.caller_saved & (1 << register) != 0
-        {
-            return Some(if self.is_odd(flow) {
-                Value::Unknown
-            } else {
-                Value::Dynamic
-            });
         }
         if self.is_odd(flow) {
             return Some(Value::Unknown);
         }
         match location {
+            Location::Reg(register) => {
+                let is_kept = self.convention.caller_saved & (1 << register) == 0;
+                (!is_kept).then_some(Value::Dynamic)
+            }
             Location::Frame(..) if self.frame().escaped => Some(Value::Dynamic),
             // Below the stack pointer the callee's frame is.
             Location::Frame(base, at) => match self.pointers_before(index).sp {
                 Some((of, sp)) if of == base && at >= sp => None,
                 _ => Some(Value::Dynamic),
             },
-            Location::Reg(_) => None,
         }
     }
 
     /// What a step's effect does to a location.
     fn transfer(&mut self, index: usize, location: Location) -> Change {
         let effect = self.body.effect(index);
+        let from_frame = |pointer: FrameAddress| match pointer {
+            Some((base, at)) => Change::Moved(Location::Frame(base, at)),
+            None => Change::To(Source::Value(Value::Unknown)),
+        };
         match location {
             Location::Reg(register) => match effect {
                 Effect::Set(to, expr) if to == register => match expr {
@@ -152,15 +150,9 @@ impl Graph<'_> {
                     Expr::Copy(from) => Change::Moved(Location::Reg(from)),
                     _ => Change::To(Source::Node(self.query(Query::Put(word(index))))),
                 },
-                Effect::Pop(to) if to == register => match self.pointers_before(index).sp {
-                    Some((base, at)) => Change::Moved(Location::Frame(base, at)),
-                    None => Change::To(Source::Value(Value::Unknown)),
-                },
+                Effect::Pop(to) if to == register => from_frame(self.pointers_before(index).sp),
                 Effect::Leave if register == self.convention.fp => {
-                    match self.pointers_before(index).fp {
-                        Some((base, at)) => Change::Moved(Location::Frame(base, at)),
-                        None => Change::To(Source::Value(Value::Unknown)),
-                    }
+                    from_frame(self.pointers_before(index).fp)
                 }
                 Effect::Clobber { writes, .. } if writes & (1 << register) != 0 => {
                     Change::To(Source::Value(Value::Dynamic))
@@ -182,12 +174,10 @@ impl Graph<'_> {
                     return Change::Kept;
                 }
                 let pointers = self.pointers_before(index);
-                let frame = match mem.base {
-                    Some(base) if base == self.convention.sp => pointers.sp,
-                    Some(base) if base == self.convention.fp => pointers.fp,
-                    _ => None,
-                };
-                match frame {
+                match mem
+                    .base
+                    .and_then(|base| pointers.held(self.convention, base))
+                {
                     // An address in the frame would have got out of the two pointers.
                     None if self.frame().escaped => dynamic,
                     None => Change::Kept,

@@ -69,3 +69,19 @@ pub(super) struct Table {
     pub base: u64,
     pub shift: u8,
 }
+
+impl Table {
+    pub const fn new(at: u64, width: Option<Width>) -> Self {
+        Self {
+            at,
+            width,
+            base: 0,
+            shift: 0,
+        }
+    }
+
+    /// How many bytes an entry has.
+    pub fn entry_size(self) -> u64 {
+        self.width.map_or(8, Width::bytes)
+    }
+}

@@ -170,6 +170,17 @@ pub(crate) enum Effect {
     },
 }
 
+impl Effect {
+    /// These registers are read and written, and memory may be, anywhere.
+    pub(crate) const fn anything(reads: Regs, writes: Regs) -> Self {
+        Self::Clobber {
+            reads,
+            writes,
+            store: Some((Mem::ANYWHERE, u8::MAX)),
+        }
+    }
+}
+
 /// Where control goes after an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
@@ -183,6 +194,12 @@ pub(crate) enum Flow {
     Stop,
 }
 
+impl Flow {
+    pub(crate) const fn is_call(self) -> bool {
+        matches!(self, Self::Call(_) | Self::CallVia(_))
+    }
+}
+
 /// One instruction. An instruction with two effects becomes two steps at the same address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op {
@@ -194,19 +211,34 @@ pub(crate) struct Op {
 
 /// Where a call through a register or memory goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CallTarget {
+pub(crate) enum CallTarget<A = u64> {
     /// To this address, which the instruction itself names.
-    Address(u64),
+    Address(A),
     /// To this address, which a register holds.
-    RegisterAddress(u64),
+    RegisterAddress(A),
     /// To what this slot of the image holds, loaded by the call itself.
-    Slot(u64),
+    Slot(A),
     /// To what this slot of the image holds, loaded into a register or spilled earlier.
-    RegisterSlot(u64),
+    RegisterSlot(A),
     /// Not a constant of the image.
     Pointer,
     /// Could not be decided.
     Undecided,
     /// A jump within the function: no call.
     IntraFunction,
+}
+
+impl<A> CallTarget<A> {
+    /// The same with another address, if it has one.
+    pub(crate) fn map<B>(self, address: impl FnOnce(A) -> B) -> CallTarget<B> {
+        match self {
+            Self::Address(at) => CallTarget::Address(address(at)),
+            Self::RegisterAddress(at) => CallTarget::RegisterAddress(address(at)),
+            Self::Slot(at) => CallTarget::Slot(address(at)),
+            Self::RegisterSlot(at) => CallTarget::RegisterSlot(address(at)),
+            Self::Pointer => CallTarget::Pointer,
+            Self::Undecided => CallTarget::Undecided,
+            Self::IntraFunction => CallTarget::IntraFunction,
+        }
+    }
 }

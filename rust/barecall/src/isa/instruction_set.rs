@@ -17,7 +17,9 @@ pub(crate) trait InstructionSet {
     fn thunk(&self, code: &[u8], address: u64) -> Option<(CallTarget, u32)>;
 
     /// Whether this code jumps through a register in the disguise of a return.
-    fn is_retpoline(&self, code: &[u8]) -> bool;
+    fn is_retpoline(&self, _code: &[u8]) -> bool {
+        false
+    }
 
     /// The length in bytes of the instruction that `code` begins with; at least 1.
     fn length(&self, code: &[u8]) -> usize;

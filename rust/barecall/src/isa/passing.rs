@@ -24,7 +24,10 @@ pub(super) fn slot(code: impl Iterator<Item = Passing>) -> Option<(u64, u32)> {
 /// Where code passes control on to, if it does nothing else, and how many instructions it executes up to there.
 pub(super) fn target(code: impl Iterator<Item = Passing>) -> Option<(CallTarget, u32)> {
     let mut called = None;
-    for (count, instruction) in (1..).zip(code) {
+    let mut count = 0;
+    // Not zipped: a decoder is large to move.
+    for instruction in code {
+        count += 1;
         match (instruction, called) {
             (Passing::Prepares, _) => {}
             (Passing::Jumps(to), None) => return Some((to, count)),

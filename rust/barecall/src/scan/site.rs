@@ -9,26 +9,14 @@ use crate::route::Route;
 #[derive(Clone, Copy)]
 pub(crate) struct Site<A = u64> {
     pub at: A,
-    /// The address or slot that it reaches; what kind of address it is, `kind` says.
+    /// The address or slot that it reaches; which of the two, and how, `kind` says.
     // Apart from each other they take half the space.
     address: A,
     /// Its length in bytes; 0 for one that stands for a [`Run::far`].
     pub len: u8,
     pub tail: bool,
-    kind: Kind,
+    kind: CallTarget<()>,
     pub route: Route,
-}
-
-/// A [`CallTarget`] without its address.
-#[derive(Clone, Copy)]
-enum Kind {
-    Address,
-    RegisterAddress,
-    Slot,
-    RegisterSlot,
-    Pointer,
-    Undecided,
-    IntraFunction,
 }
 
 impl<A> Site<A> {
@@ -46,42 +34,21 @@ impl<A> Site<A> {
 }
 
 impl Site {
-    pub(crate) const fn new(
-        at: u64,
-        len: u8,
-        tail: bool,
-        target: CallTarget,
-        route: Route,
-    ) -> Self {
-        let (kind, address) = match target {
-            CallTarget::Address(to) => (Kind::Address, to),
-            CallTarget::RegisterAddress(to) => (Kind::RegisterAddress, to),
-            CallTarget::Slot(slot) => (Kind::Slot, slot),
-            CallTarget::RegisterSlot(slot) => (Kind::RegisterSlot, slot),
-            CallTarget::Pointer => (Kind::Pointer, at),
-            CallTarget::Undecided => (Kind::Undecided, at),
-            CallTarget::IntraFunction => (Kind::IntraFunction, at),
-        };
+    pub(crate) fn new(at: u64, len: u8, tail: bool, target: CallTarget, route: Route) -> Self {
+        // One without an address is near.
+        let mut address = at;
         Self {
+            kind: target.map(|to| address = to),
             at,
             address,
             len,
             tail,
-            kind,
             route,
         }
     }
 
-    pub(crate) const fn target(&self) -> CallTarget {
-        match self.kind {
-            Kind::Address => CallTarget::Address(self.address),
-            Kind::RegisterAddress => CallTarget::RegisterAddress(self.address),
-            Kind::Slot => CallTarget::Slot(self.address),
-            Kind::RegisterSlot => CallTarget::RegisterSlot(self.address),
-            Kind::Pointer => CallTarget::Pointer,
-            Kind::Undecided => CallTarget::Undecided,
-            Kind::IntraFunction => CallTarget::IntraFunction,
-        }
+    pub(crate) fn target(&self) -> CallTarget {
+        self.kind.map(|()| self.address)
     }
 }
 

@@ -3,6 +3,7 @@
 mod agreement;
 mod assert_bare;
 mod bad_input;
+mod calls;
 mod cgo;
 mod cli;
 mod formats;

@@ -116,11 +116,7 @@ impl Lifter<'_> {
             0b0111 | 0b1111 => self.vector(),
             0b0010 => self.scalable(),
             // SME and what is not allocated yet.
-            _ => self.push(Effect::Clobber {
-                reads: ALL,
-                writes: ALL,
-                store: Some((Mem::ANYWHERE, u8::MAX)),
-            }),
+            _ => self.push(Effect::anything(ALL, ALL)),
         }
     }
 
@@ -189,11 +185,7 @@ impl Lifter<'_> {
             // Waits for the debugger.
         } else if word >> 24 == 0xd4 {
             // Into the kernel, which writes where the arguments say.
-            self.push(Effect::Clobber {
-                reads: ALL,
-                writes: CONVENTION.caller_saved,
-                store: Some((Mem::ANYWHERE, u8::MAX)),
-            });
+            self.push(Effect::anything(ALL, CONVENTION.caller_saved));
         } else if word & 0xffff_f01f == 0xd503_201f {
             match bits(word, 5, 7) {
                 // nop, yield, wfe, wfi, sev, sevl; esb, psb, tsb, csdb; bti
@@ -209,15 +201,8 @@ impl Lifter<'_> {
         } else {
             // msr; sys, of which dc zva writes memory; pairs of registers
             let pair = set(rd(word)) | set((rd(word) + 1).min(SP));
-            self.push(Effect::Clobber {
-                reads: pair,
-                writes: if word & 0xffe0_0000 == 0xd500_0000 {
-                    0
-                } else {
-                    pair
-                },
-                store: Some((Mem::ANYWHERE, u8::MAX)),
-            });
+            let is_msr = word & 0xffe0_0000 == 0xd500_0000;
+            self.push(Effect::anything(pair, if is_msr { 0 } else { pair }));
         }
     }
 
@@ -359,16 +344,11 @@ impl Lifter<'_> {
             0x3800_0000 if bits(word, 10, 2) == 2 => {
                 let scale = self.size().trailing_zeros();
                 let shift = if bit(word, 12) { scale } else { 0 };
-                let mem = Mem {
-                    base: Some(rn(word)),
-                    index: Some((rm(word), u8::try_from(shift).unwrap_or(0))),
-                    disp: 0,
-                };
-                if rm(word) == SP {
-                    self.single(Mem::based(rn(word), 0), Writeback::None);
-                } else {
-                    self.single(mem, Writeback::None);
+                let mut mem = Mem::based(rn(word), 0);
+                if rm(word) != SP {
+                    mem.index = Some((rm(word), u8::try_from(shift).unwrap_or(0)));
                 }
+                self.single(mem, Writeback::None);
             }
             _ => self.other_memory(),
         }

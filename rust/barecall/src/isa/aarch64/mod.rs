@@ -32,10 +32,6 @@ impl InstructionSet for Aarch64 {
         stub::thunk(code, address)
     }
 
-    fn is_retpoline(&self, _: &[u8]) -> bool {
-        false
-    }
-
     fn length(&self, _: &[u8]) -> usize {
         4
     }

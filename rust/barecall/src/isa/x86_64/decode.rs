@@ -51,27 +51,18 @@ impl<'a> Reader<'a> {
 
 /// Where control goes after an instruction.
 pub(crate) fn flow(instruction: &Instruction) -> Flow {
+    let is_near = instruction.op0_kind() == OpKind::NearBranch64;
+    let near = is_near.then(|| instruction.near_branch64());
     match instruction.flow_control() {
-        FlowControl::XbeginXabortXend if instruction.op0_kind() == OpKind::NearBranch64 => {
-            // A transaction that fails goes on there.
-            Flow::Branch(instruction.near_branch64())
-        }
-        FlowControl::Next | FlowControl::XbeginXabortXend => Flow::Next,
+        FlowControl::Next => Flow::Next,
+        // A transaction that fails goes on there.
+        FlowControl::XbeginXabortXend => near.map_or(Flow::Next, Flow::Branch),
         // A system call comes back; a debugger lets the program go on after int3. ud2 and hlt end a path.
         FlowControl::Interrupt => Flow::Next,
-        FlowControl::Call => match instruction.op0_kind() {
-            OpKind::NearBranch64 => Flow::Call(instruction.near_branch64()),
-            // syscall, sysenter: into the kernel, not to a symbol.
-            _ => Flow::Next,
-        },
-        FlowControl::UnconditionalBranch => match instruction.op0_kind() {
-            OpKind::NearBranch64 => Flow::Jump(instruction.near_branch64()),
-            _ => Flow::Stop,
-        },
-        FlowControl::ConditionalBranch => match instruction.op0_kind() {
-            OpKind::NearBranch64 => Flow::Branch(instruction.near_branch64()),
-            _ => Flow::Stop,
-        },
+        // syscall, sysenter: into the kernel, not to a symbol.
+        FlowControl::Call => near.map_or(Flow::Next, Flow::Call),
+        FlowControl::UnconditionalBranch => near.map_or(Flow::Stop, Flow::Jump),
+        FlowControl::ConditionalBranch => near.map_or(Flow::Stop, Flow::Branch),
         FlowControl::IndirectCall => Flow::CallVia(place(instruction)),
         FlowControl::IndirectBranch => Flow::JumpVia(place(instruction)),
         // Newer than the decoder, perhaps.
@@ -80,7 +71,7 @@ pub(crate) fn flow(instruction: &Instruction) -> Flow {
     }
 }
 
-pub(super) fn place(instruction: &Instruction) -> Place {
+fn place(instruction: &Instruction) -> Place {
     // A far call's or jump's operand is a selector and an offset.
     if matches!(
         instruction.code(),
@@ -102,20 +93,14 @@ pub(super) fn place(instruction: &Instruction) -> Place {
 
 /// A 64-bit register's number.
 pub(super) fn number(register: Register) -> Option<Reg> {
-    if register.is_gpr64() {
-        u8::try_from(register.number()).ok()
-    } else {
-        None
-    }
+    let number = register.is_gpr64().then(|| register.number())?;
+    u8::try_from(number).ok()
 }
 
 /// The number of the 64-bit register that this one is part of.
 pub(super) fn whole(register: Register) -> Option<Reg> {
-    if register.is_gpr() {
-        number(register.full_register())
-    } else {
-        None
-    }
+    let full = register.is_gpr().then(|| register.full_register())?;
+    number(full)
 }
 
 pub(super) fn bit(register: Register) -> Regs {
@@ -146,10 +131,6 @@ pub(super) fn memory(instruction: &Instruction) -> Option<Mem> {
         index,
         disp: instruction.memory_displacement64().cast_signed(),
     })
-}
-
-pub(super) fn memory_or_anywhere(instruction: &Instruction) -> Mem {
-    memory(instruction).unwrap_or(Mem::ANYWHERE)
 }
 
 /// The instruction that `code` begins with.

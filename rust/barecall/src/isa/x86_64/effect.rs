@@ -1,26 +1,26 @@
 //! What each instruction does to registers and memory.
 
-use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
+use iced_x86::{
+    ConditionCode, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+};
 
 use super::abi::SP;
-use super::decode::{bit, memory, memory_or_anywhere, number, whole};
+use super::decode::{bit, memory, number, whole};
 use crate::ir::{Effect, Expr, Mem, Width};
 
 /// What an instruction does to registers and memory.
 pub(crate) fn effect(instruction: &Instruction, info: &mut InstructionInfoFactory) -> Effect {
+    exactly(instruction).unwrap_or_else(|| everything(instruction, info))
+}
+
+/// What an instruction does, where it is one whose result the data flow follows.
+fn exactly(instruction: &Instruction) -> Option<Effect> {
     use Mnemonic as M;
-    let kind0 = instruction.op0_kind();
-    let kind1 = instruction.op1_kind();
-    let reg0 = if kind0 == OpKind::Register {
-        number(instruction.op0_register())
-    } else {
-        None
-    };
-    let reg1 = if kind1 == OpKind::Register {
-        number(instruction.op1_register())
-    } else {
-        None
-    };
+    let (kind0, kind1) = (instruction.op0_kind(), instruction.op1_kind());
+    // Of an operand that is not a register, none is.
+    let register0 = number(instruction.op0_register());
+    let register1 = number(instruction.op1_register());
+    let set = |expr| Some(Effect::Set(register0?, expr));
     match instruction.mnemonic() {
         M::Nop
         | M::Endbr64
@@ -31,118 +31,73 @@ pub(crate) fn effect(instruction: &Instruction, info: &mut InstructionInfoFactor
         | M::Comiss
         | M::Comisd
         | M::Bt
-        | M::Pause => {
-            return Effect::None;
-        }
-        M::Call | M::Jmp | M::Ret | M::Ud2 | M::Int3 => return Effect::None,
-        M::Leave => return Effect::Leave,
+        | M::Pause => Some(Effect::None),
+        M::Call | M::Jmp | M::Ret | M::Ud2 | M::Int3 => Some(Effect::None),
+        M::Leave => Some(Effect::Leave),
         // Newer than the decoder, perhaps: it may do anything, and go on.
-        M::INVALID => {
-            return Effect::Clobber {
-                reads: 0xffff,
-                writes: 0xffff,
-                store: Some((Mem::ANYWHERE, u8::MAX)),
-            };
-        }
-        _ if instruction.is_jcc_short_or_near() => return Effect::None,
-        M::Mov => {
-            if let Some(dst) = reg0 {
-                let expr = match kind1 {
-                    OpKind::Register => reg1.map(Expr::Copy),
-                    OpKind::Memory => memory(instruction).map(Expr::Load),
-                    OpKind::Immediate64 | OpKind::Immediate32to64 => {
-                        Some(Expr::Const(instruction.immediate(1)))
-                    }
-                    _ => None,
-                };
-                if let Some(expr) = expr {
-                    return Effect::Set(dst, expr);
-                }
+        M::INVALID => Some(Effect::anything(0xffff, 0xffff)),
+        _ if instruction.is_jcc_short_or_near() => Some(Effect::None),
+        M::Mov if kind0 == OpKind::Memory => Some(Effect::Store {
+            mem: memory(instruction).unwrap_or(Mem::ANYWHERE),
+            width: u8::try_from(instruction.memory_size().size()).unwrap_or(64),
+            from: register1,
+        }),
+        M::Mov => match kind1 {
+            OpKind::Register => set(Expr::Copy(register1?)),
+            OpKind::Memory => set(Expr::Load(memory(instruction)?)),
+            OpKind::Immediate64 | OpKind::Immediate32to64 => {
+                set(Expr::Const(instruction.immediate(1)))
             }
             // mov r32, imm32 zero-extends: how non-PIE code takes a function's address.
-            if kind0 == OpKind::Register
-                && instruction.op0_register().is_gpr32()
-                && kind1 == OpKind::Immediate32
-                && let Some(dst) = whole(instruction.op0_register())
-            {
-                return Effect::Set(dst, Expr::Const(u64::from(instruction.immediate32())));
+            OpKind::Immediate32 if instruction.op0_register().is_gpr32() => {
+                let value = Expr::Const(instruction.immediate32().into());
+                Some(Effect::Set(whole(instruction.op0_register())?, value))
             }
-            if kind0 == OpKind::Memory {
-                let mem = memory_or_anywhere(instruction);
-                let width = u8::try_from(instruction.memory_size().size()).unwrap_or(64);
-                return Effect::Store {
-                    mem,
-                    width,
-                    from: reg1,
-                };
-            }
-        }
+            _ => None,
+        },
         M::Lea => {
-            if let Some(dst) = reg0 {
-                let expr = memory(instruction).and_then(|mem| match (mem.base, mem.index) {
-                    (None, None) => Some(Expr::Const(mem.disp.cast_unsigned())),
-                    (Some(base), None) => Some(Expr::Add(base, mem.disp)),
-                    (Some(base), Some((index, shift))) if mem.disp == 0 => {
-                        Some(Expr::Sum(base, index, shift))
-                    }
-                    _ => None,
-                });
-                if let Some(expr) = expr {
-                    return Effect::Set(dst, expr);
+            let address = memory(instruction).and_then(|mem| match (mem.base, mem.index) {
+                (None, None) => set(Expr::Const(mem.disp.cast_unsigned())),
+                (Some(base), None) => set(Expr::Add(base, mem.disp)),
+                (Some(base), Some((index, shift))) if mem.disp == 0 => {
+                    set(Expr::Sum(base, index, shift))
                 }
-            }
+                _ => None,
+            });
             // The address is computed, nothing is read or written there.
-            let reads = bit(instruction.memory_base()) | bit(instruction.memory_index());
-            return Effect::Clobber {
-                reads,
-                writes: bit(instruction.op0_register()),
-                store: None,
-            };
+            address.or_else(|| {
+                Some(Effect::Clobber {
+                    reads: bit(instruction.memory_base()) | bit(instruction.memory_index()),
+                    writes: bit(instruction.op0_register()),
+                    store: None,
+                })
+            })
         }
-        M::Movsxd => {
-            if let (Some(dst), OpKind::Memory, Some(mem)) = (reg0, kind1, memory(instruction)) {
-                return Effect::Set(dst, Expr::Entry(mem, Width::I32));
-            }
-        }
+        M::Movsxd if kind1 == OpKind::Memory => set(Expr::Entry(memory(instruction)?, Width::I32)),
         M::Movzx | M::Movsx if kind1 == OpKind::Memory => {
             let width = match (instruction.mnemonic(), instruction.memory_size().size()) {
-                (M::Movzx, 1) => Some(Width::U8),
-                (M::Movzx, 2) => Some(Width::U16),
-                (M::Movsx, 1) => Some(Width::I8),
-                (M::Movsx, 2) => Some(Width::I16),
-                _ => None,
+                (M::Movzx, 1) => Width::U8,
+                (M::Movzx, 2) => Width::U16,
+                (M::Movsx, 1) => Width::I8,
+                (M::Movsx, 2) => Width::I16,
+                _ => return None,
             };
-            if let (Some(dst), Some(width), Some(mem)) = (
-                whole(instruction.op0_register()),
-                width,
-                memory(instruction),
-            ) {
-                return Effect::Set(dst, Expr::Entry(mem, width));
-            }
+            let entry = Expr::Entry(memory(instruction)?, width);
+            Some(Effect::Set(whole(instruction.op0_register())?, entry))
         }
         M::Add | M::Sub => {
-            if let Some(dst) = reg0 {
-                let add = instruction.mnemonic() == M::Add;
-                match kind1 {
-                    OpKind::Immediate8to64 | OpKind::Immediate32to64 => {
-                        let by = instruction.immediate(1).cast_signed();
-                        return Effect::Set(
-                            dst,
-                            Expr::Add(dst, if add { by } else { by.wrapping_neg() }),
-                        );
-                    }
-                    OpKind::Register if add => {
-                        if let Some(src) = reg1 {
-                            return Effect::Set(dst, Expr::Sum(dst, src, 0));
-                        }
-                    }
-                    OpKind::Memory if add => {
-                        if let Some(mem) = memory(instruction) {
-                            return Effect::Set(dst, Expr::Plus(dst, mem));
-                        }
-                    }
-                    _ => {}
+            let add = instruction.mnemonic() == M::Add;
+            match kind1 {
+                OpKind::Immediate8to64 | OpKind::Immediate32to64 => {
+                    let by = instruction.immediate(1).cast_signed();
+                    set(Expr::Add(
+                        register0?,
+                        if add { by } else { by.wrapping_neg() },
+                    ))
                 }
+                OpKind::Register if add => set(Expr::Sum(register0?, register1?, 0)),
+                OpKind::Memory if add => set(Expr::Plus(register0?, memory(instruction)?)),
+                _ => None,
             }
         }
         M::Xor
@@ -151,46 +106,17 @@ pub(crate) fn effect(instruction: &Instruction, info: &mut InstructionInfoFactor
                 && instruction.op0_register() == instruction.op1_register()
                 && instruction.op0_register().size() >= 4 =>
         {
-            if let Some(dst) = whole(instruction.op0_register()) {
-                return Effect::Set(dst, Expr::Const(0));
-            }
+            let register = whole(instruction.op0_register())?;
+            Some(Effect::Set(register, Expr::Const(0)))
         }
-        M::And if reg0 == Some(SP) => return Effect::Realign,
-        M::Push => {
-            return match kind0 {
-                OpKind::Register if reg0.is_some() => Effect::Push(reg0),
-                _ if instruction.stack_pointer_increment() == -8 => Effect::Push(None),
-                _ => everything(instruction, info),
-            };
-        }
-        M::Pop => {
-            if let Some(dst) = reg0 {
-                return Effect::Pop(dst);
-            }
-        }
-        M::Cmovo
-        | M::Cmovno
-        | M::Cmovb
-        | M::Cmovae
-        | M::Cmove
-        | M::Cmovne
-        | M::Cmovbe
-        | M::Cmova
-        | M::Cmovs
-        | M::Cmovns
-        | M::Cmovp
-        | M::Cmovnp
-        | M::Cmovl
-        | M::Cmovge
-        | M::Cmovle
-        | M::Cmovg => {
-            if let (Some(dst), Some(src)) = (reg0, reg1) {
-                return Effect::Set(dst, Expr::Either(src));
-            }
-        }
-        _ => {}
+        M::And if register0 == Some(SP) => Some(Effect::Realign),
+        M::Push if register0.is_some() => Some(Effect::Push(register0)),
+        M::Push if instruction.stack_pointer_increment() == -8 => Some(Effect::Push(None)),
+        M::Pop => Some(Effect::Pop(register0?)),
+        // cmov: of the instructions with a condition, the only ones that have two registers.
+        _ if instruction.condition_code() != ConditionCode::None => set(Expr::Either(register1?)),
+        _ => None,
     }
-    everything(instruction, info)
 }
 
 /// The catch-all: all registers that are read and written, and the memory that is.
