@@ -70,7 +70,7 @@ pub struct Leg {
     /// The functions executed, in order; a function that comes again is listed
     /// again.
     pub steps: Vec<Step>,
-    /// Instructions that moved to [another stack](self#when-is-it-another-stack).
+    /// Instructions that moved to [another stack](crate::walk#when-is-it-another-stack).
     pub stack_switches: u64,
     /// Atomic instructions: a `lock` prefix, or `xchg` with memory.
     pub atomics: u64,

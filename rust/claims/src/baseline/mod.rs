@@ -20,7 +20,9 @@ pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The root of the repository, on the machine that this was built on.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    // The package lies two folders below it.
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_owned()
 }
 
 /// Facts on file, and what they were found by.

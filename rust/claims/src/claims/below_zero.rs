@@ -268,17 +268,18 @@ mod tests {
     /// The build without LTO, on file as if it were the one with it.
     #[test]
     fn a_call_that_is_left_does_not() {
-        let plants: [(&str, fn(&mut Row)); 5] = [
+        type Change = fn(&mut Row);
+        let faults: [(&str, Change); 5] = [
             ("sum", |row| row.calls = 1),
             ("add_one", |row| row.callee_is_there = true),
             ("add_one_times", |row| row.with = 6),
             ("midpoint", |row| row.name = "midpoimt".to_owned()),
             ("midpoint", |row| row.with = 12),
         ];
-        for (name, plant) in plants {
+        for (name, change) in faults {
             let mut rows = on_file().facts.rows;
             let row = rows.iter_mut().find(|row| row.name == name);
-            plant(row.expect("the row"));
+            change(row.expect("the row"));
             assert_eq!(judged(&rows).verdict, Verdict::DoesNotHold, "{name}");
         }
     }

@@ -243,7 +243,7 @@ mod tests {
         let claim = found(TalkFuture::GreetWokenTwice, TalkFuture::GreetOnSlide);
         assert_eq!(claim.verdict, Verdict::DoesNotHold);
         assert!(
-            claim.findings[0].contains("greet and planted differ: \"woken after"),
+            claim.findings[0].contains("greet and greet_woken_twice differ: \"woken after"),
             "{:?}",
             claim.findings
         );

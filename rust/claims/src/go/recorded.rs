@@ -20,7 +20,7 @@ pub const FOLDER: &str = "asm-snapshots/cgo/x86_64-unknown-linux-gnu";
 pub const WALKS: File = File {
     path: "asm-snapshots/cgo/x86_64-unknown-linux-gnu/walks.json",
     schema: 2,
-    command: "INSTA_UPDATE=always cargo test -p claims --test cgo",
+    command: "INSTA_UPDATE=always cargo test -p claims --test all cgo",
 };
 
 /// Everything on file that a verdict can rest on.

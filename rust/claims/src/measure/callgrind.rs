@@ -1,6 +1,6 @@
 //! The counts: what each exhibit and its twin execute beyond the C function they call, counted by callgrind.
 //!
-//! Callgrind runs a child that calls everything [`SHORT`] times, and another that does so [`LONG`] times. The slope
+//! Callgrind runs a child that calls everything `SHORT` times, and another that does so `LONG` times. The slope
 //! between the two is what one call executes: exact, and free of what is done once.
 
 use std::collections::BTreeMap;

@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use serde_json::Value;
+
+use crate::cell;
 use testkit::forbid;
 
 const CLAIMS: &str = env!("CARGO_BIN_EXE_claims");
@@ -98,15 +100,15 @@ fn json_has_the_same_facts() {
         named.unwrap_or_else(|| panic!("no claim {id}"))
     };
     assert_eq!(claim("one-instruction")["verdict"], "holds");
-    let two = &claim("no-more-than-c")["figures"];
-    assert_eq!(two["to puts from Rust"]["value"], 1);
-    assert_eq!(two["to puts from C"]["value"], 2);
-    assert_eq!(two["walked to puts from Rust"]["value"], 1);
-    assert_eq!(two["walked to puts from C"]["value"], 2);
+    let two = claim("no-more-than-c");
+    for matrix in ["to the callee", "walked to the callee"] {
+        assert_eq!(cell(two, matrix, "puts", "Rust"), Some(1), "{matrix}");
+        assert_eq!(cell(two, matrix, "puts", "C"), Some(2), "{matrix}");
+    }
     // Nothing more per call in a task, and per poll what the runtime needs.
     let tasks = &claim("from-a-task")["figures"];
     assert_eq!(
-        tasks["per call in a task"], tasks["per call outside"],
+        tasks["per call in a task"]["value"], tasks["per call outside"]["value"],
         "{tasks}"
     );
     let per_poll = tasks["per poll"]["value"].as_u64().expect("a count");
@@ -519,9 +521,9 @@ fn below_zero_is_built_and_walked() {
     assert_eq!(output.status.code(), Some(0), "{claim}");
     assert_eq!(claim["evidence"], "live");
     assert_eq!(claim["verdict"], "holds with conditions", "{claim}");
-    let figure = |name: &str| claim["figures"][name]["value"].as_u64().expect(name);
-    assert_eq!(figure("add_one_times with LTO"), 0);
-    assert!(figure("add_one_times without LTO") > 0);
+    let executed = |build| cell(claim, "executed", "add_one_times", build).expect(build);
+    assert_eq!(executed("with LTO"), 0);
+    assert!(executed("without LTO") > 0);
     let walked = claim["conditions"].to_string();
     assert!(walked.contains("no function `greet_add_one`"), "{walked}");
 }
@@ -541,11 +543,7 @@ fn counts_on_file_are_read_where_nothing_is_optimised() {
     };
     assert!(counted.contains(expected), "{counted}");
     for exhibit in ["say", "add_one_times", "for_each"] {
-        let figure = |side: &str| {
-            claim["figures"][format!("{exhibit} in {side}")]["value"]
-                .as_u64()
-                .expect(side)
-        };
-        assert!(figure("Rust") <= figure("C by clang"), "{exhibit}");
+        let executed = |side| cell(claim, "whole function", exhibit, side).expect(side);
+        assert!(executed("Rust") <= executed("C by clang"), "{exhibit}");
     }
 }

@@ -150,10 +150,10 @@ fn the_ladders_of_both_languages_are_shown() {
         .output()
         .expect("it runs");
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let walks = document["walks"].as_array().expect("walks");
+    let walks = document["claims"][0]["walks"].as_array().expect("walks");
     let go = walks
         .iter()
-        .find(|walk| walk["act"] == "go/add_one")
+        .find(|walk| walk["side"] == "go" && walk["name"] == "add_one")
         .expect("Go's walk");
     let steps = go["out"]["steps"].as_array().expect("steps").len();
     assert_eq!(go["phases"]["out"].as_array().expect("phases").len(), steps);

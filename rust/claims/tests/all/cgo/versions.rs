@@ -15,7 +15,7 @@ use claims::report::Phase;
 pub const VERSIONS: File = File {
     path: "asm-snapshots/cgo/x86_64-unknown-linux-gnu/versions.json",
     schema: 2,
-    command: "INSTA_UPDATE=always cargo test -p claims --test cgo",
+    command: "INSTA_UPDATE=always cargo test -p claims --test all cgo",
 };
 
 /// What is on file.

@@ -3,6 +3,7 @@
 mod charts;
 mod citation;
 mod commands;
+mod dummy;
 mod fixture;
 mod folder;
 mod markdown;
