@@ -1,14 +1,14 @@
-//! C calling back into Rust.
+//! C calls back into Rust.
 
 use std::ffi::{c_int, c_void};
 
 use crate::ffi;
 
-/// Hands C a function of ours, and a pointer for it.
+/// Passes C a Rust function, and a pointer for C to pass to that function.
 ///
-/// *Its machine code:* one call, to `greet_for_each`, and two addresses as its
-/// arguments. The call back is C's, through the pointer that it was given, exactly
-/// as it would be into C: [`visit`] is a plain C function.
+/// *Its machine code:* one call, to `greet_for_each`, with two addresses among its
+/// arguments. C makes the callback through the pointer that it received, exactly as
+/// it would call a C function, since [`visit`] follows C's calling convention.
 ///
 /// ```
 /// assert_eq!(zero_cost_ffi::callback::for_each(&[20, 20, 2]), 42);
@@ -30,11 +30,11 @@ pub fn for_each(items: &[i64]) -> i64 {
     total
 }
 
-/// Adds `item` to the `i64` behind `user_data`: what C calls.
+/// The callback: adds `item` to the `i64` that `user_data` points to.
 ///
-/// *Its machine code:* an addition. It cannot panic, which in an `extern "C"`
-/// function aborts the process; [`greet::for_each`](crate::greet::for_each) takes
-/// closures that can.
+/// *Its machine code:* an addition. It cannot panic, which would abort the process
+/// in an `extern "C"` function. [`greet::for_each`](crate::greet::for_each) accepts
+/// closures that can panic.
 ///
 /// # Safety
 /// `user_data` points to an `i64` that nothing else uses during the call.

@@ -1,7 +1,7 @@
-//! The list of everything on show, for whoever judges it.
+//! The list of everything on show, for the judge and the tests.
 //!
-//! Each entry carries the address of its machine code in this process: evidence of
-//! where it is, and what keeps the linker from dropping it.
+//! Each entry has the address of its machine code in this process. It says where the
+//! code is, and prevents the linker from dropping it.
 
 use std::future::Future;
 use std::io;
@@ -14,13 +14,13 @@ use crate::{callback, calls, controls, task, twins};
 /// The opt-level that exhibits, twins and controls were compiled at, C and Rust alike: `0`, `3`, `s`.
 pub const OPT_LEVEL: &str = env!("EXHIBITS_OPT_LEVEL");
 
-/// A function of Rust whose machine code is on show.
+/// A Rust function whose machine code is on show.
 #[derive(Debug, Clone, Copy)]
 pub struct Exhibit {
-    /// Its name, unique among the exhibits, and its twin's: `say`.
+    /// Its name, which is unique among the exhibits, and the name of its twin: `say`.
     pub name: &'static str,
-    /// Its path: `zero_cost_ffi::calls::say`. The symbol of a poll has one part
-    /// more, see [`poll`](Self::poll).
+    /// Its path: `zero_cost_ffi::calls::say`. The symbol of a poll has an additional
+    /// part, see [`poll`](Self::poll).
     pub path: &'static str,
     /// The C functions it calls, in the order of its source, one for each call.
     pub calls: &'static [&'static str],
@@ -34,22 +34,22 @@ pub struct Exhibit {
     pub source: &'static str,
     /// The address of its machine code.
     pub entry: *const (),
-    /// Whether that is the poll of its future, whose symbol is `path` and
+    /// Whether `entry` is the poll of its future, whose symbol is `path` followed by
     /// `::{{closure}}` (`::{closure#0}` in v0 mangling).
     pub poll: bool,
-    /// What runs its future as a task of the current-thread and of the multi-thread
-    /// runtime, for a poll: boxed as a `dyn Future`, so that what tokio polls is the
-    /// code at `entry`, and no copy of it inlined elsewhere.
+    /// For a poll: the functions that run its future as a task of the current-thread
+    /// and of the multi-thread runtime. They box it as a `dyn Future`, so that tokio
+    /// polls the code at `entry`, not a copy of it inlined elsewhere.
     pub tasks: Option<[RunsTask; 2]>,
 }
 
-/// Runs a task to its end. An error when there is no runtime to be had.
+/// Runs a task to its end. Returns an error if the runtime cannot be built.
 pub type RunsTask = fn() -> io::Result<()>;
 
-/// A function of C that does what the exhibit of its name does.
+/// A C function that does the same as the exhibit of its name.
 #[derive(Debug, Clone, Copy)]
 pub struct Twin {
-    /// Its name, which also is its symbol.
+    /// Its name, which is also its symbol.
     pub name: &'static str,
     /// The file it stands in, from the root of the repository.
     pub file: &'static str,
@@ -66,9 +66,9 @@ pub struct Control {
     pub name: &'static str,
     /// Its path: `zero_cost_ffi::controls::through_shim`.
     pub path: &'static str,
-    /// The route that must be reported for its last call: `thunk`, `pointer`.
+    /// The route that must be found for its last call: `thunk`, `pointer`.
     pub route: &'static str,
-    /// The trampoline that must be named, where it has a name.
+    /// The trampoline that must be named, if it has a name.
     pub via: Option<&'static str>,
     /// What it shows, in one line.
     pub says: &'static str,
@@ -84,22 +84,22 @@ pub struct Control {
 #[cfg(target_os = "linux")]
 #[derive(Debug, Clone, Copy)]
 pub struct Pattern {
-    /// Its name, which is its module's in [`task`]: `callback`.
+    /// Its name, which is the name of its module in [`task`]: `callback`.
     pub name: &'static str,
     /// The C functions it calls.
     pub calls: &'static [&'static str],
-    /// Runs it once: what keeps the linker from dropping it.
+    /// Runs it once. The reference prevents the linker from dropping it.
     pub run: RunsTask,
 }
 
-/// A future, on show for what its `poll` does and for what it keeps while it waits.
+/// A future that shows what its `poll` does, or what it keeps while it waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
     /// Its name, unique among the machines: `greet`.
     pub name: &'static str,
     /// The symbol of its `poll`, demangled: `zero_cost_ffi::machine::greet::{{closure}}`.
     pub symbol: &'static str,
-    /// Its type, as the compiler names it: `{async fn body of machine::greet()}`.
+    /// Its type, in the compiler's words: `{async fn body of machine::greet()}`.
     pub type_name: &'static str,
     /// What it shows, in one line.
     pub says: &'static str,
@@ -107,18 +107,18 @@ pub struct Machine {
     pub file: &'static str,
     /// The text of that file.
     pub source: &'static str,
-    /// How the first line of it begins there.
+    /// The beginning of its first line in that text.
     pub begins: &'static str,
     /// Its size, in bytes.
     pub bytes: usize,
     /// The address of the machine code of its `poll`.
     pub entry: *const (),
-    /// Where its buffer lies while it waits, by running it, for those that have one:
-    /// see [`kept::buffer_offset`].
+    /// If it has a buffer: a function that runs it and returns where the buffer lies
+    /// while it waits, see [`kept::buffer_offset`].
     pub buffer_offset: Option<fn() -> Option<usize>>,
 }
 
-/// The file of a module, and its text.
+/// Returns the file of a module, and its text.
 macro_rules! source {
     (calls) => {
         source!("calls.rs")
@@ -143,7 +143,7 @@ macro_rules! source {
     };
 }
 
-/// An entry made of one path, so that name, path and address cannot disagree.
+/// Makes an entry from one path, so that name, path and address cannot disagree.
 macro_rules! exhibit {
     (poll task::$name:ident($($argument:expr),*), $calls:expr, $says:expr) => {
         exhibit!(@ task::$name, $calls, None, $says, poll_of(|| task::$name($($argument),*)), true, Some([
@@ -196,8 +196,8 @@ macro_rules! control {
     };
 }
 
-/// A machine: the name, its `poll`'s symbol, its type, where it begins, an expression
-/// that makes one, and what it shows.
+/// Makes a machine from its name, the symbol of its `poll`, its type, the beginning of
+/// its source, an expression that creates one, and what it shows.
 macro_rules! machine {
     ($module:ident::$name:ident, $symbol:expr, $type:expr, $begins:expr, $made:expr, $says:literal) => {
         Machine {
@@ -231,7 +231,7 @@ macro_rules! machine {
     };
 }
 
-/// Every exhibit, in the order in which to read them.
+/// Returns every exhibit, in reading order.
 ///
 /// ```
 /// let exhibits = zero_cost_ffi::catalogue::exhibits();
@@ -278,7 +278,7 @@ pub fn exhibits() -> Vec<Exhibit> {
     ]
 }
 
-/// The twin of every exhibit that has one.
+/// Returns the twin of every exhibit that has one.
 ///
 /// ```
 /// use zero_cost_ffi::catalogue::{exhibits, twins};
@@ -304,7 +304,7 @@ pub fn twins() -> Vec<Twin> {
     ]
 }
 
-/// Every pattern.
+/// Returns every pattern.
 ///
 /// ```
 /// for pattern in zero_cost_ffi::catalogue::patterns() {
@@ -348,7 +348,7 @@ pub fn patterns() -> Vec<Pattern> {
     ]
 }
 
-/// Every control.
+/// Returns every control.
 ///
 /// ```
 /// let controls = zero_cost_ffi::catalogue::controls();
@@ -382,7 +382,7 @@ pub fn controls() -> Vec<Control> {
     ]
 }
 
-/// The talk's `greet()`, three ways.
+/// Returns the three versions of the talk's `greet()`.
 ///
 /// ```
 /// let names: Vec<_> = zero_cost_ffi::catalogue::machines().iter().map(|machine| machine.name).collect();
@@ -418,8 +418,8 @@ pub fn machines() -> Vec<Machine> {
     ]
 }
 
-/// The futures that show what is kept across an await, in the order in which to read
-/// them.
+/// Returns the futures that show what is kept across an await, in
+/// reading order.
 ///
 /// ```
 /// let held = zero_cost_ffi::catalogue::kept()[0];
@@ -457,18 +457,18 @@ pub fn kept() -> Vec<Machine> {
     ]
 }
 
-/// The size of a future, of which there is no value to take it from.
+/// Returns the size of a future without having a value of it.
 const fn bytes_of<F: Future>(_: fn() -> F) -> usize {
     size_of::<F>()
 }
 
-/// The address of a future's `poll`, of which there is no value to take it from.
+/// Returns the address of a future's `poll` without having a value of it.
 fn poll_of<F: Future>(_: fn() -> F) -> *const () {
     let poll: fn(Pin<&mut F>, &mut Context<'_>) -> Poll<F::Output> = F::poll;
     poll as *const ()
 }
 
-/// Beside [`poll_of`], so that both take the address of the same code.
+/// Boxes a future. It stands beside [`poll_of`], so that both take the address of the same code.
 fn boxed<F>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send>>
 where
     F: Future + Send + 'static,

@@ -1,4 +1,4 @@
-//! The twins as different compilers made them, in one image: c/callers.c, compiled several times.
+//! The twins, compiled by different compilers into one image: c/callers.c, compiled several times.
 
 use std::ffi::{c_char, c_int};
 
@@ -7,10 +7,10 @@ use crate::twins::{
     add_one, add_one_times, for_each, midpoint, say, say_cstr, say_then, say_times, say_twice, sum,
 };
 
-/// The twins as one compiler made them.
+/// The twins, compiled by one compiler.
 #[derive(Debug, Clone, Copy)]
 pub struct Twins {
-    /// The compiler, in its own words where they are known: `Debian clang version 14.0.6`.
+    /// The compiler's own version text, if that is known: `Debian clang version 14.0.6`.
     pub compiler: &'static str,
     /// Twin of [`calls::say`](crate::calls::say).
     pub say: unsafe extern "C" fn(),
@@ -34,8 +34,8 @@ pub struct Twins {
     pub for_each: unsafe extern "C" fn(items: *const i64, len: usize) -> i64,
 }
 
-/// The twins of one object file, whose names end in `$suffix`. Of the same types, since c/callers.c is compiled several
-/// times and only renamed.
+/// The twins of one object file, whose names end in `$suffix`. They have the same types, since c/callers.c is compiled
+/// several times and only renamed.
 #[cfg(any(by_clang, by_got))]
 macro_rules! renamed {
     ($suffix:literal, $compiler:expr) => {{
@@ -78,7 +78,7 @@ macro_rules! renamed {
 }
 
 impl Twins {
-    /// As the C compiler of this build made them.
+    /// The twins, compiled by the C compiler of this build.
     pub const BY_CC: Self = Self {
         compiler: "cc",
         say,
@@ -93,11 +93,11 @@ impl Twins {
         for_each,
     };
 
-    /// As clang made them, where this build found one: built on LLVM like rustc, it shapes a loop as rustc does.
+    /// The twins, compiled by clang, if this build found it. clang uses LLVM, so it compiles a loop as rustc does.
     pub const BY_CLANG: Option<Self> = by_clang();
 
-    /// As this build's C compiler made them when it was told to call as rustc does, through the GOT (`-fno-plt`, and
-    /// no relaxing by the linker). `None` where it cannot.
+    /// The twins, compiled by this build's C compiler to call as rustc does, through the GOT (`-fno-plt`, without
+    /// relaxation by the linker). `None` if the compiler cannot do that.
     pub const BY_GOT: Option<Self> = by_got();
 }
 

@@ -1,15 +1,15 @@
-//! The opposite: calls with something in the way. Each must be reported as what it
-//! is; an instrument that calls one of these bare is broken.
+//! The opposite of the exhibits: calls with something in between. Each must be
+//! classified correctly; an instrument that reports one of them as bare is broken.
 //!
-//! The PLT stub is not among them: it is the linker's, and appears around the
-//! exhibits themselves when the image is built with `-C relocation-model=static`.
+//! The PLT stub is not among them. The linker makes it, and inserts it into the
+//! exhibits themselves if the image is built with `-C relocation-model=static`.
 
 use std::ffi::{CStr, c_int};
 
-/// Through a C function that does nothing but pass control on to `greet_add_one`.
+/// Calls through a C function that only passes control on to `greet_add_one`.
 ///
-/// *Its machine code:* like [`calls::add_one`](crate::calls::add_one). Only who
-/// follows the call sees the second jump.
+/// *Its machine code:* like [`calls::add_one`](crate::calls::add_one). The second
+/// jump is visible only to an instrument that follows the call.
 ///
 /// ```
 /// assert_eq!(zero_cost_ffi::controls::through_shim(41), 42);
@@ -20,7 +20,7 @@ pub fn through_shim(value: i64) -> i64 {
     unsafe { greet_shim_add_one(value) }
 }
 
-/// The same on the way to `puts`, where a PLT stub may follow the shim.
+/// Calls `puts` through such a function, which a PLT stub may follow.
 ///
 /// *Its machine code:* like [`calls::say_cstr`](crate::calls::say_cstr).
 ///
@@ -33,9 +33,9 @@ pub fn say_through_shim(text: &CStr) -> c_int {
     unsafe { greet_shim_say(text.as_ptr()) }
 }
 
-/// Through a function pointer, which may be any function's.
+/// Calls through a function pointer, which may point to any function.
 ///
-/// *Its machine code:* an indirect call whose target came as an argument.
+/// *Its machine code:* an indirect call whose target is an argument.
 ///
 /// # Safety
 /// `function` is safe to call with `value`.
@@ -52,11 +52,11 @@ pub unsafe fn through_pointer(function: unsafe extern "C" fn(i64) -> i64, value:
     unsafe { function(value) }
 }
 
-/// Through a pointer that the dynamic linker looks `puts` up for, by name, at run
-/// time: what a plug-in or a lazily loaded library costs.
+/// Calls `puts` through a pointer that the dynamic linker looks up by name at run
+/// time, as for a plug-in or a lazily loaded library.
 ///
-/// *Its machine code:* a bare call of `dlsym`, then an indirect call of whatever it
-/// returned. `EOF`, without a call, when that is null.
+/// *Its machine code:* a bare call of `dlsym`, then an indirect call of its result.
+/// If that is null, the function returns `EOF` without a call.
 ///
 /// ```
 /// assert!(zero_cost_ffi::controls::through_dlsym(c"Hello") >= 0);
@@ -76,9 +76,9 @@ pub fn through_dlsym(text: &CStr) -> c_int {
     unsafe { puts(text.as_ptr()) }
 }
 
-/// Through a boxed closure: dynamic dispatch.
+/// Calls a boxed closure: dynamic dispatch.
 ///
-/// *Its machine code:* the vtable is read, then an indirect call through its slot.
+/// *Its machine code:* it reads the vtable, then calls indirectly through its slot.
 ///
 /// ```
 /// use zero_cost_ffi::{controls, greet};
@@ -93,7 +93,7 @@ pub fn through_box(function: &Box<dyn Fn(i64) -> i64>, value: i64) -> i64 {
     (**function)(value)
 }
 
-// c/controls.h. That these are its types is checked in tests/all/bindings.
+// The functions of c/controls.h; tests/all/bindings checks these types.
 unsafe extern "C" {
     fn greet_shim_add_one(value: i64) -> i64;
     fn greet_shim_say(text: *const std::ffi::c_char) -> c_int;

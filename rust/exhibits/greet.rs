@@ -1,11 +1,11 @@
-//! The C library, made safe: what a program calls.
+//! Safe wrappers of the C library, for programs to call.
 //!
-//! What C leaves to the caller's care is settled here once: strings have their
-//! NUL, buffers their length, memory its owner, errors are [`Result`]s, null
-//! pointers do not exist, and a panic never crosses C.
+//! The wrappers do once what C leaves to its callers: strings have a NUL, buffers
+//! a length, and memory an owner; errors are [`Result`]s, there are no null
+//! pointers, and a panic never crosses C.
 //!
-//! The thinnest are `#[inline]`: they add nothing to the call, and leave no function
-//! behind whose body is that of an exhibit.
+//! The thinnest wrappers are `#[inline]`: they add nothing to the call, and leave no
+//! function in the image that has the same body as an exhibit.
 
 use std::any::Any;
 use std::ffi::{CStr, CString, NulError, c_char, c_int, c_void};
@@ -15,11 +15,11 @@ use std::ptr::NonNull;
 
 use crate::ffi;
 
-/// Writes `text` and a line feed to C's stdout, whose buffer is not that of
-/// Rust's.
+/// Writes `text` and a line feed to C's stdout, whose buffer is not shared with
+/// Rust's stdout.
 ///
 /// # Errors
-/// [`Error::Write`] when C could not write.
+/// Returns [`Error::Write`] if C could not write.
 ///
 /// ```
 /// zero_cost_ffi::greet::say(c"Hello")?;
@@ -35,11 +35,11 @@ pub fn say(text: &CStr) -> Result<(), Error> {
     }
 }
 
-/// Writes `text`, of which it makes a C string first: a copy, with a NUL.
+/// Writes `text` after copying it into a C string, with a NUL.
 ///
 /// # Errors
-/// [`Error::InteriorNul`] when `text` has a NUL of its own, where C would stop
-/// reading; [`Error::Write`] when C could not write.
+/// Returns [`Error::InteriorNul`] if `text` contains a NUL, where C would stop
+/// reading, and [`Error::Write`] if C could not write.
 ///
 /// ```
 /// use zero_cost_ffi::greet::{self, Error};
@@ -52,7 +52,7 @@ pub fn say_str(text: &str) -> Result<(), Error> {
     say(&CString::new(text)?)
 }
 
-/// `value + 1`, wrapping around at the end.
+/// Returns `value + 1`, wrapping around on overflow.
 ///
 /// ```
 /// assert_eq!(zero_cost_ffi::greet::add_one(41), 42);
@@ -64,7 +64,7 @@ pub fn add_one(value: i64) -> i64 {
     unsafe { ffi::greet_add_one(value) }
 }
 
-/// The sum of `items`, wrapping around at the end.
+/// Returns the sum of `items`, wrapping around on overflow.
 ///
 /// ```
 /// assert_eq!(zero_cost_ffi::greet::sum(&[20, 20, 2]), 42);
@@ -77,10 +77,10 @@ pub fn sum(items: &[i64]) -> i64 {
     unsafe { ffi::greet_sum(items.as_ptr(), items.len()) }
 }
 
-/// A point: C's own type, since nothing about it is unsafe.
+/// A point. This is C's own type, since nothing about it is unsafe.
 pub use ffi::greet_point as Point;
 
-/// The point halfway between `a` and `b`.
+/// Returns the point halfway between `a` and `b`.
 ///
 /// ```
 /// use zero_cost_ffi::greet::{self, Point};
@@ -98,11 +98,11 @@ pub fn midpoint(a: Point, b: Point) -> Point {
 /// Has C call `visitor` with each item, in order, on this thread.
 ///
 /// # Errors
-/// None that this wrapper can cause: what C reports is handed on.
+/// This wrapper causes none itself; it returns what C reports.
 ///
 /// # Panics
-/// When `visitor` does, with its panic. C is left in the ordinary way before the
-/// panic goes on, and no further item is visited.
+/// If `visitor` panics, the panic continues here, after C has returned normally. No
+/// further item is visited.
 ///
 /// ```
 /// use zero_cost_ffi::greet;
@@ -133,7 +133,7 @@ pub fn for_each<F: FnMut(i64)>(items: &[i64], visitor: F) -> Result<(), Error> {
     }
 }
 
-/// What C carries through for us as `user_data`.
+/// What C passes back to the callback as `user_data`.
 struct Visit<F> {
     visitor: F,
     panic: Option<Box<dyn Any + Send>>,
@@ -155,8 +155,8 @@ unsafe extern "C" fn visit_item<F: FnMut(i64)>(item: i64, user_data: *mut c_void
     }
 }
 
-/// Someone who greets, by name: memory that C allocated, and that C frees when this
-/// is dropped.
+/// A greeter with a name. C allocated its memory, and frees it when this value is
+/// dropped.
 ///
 /// ```
 /// use zero_cost_ffi::greet::Greeter;
@@ -175,11 +175,11 @@ unsafe impl Send for Greeter {}
 unsafe impl Sync for Greeter {}
 
 impl Greeter {
-    /// A greeter of that name, which it copies.
+    /// Creates a greeter with a copy of `name`.
     ///
     /// # Errors
-    /// [`Error::NullFromC`] when C returned null: `name` is empty, or memory is
-    /// short.
+    /// Returns [`Error::NullFromC`] if C returned null, because `name` is empty or
+    /// memory is exhausted.
     ///
     /// ```
     /// use zero_cost_ffi::greet::{Error, Greeter};
@@ -197,7 +197,7 @@ impl Greeter {
     /// Writes the greeting, with its NUL, into `buffer`, and returns it.
     ///
     /// # Errors
-    /// [`Error::TooSmall`], with the buffer untouched, when it does not fit.
+    /// Returns [`Error::TooSmall`] if the greeting does not fit; the buffer is unchanged.
     ///
     /// ```
     /// use zero_cost_ffi::greet::{Error, Greeter};
@@ -225,11 +225,11 @@ impl Drop for Greeter {
     }
 }
 
-/// What went wrong, on either side.
+/// An error on either side.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text has a NUL before its end: C would stop reading there.
+    /// The text contains a NUL, where C would stop reading.
     InteriorNul(NulError),
     /// C refused a null pointer (`GREET_NULL`).
     NullToC,
@@ -241,15 +241,15 @@ pub enum Error {
     Stopped,
     /// C could not write to its stdout.
     Write,
-    /// C returned a status that its header does not have.
+    /// C returned a status that its header does not define.
     Unknown(ffi::greet_status),
 }
 
 impl Error {
-    /// Turns what a function of [`ffi`] returned into a `Result`.
+    /// Converts the status that a function of [`ffi`] returned into a `Result`.
     ///
     /// # Errors
-    /// Whenever `status` is not `GREET_OK`.
+    /// Returns an error unless `status` is `GREET_OK`.
     ///
     /// ```
     /// use zero_cost_ffi::{ffi, greet::Error};

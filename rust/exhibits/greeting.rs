@@ -1,5 +1,5 @@
-//! The greeting that takes time, made safe: its synchronous part. What a task calls
-//! is in [`task`](crate::task), one file for each way of waiting.
+//! Safe wrappers of the greeting that takes time: the synchronous part. The functions
+//! for tasks are in [`task`](crate::task), one file for each way of waiting.
 //!
 //! ```
 //! use std::time::Duration;
@@ -17,10 +17,10 @@ use std::{fmt, io};
 
 use crate::ffi;
 
-/// What was counted so far, in this process: C's own type.
+/// The counts of this process so far. This is C's own type.
 pub use ffi::greeting_counts as Counts;
 
-/// How many bytes the greeting of `name` takes, with its NUL.
+/// Returns the size of the greeting of `name` in bytes, including its NUL.
 ///
 /// ```
 /// assert_eq!(zero_cost_ffi::greeting::size(c"Ferris"), 25);
@@ -32,10 +32,10 @@ pub fn size(name: &CStr) -> usize {
     unsafe { ffi::greeting_size(name.as_ptr()) }
 }
 
-/// The greeting, with no wait in it.
+/// Returns the greeting, without waiting.
 ///
 /// # Errors
-/// None that this wrapper can cause: what C reports is handed on.
+/// This wrapper causes none itself; it returns what C reports.
 ///
 /// ```
 /// assert_eq!(zero_cost_ffi::greeting::now(c"you")?, c"Hi, you! Bye, you!");
@@ -47,10 +47,10 @@ pub fn now(name: &CStr) -> Result<CString, Error> {
     Ok(text(&buffer))
 }
 
-/// The greeting, written into `buffer`: nothing is allocated.
+/// Writes the greeting into `buffer`, without an allocation.
 ///
 /// # Errors
-/// [`Error::TooSmall`], with the buffer untouched, when it does not fit.
+/// Returns [`Error::TooSmall`] if the greeting does not fit; the buffer is unchanged.
 ///
 /// ```
 /// use zero_cost_ffi::greeting::{self, Error};
@@ -68,10 +68,10 @@ pub fn now_into<'a>(name: &CStr, buffer: &'a mut [u8]) -> Result<&'a CStr, Error
     Ok(unsafe { CStr::from_ptr(start) })
 }
 
-/// The greeting, with a wait in it, for which it blocks the calling thread.
+/// Returns the greeting after a wait, which blocks the calling thread.
 ///
 /// # Errors
-/// None that this wrapper can cause: what C reports is handed on.
+/// This wrapper causes none itself; it returns what C reports.
 ///
 /// ```
 /// use std::time::Duration;
@@ -88,7 +88,7 @@ pub fn wait(name: &CStr, delay: Duration) -> Result<CString, Error> {
     Ok(text(&buffer))
 }
 
-/// What the C side has done so far, in this process.
+/// Returns the counts of what the C side has done so far in this process.
 ///
 /// ```
 /// let counts = zero_cost_ffi::greeting::counts();
@@ -111,11 +111,11 @@ pub fn counts() -> Counts {
     counts
 }
 
-/// Ends C's thread, waits for that, and has C release all it keeps between greetings. The next greeting starts it
-/// again.
+/// Ends C's thread, waits until it has ended, and has C release everything that it keeps between greetings. The next
+/// greeting starts the thread again.
 ///
 /// # Errors
-/// [`Error::Pending`] while any greeting is not over, and on C's own thread.
+/// Returns [`Error::Pending`] while a greeting is under way, and on C's own thread.
 ///
 /// ```standalone_crate
 /// use zero_cost_ffi::greeting;
@@ -129,57 +129,57 @@ pub fn shutdown() -> Result<(), Error> {
     Error::check(unsafe { ffi::greeting_shutdown() })
 }
 
-/// The delay as C takes it. What is too long for that is 584 years.
+/// Converts a delay to C's nanoseconds. A delay that does not fit becomes 584 years.
 pub(crate) fn nanoseconds(delay: Duration) -> u64 {
     u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What C wrote into a buffer: up to the first NUL.
+/// Returns what C wrote into a buffer, up to the first NUL.
 pub(crate) fn text(buffer: &[u8]) -> CString {
     CStr::from_bytes_until_nul(buffer).map_or_else(|_| CString::default(), CStr::to_owned)
 }
 
-/// What went wrong, on either side.
+/// An error on either side.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The name has a NUL before its end: C would stop reading there.
+    /// The name contains a NUL, where C would stop reading.
     InteriorNul(NulError),
     /// C refused a null pointer (`GREETING_NULL`).
     NullToC,
     /// The buffer cannot hold the greeting (`GREETING_TOO_SMALL`).
     TooSmall,
-    /// It was cancelled (`GREETING_CANCELLED`).
+    /// The greeting was cancelled (`GREETING_CANCELLED`).
     Cancelled,
-    /// It is not over (`GREETING_PENDING`).
+    /// The greeting is still under way (`GREETING_PENDING`).
     Pending,
-    /// No greeting has this handle, or none has it any more (`GREETING_UNKNOWN`).
+    /// No greeting has this handle, or no longer has it (`GREETING_UNKNOWN`).
     UnknownHandle,
     /// C is short of memory (`GREETING_NO_MEMORY`).
     NoMemory,
-    /// A thread could not be started: C's (`GREETING_NO_THREAD`).
+    /// C could not start its thread (`GREETING_NO_THREAD`).
     NoThread,
-    /// A thread could not be started: ours.
+    /// Rust could not start a thread.
     Thread(io::Error),
-    /// No file descriptor could be had (`GREETING_NO_DESCRIPTOR`).
+    /// No file descriptor is available (`GREETING_NO_DESCRIPTOR`).
     NoDescriptor,
-    /// It belongs to another thread (`GREETING_WRONG_THREAD`).
+    /// The host belongs to another thread (`GREETING_WRONG_THREAD`).
     WrongThread,
     /// There is no tokio runtime on this thread.
     NoRuntime,
     /// The runtime cannot wait for the file descriptor.
     Reactor(io::Error),
-    /// Whoever was to answer has ended.
+    /// The thread that should answer has ended.
     Gone,
-    /// C returned a status that its header does not have.
+    /// C returned a status that its header does not define.
     UnknownStatus(ffi::greeting_status),
 }
 
 impl Error {
-    /// Turns what a function of [`ffi`] returned into a `Result`.
+    /// Converts the status that a function of [`ffi`] returned into a `Result`.
     ///
     /// # Errors
-    /// Whenever `status` is not `GREETING_OK`.
+    /// Returns an error unless `status` is `GREETING_OK`.
     ///
     /// ```
     /// use zero_cost_ffi::{ffi, greeting::Error};

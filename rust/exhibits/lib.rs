@@ -1,30 +1,30 @@
 //! Rust calling C, on show.
 //!
 //! An **exhibit** is a small function whose machine code proves something: that
-//! between the caller and the C function it calls, exactly one instruction
-//! executes. Its **twin** is the same function in C. Read an exhibit, look at its
-//! machine code (`cargo asm --lib say`), then let the judge decide for your
-//! compiler and machine (`cargo run --release`).
+//! exactly one instruction executes from the caller to the C function it calls.
+//! Its **twin** is the same function in C. Read an exhibit, look at its machine
+//! code (`cargo asm --lib say`), then run the judge to get a verdict for your
+//! compiler and your machine (`cargo run --release`).
 //!
 //! | module | on show |
 //! | --- | --- |
 //! | [`calls`] | the call itself: the talk's one-liner, then every shape a call takes |
-//! | [`callback`] | C calling back into Rust |
+//! | [`callback`] | C calls back into Rust |
 //! | [`task`] | the same calls, made inside `async` code |
-//! | [`thread_ring`] | messages handed on by threads, tasks, epoll and io_uring (Linux): what waiting costs |
+//! | [`thread_ring`] | messages passed around by threads, tasks, epoll and io_uring (Linux): what waiting costs |
 //! | [`machine`] | the talk's `greet()` as a state machine, and what else a future keeps |
-//! | [`controls`] | the opposite: calls with something in the way |
-//! | [`twins`] | the exhibits once more, in C |
-//! | [`compilers`] | the twins once more, by clang and through the GOT |
-//! | [`catalogue`] | the list of them all, for the judge |
-//! | [`greet`] | the C library, made safe: what a program calls |
-//! | [`greeting`] | the greeting that takes time, made safe; from tasks: [`task`] |
-//! | [`ffi`] | the C library, as it is: the bindings of `c/greet.h` and `c/greeting.h` |
+//! | [`controls`] | the opposite: calls with a trampoline or a pointer in between |
+//! | [`twins`] | the same functions in C |
+//! | [`compilers`] | the twins, also compiled by clang and to call through the GOT |
+//! | [`catalogue`] | the list of everything on show, for the judge |
+//! | [`greet`] | safe wrappers of the C library, for programs |
+//! | [`greeting`] | safe wrappers of the greeting that takes time; for tasks, see [`task`] |
+//! | [`ffi`] | the raw bindings of `c/greet.h` and `c/greeting.h` |
 //!
-//! Every exhibit is `#[inline(never)]`, so that it has machine code of its own,
-//! and no two have the same body, so that none is merged into another. Nothing
-//! but `core`, `std`, `libc` and `tokio` is used: the machine code is
-//! contaminated by nothing.
+//! Every exhibit is `#[inline(never)]`, so that it has its own machine code, and
+//! no two have the same body, so that the linker does not merge them. The
+//! exhibits use only `core`, `std`, `libc` and `tokio`, so that the machine code
+//! contains nothing else.
 //!
 //! ```
 //! use zero_cost_ffi::{calls, greet};

@@ -1,8 +1,8 @@
-//! The exhibits once more, in C: `c/callers.h`, declared by hand. That these are
-//! its types is checked in `tests/all/bindings`.
+//! The exhibits in C: the functions of `c/callers.h`, declared by hand.
+//! `tests/all/bindings` checks these types.
 //!
-//! They are the baseline, not a library: [`calls`](crate::calls) and
-//! [`callback`](crate::callback) say what each one shows.
+//! They are the baseline, not a library. [`calls`](crate::calls) and
+//! [`callback`](crate::callback) document what each of them shows.
 
 use std::ffi::{c_char, c_int};
 

@@ -1,12 +1,12 @@
-//! The command line: what the judge can be asked, as clap parses it.
+//! The command line of the judge, as clap parses it.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Checks every claim of this workspace by running code, and prints a verdict with the evidence.
+/// Check every claim of this workspace by running code, and print verdicts with evidence.
 ///
-/// Without a command, `prove`.
+/// The default command is `prove`.
 #[derive(Debug, Parser)]
 #[command(name = "cargo run --release --", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -20,18 +20,18 @@ const EXAMPLES: &str = "Examples:
   cargo run --release                                   prove every claim, print the table
   cargo run --release -- prove one-instruction          prove one claim
   cargo run --release -- prove million-tasks --tasks 1000000
-                                                        with a million tasks instead of ten thousand
-  cargo run --release -- --format json                  the same facts as JSON
+                                                        use a million tasks instead of ten thousand
+  cargo run --release -- --format json                  print the same facts as JSON
   cargo run --release -- list                           list the claims
-  cargo run --release -- show one-instruction           source, Rust and C side by side, calls marked
-  cargo run --release -- report                         write a page with all the evidence: target/report/index.html
+  cargo run --release -- show one-instruction           show source, Rust and C side by side, with calls marked
+  cargo run --release -- report                         write a page with all evidence: target/report/index.html
   cargo run --release -- cite one-instruction           print how to cite a claim
 
 Exit codes: 0 all is as claimed; 1 a claim does not hold; 2 usage or environment.
-Set BARECALL_REQUIRE=all to make whatever could not be checked a failure, or name what must not be missing:
+With BARECALL_REQUIRE=all, everything that could not be checked is a failure. To require only some tools, list them:
 BARECALL_REQUIRE=ptrace,go,valgrind.";
 
-/// What the judge is asked to do.
+/// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check claims and print their verdicts
@@ -48,13 +48,13 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Write a page with all the evidence, to look at and to link to
+    /// Write a page with all evidence
     Report {
-        /// The folder to write to; an earlier report there is replaced
+        /// The folder to write to; replaces an earlier report
         #[arg(long, value_name = "DIR", default_value = "target/report")]
         out: PathBuf,
     },
-    /// Print how to cite a claim: in a line, for BibTeX, and in Markdown
+    /// Print how to cite a claim: in one line, as BibTeX and as Markdown
     Cite {
         /// The claim, as `list` names it
         #[arg(value_name = "ID")]
@@ -62,16 +62,16 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Compare EVIDENCE.md and docs/ladder.svg with what is found now
+    /// Compare the recorded evidence, EVIDENCE.md and docs/ladder.svg with what is found now
     Evidence {
-        /// Write them instead
+        /// Record what is found now instead
         #[arg(long)]
         accept: bool,
     },
-    /// Run what CLAIMS_SCENARIO says: how the judge starts itself again
+    /// Run the scenario in CLAIMS_SCENARIO: the judge starts itself this way
     #[command(hide = true)]
     Scenario {
-        /// What a test program is told as well, and the judge ignores
+        /// Arguments for a test program, which the judge ignores
         #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
         harness: Vec<String>,
     },
@@ -80,13 +80,13 @@ pub enum Command {
 /// Which claims to check, and how.
 #[derive(Args, Debug)]
 pub struct Prove {
-    /// The claims to check; all of them by default
+    /// The claims to check [default: all]
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
     /// Regenerate everything, including slow evidence normally read from disk (below-zero: clang, a minute)
     #[arg(long)]
     pub live: bool,
-    /// The same, and replace the recorded evidence with it
+    /// Regenerate everything, and replace the recorded evidence with the result
     #[arg(long)]
     pub record: bool,
     #[command(flatten)]
@@ -98,18 +98,18 @@ pub struct Prove {
 /// Sizes that some claims take.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Sizes {
-    /// How many tasks million-tasks keeps asleep at once [default: 10000]
+    /// Keep N tasks asleep at once in million-tasks [default: 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub tasks: Option<u64>,
-    /// Over how many hops switch-cost times each thread ring [default: 256]
+    /// Time each thread ring over N hops in switch-cost [default: 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub hops: Option<u64>,
 }
 
-/// How to print.
+/// The output format.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Output {
-    /// How to print
+    /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

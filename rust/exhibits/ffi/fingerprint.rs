@@ -1,10 +1,10 @@
-//! Checks that the committed bindings were made from the header that is there now. `build.rs` and the tests use it:
-//! a check that needs no tool at all.
+//! Checks that the committed bindings were generated from the current header. `build.rs` and the tests use this check,
+//! which needs no tools.
 
-/// How the committed bindings are made anew, and thereby accepted.
+/// The command that regenerates the committed bindings, and so accepts a change.
 pub const ACCEPT: &str = "GREET_BLESS=1 cargo test --features bindgen --test all bindings";
 
-/// A header of the C side, and what is made of it.
+/// A header of the C side, and the bindings generated from it.
 #[derive(Clone, Copy)]
 #[allow(
     dead_code,
@@ -13,9 +13,9 @@ pub const ACCEPT: &str = "GREET_BLESS=1 cargo test --features bindgen --test all
 pub struct Bound {
     /// The header's path, from the root of the repository.
     pub header: &'static str,
-    /// The path of the bindings on file.
+    /// The path of the committed bindings.
     pub bindings: &'static str,
-    /// The names in it that are its own, as a regular expression.
+    /// The names that the header defines, as a regular expression.
     pub names: &'static str,
 }
 
@@ -34,18 +34,18 @@ pub const GREETING: Bound = Bound {
 };
 
 impl Bound {
-    /// What stands before the fingerprint, in the bindings.
+    /// The text before the fingerprint in the bindings.
     fn mark(&self) -> String {
         format!("// Fingerprint of {}: ", self.header)
     }
 
-    /// The line that records the header, whose text this is, in bindings made from it.
+    /// The line that records the text `header` in bindings generated from it.
     pub fn line(&self, header: &str) -> String {
         format!("{}{:016x}", self.mark(), fnv1a(header))
     }
 
-    /// Says what is wrong, and what to type, unless the text `bindings` was made
-    /// from the text `header`.
+    /// Returns an error, with the command to type, unless the text `bindings` was
+    /// generated from the text `header`.
     pub fn check(&self, header: &str, bindings: &str) -> Result<(), String> {
         let (mark, expected) = (self.mark(), self.line(header));
         let found = bindings.lines().find(|line| line.starts_with(&mark));
@@ -62,7 +62,7 @@ impl Bound {
     }
 }
 
-/// FNV-1a, 64 bits: it has to notice an edit, not to resist an attack.
+/// FNV-1a with 64 bits: it must notice an edit, not resist an attack.
 fn fnv1a(text: &str) -> u64 {
     text.bytes()
         .filter(|&byte| byte != b'\r') // the same for a checkout with CRLF

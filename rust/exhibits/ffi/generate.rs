@@ -1,11 +1,11 @@
-//! Makes the bindings of a header (feature `bindgen`). `build.rs` and the tests use it, so that both make the same.
+//! Generates the bindings of a header (feature `bindgen`), in the same way for `build.rs` and for the tests.
 
 use super::fingerprint::{self, Bound};
 
-/// Returns the bindings of `header` (the path of `bound`'s).
+/// Returns the bindings of `header`, which is the path of the header of `bound`.
 ///
 /// # Errors
-/// What is missing to make them.
+/// Returns what is missing to generate them.
 pub fn bindings(bound: Bound, header: &str) -> Result<String, String> {
     // bindgen panics when it finds no libclang; we would rather say so.
     clang_sys::load().map_err(|why| {

@@ -1,10 +1,10 @@
-//! The C library, as it is: the declarations of `c/greet.h` and, on Linux,
-//! `c/greeting.h` in Rust.
+//! The raw bindings of the C library: the declarations of `c/greet.h` and, on
+//! Linux, `c/greeting.h` in Rust.
 //!
-//! Committed, so that a machine without libclang builds; with the feature
-//! `bindgen` they are made anew at build time. That they are still what C means
-//! is checked three times over: `tests/all/bindings`. Programs call
-//! [`greet`](crate::greet) and [`greeting`](crate::greeting) instead.
+//! They are committed, so that the build does not need libclang. With the feature
+//! `bindgen`, the build regenerates them. Three checks in `tests/all/bindings`
+//! compare them with the headers. Programs call [`greet`](crate::greet) and
+//! [`greeting`](crate::greeting) instead.
 
 #[cfg(not(feature = "bindgen"))]
 #[rustfmt::skip]

@@ -1,16 +1,16 @@
-//! What a future keeps: the same buffer, written in ways that differ in whether it
-//! is part of the future while that waits.
+//! What a future keeps: functions with the same buffer, which differ in whether the
+//! buffer is part of the future while it waits.
 //!
 //! The rule: a future holds the *union* of what is stored across each of its awaits
-//! (what is not alive at the same time shares its bytes), and a tag that says at
-//! which await it is. Two exceptions cost memory, and are known to the compiler's
-//! makers: an argument by value is stored twice (rust-lang/rust#62958), so that each
-//! `async fn` around a future doubles it; and what was borrowed is stored to the end
-//! of its scope, though it was dropped or moved before (rust-lang/rust#94067,
-//! rust-lang/rust#96084).
+//! (values that are not alive at the same time share bytes), and a tag for the await
+//! that it has reached. Two exceptions cost memory, and are known to the compiler's
+//! developers: an argument by value is stored twice (rust-lang/rust#62958), so that
+//! each `async fn` around a future doubles it; and a value that was borrowed is stored
+//! to the end of its scope, even if it was dropped or moved before
+//! (rust-lang/rust#94067, rust-lang/rust#96084).
 //!
-//! Each of these futures waits in [`Pause`], one byte, and shows its buffer to
-//! [`note`]. [`buffer_offset`] then tells where in the future it lies.
+//! Each of these futures waits in [`Pause`], which has one byte, and passes its buffer
+//! to [`note`]. [`buffer_offset`] then returns where in the future the buffer lies.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -20,12 +20,12 @@ use std::task::{Context, Poll, Waker};
 /// The length of the buffer, in bytes.
 pub const KIB: usize = 1024;
 
-/// A buffer, which cannot be copied, and is dropped: as most things are.
+/// A buffer that cannot be copied and has a destructor, like most values.
 #[derive(Debug)]
 pub struct Buffer([u8; KIB]);
 
 impl Buffer {
-    /// A buffer that is filled with `byte`.
+    /// Creates a buffer that is filled with `byte`.
     #[must_use]
     pub const fn filled(byte: u8) -> Self {
         Self([byte; KIB])
@@ -38,7 +38,7 @@ impl Drop for Buffer {
     }
 }
 
-/// Alive across the await: it is in the future.
+/// The buffer is alive across the await: it is in the future.
 pub async fn held() {
     let buffer = Buffer::filled(1);
     note(&buffer);
@@ -46,7 +46,7 @@ pub async fn held() {
     note(&buffer);
 }
 
-/// Gone at the await, with its scope: it is not in the future.
+/// The buffer's scope ends before the await: it is not in the future.
 pub async fn scoped() {
     {
         let buffer = Buffer::filled(2);
@@ -55,8 +55,8 @@ pub async fn scoped() {
     Pause::default().await;
 }
 
-/// Gone at the await, but by `drop`, after it was borrowed: its bytes are still in
-/// the future, and hold nothing. A byte beside them says that it is gone.
+/// The buffer is dropped before the await, after it was borrowed: its bytes are still
+/// in the future, but unused. Another byte says that the buffer was dropped.
 pub async fn dropped() {
     let buffer = Buffer::filled(3);
     note(&buffer);
@@ -64,7 +64,7 @@ pub async fn dropped() {
     Pause::default().await;
 }
 
-/// Two buffers, each alive across an await of its own: they share their bytes.
+/// Two buffers, each alive across another await: they share their bytes.
 pub async fn in_turn() {
     {
         let first = Buffer::filled(4);
@@ -80,7 +80,7 @@ pub async fn in_turn() {
     }
 }
 
-/// Two buffers, alive across the same await: both are in the future.
+/// Two buffers that are alive across the same await: both are in the future.
 pub async fn at_once() {
     let first = Buffer::filled(6);
     let second = Buffer::filled(7);
@@ -91,29 +91,29 @@ pub async fn at_once() {
     note(&second);
 }
 
-/// An argument by value: once as what was passed, once as the body's own.
+/// A buffer as an argument by value: it is stored twice, as passed and as used.
 pub async fn argument(buffer: Buffer) {
     note(&buffer);
     Pause::default().await;
     note(&buffer);
 }
 
-/// A future within a future: the inner one twice, as any argument by value.
+/// A future within a future: the inner one is stored twice, as any argument by value.
 pub async fn wrap<F: Future>(inner: F) -> F::Output {
     inner.await
 }
 
-/// Three wrappers deep: eight times the buffer, since each doubles.
+/// Three wrappers around the buffer: it is stored eight times, since each doubles it.
 pub fn wrapped() -> impl Future<Output = ()> {
     wrap(wrap(wrap(held())))
 }
 
-/// On the heap: the future holds the pointer.
+/// The buffer is on the heap: the future holds only a pointer.
 pub async fn boxed() {
     Box::pin(held()).await;
 }
 
-/// Is not ready at first; then it is. One byte.
+/// A future of one byte that is pending once, then ready.
 #[derive(Debug, Default)]
 pub struct Pause {
     paused: bool,
@@ -136,15 +136,15 @@ thread_local! {
     static NOTED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Reads a buffer, and notes where it is.
+/// Reads a buffer, and records its address.
 #[inline(never)]
 pub fn note(buffer: &Buffer) {
     NOTED.set(buffer.0.as_ptr().addr());
 }
 
-/// Polls a future once, and returns how many bytes from its start the buffer lies
-/// that it noted last. `None` where that is outside: the buffer is not in the future,
-/// but on the stack of whoever polls, or on the heap.
+/// Polls a future once, and returns the offset in bytes of the buffer that it passed to
+/// [`note`] last. Returns `None` if the buffer is not in the future, but on the stack of
+/// the thread that polls, or on the heap.
 ///
 /// ```
 /// use zero_cost_ffi::machine::kept;

@@ -1,13 +1,13 @@
-//! The talk's `greet()`, three ways: what the compiler makes of an `async fn`, the
-//! same machine written by hand, and the one on the slide.
+//! The talk's `greet()`, three ways: the machine that the compiler makes of an `async
+//! fn`, the same machine written by hand, and the one on the slide.
 //!
-//! The first two behave alike. The slide's machine says [`Poll::Pending`] without
-//! ever having polled what it waits for, so nothing knows whom to wake: it says
-//! "Hi!" and never "Bye!". That is the contract of [`Future::poll`]: whoever returns
-//! `Pending` has seen to it that the waker will be called.
+//! The first two behave alike. The slide's machine returns [`Poll::Pending`] without
+//! having polled what it waits for, so nothing knows whom to wake: it says "Hi!" and
+//! never "Bye!". It breaks the contract of [`Future::poll`]: a future that returns
+//! `Pending` must have arranged that the waker will be called.
 //!
-//! [`kept`] shows what else a future keeps while it waits, [`nap`] the task of which
-//! there are a million.
+//! [`kept`] shows what else a future keeps while it waits; [`nap`] has the task of the
+//! claim `million-tasks`.
 
 pub mod kept;
 pub mod nap;
@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-/// The slide's `async fn`: the compiler makes the machine.
+/// The slide's `async fn`, from which the compiler makes the machine.
 ///
-/// *Its machine code* (of `poll`): a jump on the state, then the body's parts.
+/// *Its machine code* (of `poll`): a jump on the state, then the parts of the body.
 ///
 /// ```
 /// use zero_cost_ffi::machine::greet;
@@ -39,8 +39,8 @@ pub async fn greet() {
 /// The same machine, written by hand: the slide's `enum`, with a `poll` that keeps
 /// the contract.
 ///
-/// *Its machine code* (of `poll`): the same jump, on a state that has no tag of its
-/// own: it lies in values that a `Sleep` never has.
+/// *Its machine code* (of `poll`): the same jump, on a state without a separate tag:
+/// the state is encoded in values that a `Sleep` never has.
 ///
 /// ```
 /// use zero_cost_ffi::machine::Greet;
@@ -63,7 +63,7 @@ impl Future for Greet {
     type Output = ();
 
     /// # Panics
-    /// When polled after it was done, as the compiler's does.
+    /// Panics if polled after it was done, as the compiler's machine does.
     #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -88,11 +88,11 @@ impl Future for Greet {
     }
 }
 
-/// The slide's `poll`, to the letter, but for the syntax that it calls fake.
+/// The slide's `poll`, word for word, except for the syntax that it calls fake.
 ///
-/// It must not be awaited: it never wakes.
+/// Do not await it: it never wakes.
 ///
-/// *Its machine code* (of `poll`): shorter; the part that says "Hi!" returns.
+/// *Its machine code* (of `poll`): shorter, since the part that says "Hi!" returns.
 ///
 /// ```
 /// use std::time::Duration;
@@ -121,7 +121,7 @@ impl Future for GreetOnSlide {
     type Output = ();
 
     /// # Panics
-    /// When polled after it was done.
+    /// Panics if polled after it was done.
     #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: as for `Greet`.

@@ -1,11 +1,11 @@
-//! The task of which there are a million: it sleeps ten seconds, and that is all.
+//! The task of the claim `million-tasks`: it only sleeps for ten seconds.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// Sleeps ten seconds.
+/// Sleeps for ten seconds.
 ///
 /// ```
 /// use zero_cost_ffi::machine::{self, nap};
@@ -16,13 +16,13 @@ pub async fn nap() {
     sleep(Duration::from_secs(10)).await;
 }
 
-/// Makes a task of it.
+/// Spawns [`nap`] as a task.
 ///
-/// What is allocated for it is tokio's cell: the future, and what tokio keeps beside
+/// tokio allocates one cell for it, which holds the future and what tokio keeps beside
 /// it.
 ///
 /// # Panics
-/// Outside a runtime.
+/// Panics outside a runtime.
 ///
 /// ```
 /// use zero_cost_ffi::machine::nap;
@@ -36,7 +36,7 @@ pub fn spawn() -> tokio::task::JoinHandle<()> {
     tokio::spawn(nap())
 }
 
-/// The size of what [`nap`] returns, in bytes.
+/// Returns the size of the future that [`nap`] returns, in bytes.
 #[must_use]
 pub const fn bytes() -> usize {
     const fn of<F: Future>(_: fn() -> F) -> usize {

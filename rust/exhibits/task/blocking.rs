@@ -1,10 +1,10 @@
 //! A thread that may block makes the call; the task awaits that thread.
 //!
-//! **Choose it** for a C function that blocks and offers nothing else, called now and
-//! then. Each call under way has a thread: tokio starts up to 512, and what is more
-//! waits its turn (`Builder::max_blocking_threads`). Nothing can be cancelled: what
-//! was begun runs to its end, also when the future is dropped, and a runtime that is
-//! dropped waits for it (`Runtime::shutdown_timeout` does not).
+//! **Choose it** for a C function that blocks, has no alternative, and is called only
+//! now and then. Each call under way has a thread. tokio starts up to 512 and queues
+//! further calls (`Builder::max_blocking_threads`). Calls cannot be cancelled: a call
+//! that has begun runs to its end even if the future is dropped, and dropping the
+//! runtime waits for it (`Runtime::shutdown_timeout` does not).
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -14,11 +14,11 @@ use tokio::runtime::Handle;
 use crate::ffi;
 use crate::greeting::{Error, nanoseconds, size, text};
 
-/// The greeting of `name`, which blocks a thread for `delay`. Begun by the first poll.
+/// Greets `name`, which blocks a thread for `delay`. The first poll starts the call.
 ///
 /// # Errors
-/// [`Error::NoRuntime`] outside of tokio; [`Error::Cancelled`] when the runtime was
-/// shut down before the call began.
+/// Returns [`Error::NoRuntime`] outside tokio, and [`Error::Cancelled`] if the runtime
+/// was shut down before the call began.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,7 +37,7 @@ pub async fn greet(name: &CStr, delay: Duration) -> Result<CString, Error> {
     call.await.map_err(|_| Error::Cancelled)?
 }
 
-/// What the other thread does.
+/// Makes the call, on the other thread.
 fn wait(name: &CStr, delay: Duration) -> Result<CString, Error> {
     let mut buffer = vec![0_u8; size(name)];
     let (start, size) = (buffer.as_mut_ptr().cast(), buffer.len());

@@ -1,15 +1,15 @@
-//! C calls back when it is done, on a thread of its own; the task sleeps until then.
+//! C calls back on its own thread when it is done; the task sleeps until then.
 //!
-//! **Choose it** when the C library offers completion callbacks: nothing is blocked,
+//! **Choose it** if the C library offers completion callbacks. Nothing blocks,
 //! thousands may be under way at once, dropping the future cancels the C work, and
-//! any runtime will do, or none. It is the most work to write: this file.
+//! any runtime will do, or none. It takes the most code: this file.
 //!
-//! What has to be right, and where it is:
-//! - What C borrows must outlive the future, which may be dropped at any time: the
-//!   buffer is in a box that C owns (`Lent`) from the start until its callback.
-//! - The callback may run before the first poll, inside the start, while the task is
-//!   polled elsewhere, or after the future is gone: `Exchange`.
-//! - A panic must not cross C: it is caught in the callback (`over`) and goes on
+//! It must handle the following:
+//! - What C borrows must outlive the future, which may be dropped at any time. The
+//!   buffer is in a box (`Lent`) that C owns from the start until its callback.
+//! - The callback may run before the first poll, inside the start function, while
+//!   another thread polls the task, or after the future was dropped: see `Exchange`.
+//! - A panic must not cross C. The callback (`over`) catches it, and it continues
 //!   where the task awaits.
 
 use std::any::Any;
@@ -26,11 +26,11 @@ use super::exchange::Exchange;
 use crate::ffi;
 use crate::greeting::{Error, nanoseconds, size};
 
-/// Starts the greeting of `name`, which takes `delay`. C is at work when this
-/// returns; the future only waits for it.
+/// Starts the greeting of `name`, which takes `delay`. C is already at work when
+/// this returns; the future only waits for it.
 ///
 /// # Errors
-/// [`Error::NoThread`] or [`Error::NoMemory`], when C cannot start it.
+/// Returns [`Error::NoThread`] or [`Error::NoMemory`] if C cannot start it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,19 +45,19 @@ pub fn greet(name: &CStr, delay: Duration) -> Result<Greeting<CString>, Error> {
     greet_then(name, delay, vec![0; size(name)], CStr::to_owned)
 }
 
-/// Starts a greeting in a `buffer` of the caller's, and has C's thread call `then`
-/// with the text.
+/// Starts a greeting in a `buffer` that the caller provides, and has C's thread call
+/// `then` with the text.
 ///
-/// While `then` runs, no other greeting completes. It is dropped without being
-/// called when the greeting is cancelled; both it and the buffer are dropped on C's
+/// While `then` runs, no other greeting completes. If the greeting is cancelled,
+/// `then` is dropped without being called. `then` and the buffer are dropped on C's
 /// thread, before the future is ready.
 ///
 /// # Errors
-/// [`Error::TooSmall`] when the greeting does not fit the buffer; otherwise as
-/// [`greet`]. `then` is then dropped.
+/// Returns [`Error::TooSmall`] if the greeting does not fit into the buffer, and
+/// otherwise the errors of [`greet`]. `then` is dropped in this case.
 ///
 /// # Panics
-/// The future does, when `then` did, with its panic.
+/// The future panics with the panic of `then` if `then` panicked.
 ///
 /// ```
 /// use std::time::Duration;
@@ -98,17 +98,17 @@ where
     unsafe { greet_by(start, buffer, then) }
 }
 
-/// The same by another function of C: `start` is given what is lent to C, a callback
-/// and the pointer for it, and returns the handle that cancels.
+/// Does the same with another C function. `start` receives what is lent to C, a
+/// callback and the pointer for it, and returns the handle for cancelling.
 ///
 /// # Errors
-/// What `start` returns.
+/// Returns the error of `start`.
 ///
 /// # Safety
 /// If `start` returns `Ok`, the callback is called exactly once with that pointer,
-/// at any time, on any thread; when it is called with `GREETING_OK`, the buffer holds
-/// a NUL-terminated text. After that, the buffer is used no more. If `start` returns
-/// an error, the callback is never called and the buffer is not used.
+/// at any time, on any thread. If it is called with `GREETING_OK`, the buffer holds
+/// a NUL-terminated text. The buffer is not used after that. If `start` returns an
+/// error, the callback is never called and the buffer is not used.
 pub unsafe fn greet_by<T, F>(
     start: impl FnOnce(
         *mut c_char,
@@ -143,9 +143,9 @@ where
     }
 }
 
-/// What C owns until its callback: the buffer it writes to, and what is to be done then.
+/// What C owns until its callback: the buffer that it writes to, and what to do then.
 struct Lent<T, F> {
-    /// Of a `Vec<u8>`: its three parts.
+    /// The three parts of a `Vec<u8>`.
     bytes: *mut u8,
     length: usize,
     capacity: usize,
@@ -160,14 +160,14 @@ impl<T, F> Drop for Lent<T, F> {
     }
 }
 
-/// What is said to the task: how the greeting ended, or the panic of the closure.
+/// What the task receives: how the greeting ended, or the panic of the closure.
 type Outcome<T> = Result<Result<T, Error>, Box<dyn Any + Send>>;
 
-/// What C calls when the greeting is over.
+/// The callback, which C calls when the greeting is over.
 ///
 /// # Safety
-/// `user_data` is the box of a `Lent<T, F>`, given away for good; with `GREETING_OK`
-/// its buffer holds a NUL-terminated text.
+/// `user_data` is a `Box<Lent<T, F>>` whose ownership passes to this function. With
+/// `GREETING_OK`, its buffer holds a NUL-terminated text.
 unsafe extern "C" fn over<T, F>(status: ffi::greeting_status, user_data: *mut c_void)
 where
     F: FnOnce(&CStr) -> T,
@@ -195,20 +195,20 @@ where
     }
 }
 
-/// A greeting that C is at work on. Dropping it cancels.
+/// A greeting under way in C. Dropping it cancels the greeting.
 ///
-/// It is bound to no runtime. Whoever polled it last is woken.
+/// It needs no particular runtime. It wakes the task that polled it last.
 pub struct Greeting<T> {
     exchange: Arc<Exchange<Outcome<T>>>,
     handle: ffi::greeting_handle,
 }
 
 impl<T> Greeting<T> {
-    /// Has C end it now, whereupon it is ready, with [`Error::Cancelled`].
+    /// Cancels the greeting: C ends it now, and it becomes ready with [`Error::Cancelled`].
     ///
     /// # Errors
-    /// [`Error::UnknownHandle`] when it is over already, and [`Error::Cancelled`] when
-    /// it was cancelled before.
+    /// Returns [`Error::UnknownHandle`] if the greeting is already over, and
+    /// [`Error::Cancelled`] if it was cancelled before.
     ///
     /// ```
     /// use std::time::Duration;

@@ -1,9 +1,9 @@
-//! One thread of ours makes all calls; tasks send it what to call.
+//! One dedicated thread makes all calls; tasks send it requests.
 //!
-//! **Choose it** for a C library that is tied to a thread: state in thread-locals, a
-//! handle that only its maker may use (GUI toolkits, OpenGL, COM, many drivers). Calls
-//! are made one after another, in the order in which they were sent. Dropping a future
-//! cancels its call if it has not begun.
+//! **Choose it** for a C library that is tied to a thread: it has state in thread-local
+//! variables, or handles that only their creating thread may use (GUI toolkits, OpenGL,
+//! COM, many drivers). The thread makes the calls one after another, in the order of the
+//! requests. Dropping a future cancels its call if the call has not begun.
 
 use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
@@ -17,19 +17,19 @@ use super::exchange::Exchange;
 use crate::ffi;
 use crate::greeting::{Error, size, text};
 
-/// Someone who greets, on a thread of his own: as many may ask as there are clones.
+/// A greeter with its own thread. Clones share the thread.
 ///
-/// The thread ends when the last is dropped and what was sent is answered.
+/// The thread ends when the last clone is dropped and all requests are answered.
 #[derive(Debug, Clone)]
 pub struct Host {
     requests: Sender<Request>,
 }
 
 impl Host {
-    /// Starts the thread, and makes C's host there.
+    /// Starts the thread, and creates C's host on it.
     ///
     /// # Errors
-    /// [`Error::Thread`] when the thread cannot be started.
+    /// Returns [`Error::Thread`] if the thread cannot be started.
     ///
     /// ```
     /// use futures::executor::block_on;
@@ -54,12 +54,12 @@ impl Host {
         Ok(Self { requests })
     }
 
-    /// Has it greet `name`: the greeting, and which one it is, from 1. Sent at once;
-    /// the future only waits for the answer.
+    /// Greets `name`. Returns the greeting and its number, counted from 1. The request is
+    /// sent at once; the future only waits for the answer.
     ///
     /// # Errors
-    /// [`Error::NoMemory`] when C could not make its host; [`Error::Gone`] when the
-    /// thread has ended.
+    /// Returns [`Error::NoMemory`] if C could not create its host, and [`Error::Gone`] if
+    /// the thread has ended.
     pub fn greet(
         &self,
         name: &CStr,
@@ -80,7 +80,7 @@ impl Host {
 
 type Answer = Result<(CString, u64), Error>;
 
-/// A call to be made, and where its answer is waited for.
+/// A requested call, and where the task waits for its answer.
 #[derive(Debug)]
 struct Request {
     name: CString,
@@ -109,7 +109,7 @@ impl Drop for Request {
     }
 }
 
-/// Says so when nobody waits any more.
+/// Closes the exchange when dropped, so that the thread knows that nobody waits.
 struct Waiting(Arc<Exchange<Answer>>);
 
 impl Drop for Waiting {
@@ -118,8 +118,8 @@ impl Drop for Waiting {
     }
 }
 
-/// C's host, on the thread it belongs to. Neither `Send` nor `Sync`: the compiler
-/// keeps it there, as C demands.
+/// C's host, on the thread that it belongs to. It is neither `Send` nor `Sync`, so
+/// the compiler keeps it there, as C requires.
 ///
 /// ```compile_fail,E0277
 /// fn on_any_thread<T: Send>() {}
@@ -136,12 +136,12 @@ impl Drop for Waiting {
 #[derive(Debug)]
 pub struct Bound {
     host: NonNull<ffi::greeting_host>,
-    /// A raw pointer is not `Send` as it is; this says that it is meant.
+    /// A raw pointer is not `Send` anyway; this field says that it is intended.
     _bound: PhantomData<*mut ()>,
 }
 
 impl Bound {
-    /// One that belongs to this thread. None when C is short of memory.
+    /// Creates a host that belongs to this thread. Returns `None` if memory is exhausted.
     #[must_use]
     pub fn new() -> Option<Self> {
         // SAFETY: it has no precondition.
@@ -152,10 +152,10 @@ impl Bound {
         })
     }
 
-    /// The greeting of `name`, and which one of this host's it is, from 1.
+    /// Greets `name`. Returns the greeting and its number on this host, counted from 1.
     ///
     /// # Errors
-    /// None that this wrapper can cause: what C reports is handed on.
+    /// This wrapper causes none itself; it returns what C reports.
     pub fn greet(&mut self, name: &CStr) -> Result<(CString, u64), Error> {
         let mut buffer = vec![0_u8; size(name)];
         let mut served = 0;

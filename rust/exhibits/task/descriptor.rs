@@ -1,9 +1,9 @@
 //! C makes a file descriptor readable when it is done; the runtime waits for that.
 //!
-//! **Choose it** for a C library made for event loops: it hands out a descriptor and a
-//! call that never waits (libpq, libcurl, c-ares). No thread of C's is needed for it,
-//! no callback, and dropping the future cancels. It needs a tokio runtime with I/O,
-//! and a descriptor for each greeting under way.
+//! **Choose it** for a C library made for event loops, which provides a descriptor and
+//! a call that never waits (libpq, libcurl, c-ares). It needs neither a thread of C nor
+//! a callback, and dropping the future cancels the work. It needs a tokio runtime with
+//! I/O, and a descriptor for each greeting under way.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -17,15 +17,15 @@ use tokio::runtime::Handle;
 use crate::ffi;
 use crate::greeting::{Error, nanoseconds, size, text};
 
-/// The greeting of `name`, which takes `delay`. Begun by the first poll.
+/// Greets `name`, which takes `delay`. The first poll starts the greeting.
 ///
 /// # Errors
-/// [`Error::NoRuntime`] outside of tokio; [`Error::NoDescriptor`] when there is none
-/// to be had; [`Error::Reactor`] when the runtime cannot wait for it;
-/// [`Error::NoThread`] or [`Error::NoMemory`] when C cannot start it.
+/// Returns [`Error::NoRuntime`] outside tokio, [`Error::NoDescriptor`] if none is
+/// available, [`Error::Reactor`] if the runtime cannot wait for the descriptor, and
+/// [`Error::NoThread`] or [`Error::NoMemory`] if C cannot start the greeting.
 ///
 /// # Panics
-/// In a runtime without I/O (`Builder::enable_io`).
+/// Panics in a runtime without I/O (`Builder::enable_io`).
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,8 +62,8 @@ pub async fn greet(name: &CStr, delay: Duration) -> Result<CString, Error> {
     Ok(text(&waiting.get_ref().buffer))
 }
 
-/// A greeting that C is at work on. Dropped, it is freed, after which C touches the
-/// buffer no more: that can be ours.
+/// A greeting under way in C. Dropping it frees it, after which C no longer uses the
+/// buffer. The buffer can therefore be a field of this type.
 struct Open {
     handle: ffi::greeting_handle,
     descriptor: RawFd,
@@ -92,7 +92,7 @@ impl Open {
         })
     }
 
-    /// Whether it is over, and how it ended.
+    /// Returns how the greeting ended, or that it is still under way.
     fn result(&self) -> Result<(), Error> {
         // SAFETY: it has no precondition: handles are checked.
         Error::check(unsafe { ffi::greeting_result(self.handle) })
@@ -106,8 +106,8 @@ impl AsRawFd for Open {
 }
 
 impl Drop for Open {
-    /// `AsyncFd` gives it up first: a descriptor that is closed under the reactor
-    /// may be another's by the time it is taken off its list.
+    /// `AsyncFd` deregisters the descriptor first. If it were closed before that, its
+    /// number might already belong to another file when it is deregistered.
     fn drop(&mut self) {
         // SAFETY: it has no precondition: handles are checked.
         let _ = unsafe { ffi::greeting_free(self.handle) };

@@ -1,8 +1,8 @@
-//! The call itself, in the task.
+//! The task makes the call itself.
 //!
-//! **Choose it** for a C function that never waits: neither for I/O or a lock that
-//! another thread may hold long, nor by computing for more than some ten
-//! microseconds. It costs what it costs outside of tasks, and nothing protects the
+//! **Choose it** for a C function that never waits: not for I/O, not for a lock that
+//! another thread may hold for long, and not by computing for more than about ten
+//! microseconds. The call costs the same as outside tasks, but nothing protects the
 //! other tasks of this worker from a call that does wait.
 
 use std::ffi::{CStr, CString};
@@ -10,10 +10,10 @@ use std::ffi::{CStr, CString};
 use crate::ffi;
 use crate::greeting::{Error, size, text};
 
-/// The greeting of `name`, with no wait in it.
+/// Greets `name`, without waiting.
 ///
 /// # Errors
-/// None that this wrapper can cause: what C reports is handed on.
+/// This wrapper causes none itself; it returns what C reports.
 ///
 /// ```
 /// use zero_cost_ffi::task::{self, direct};

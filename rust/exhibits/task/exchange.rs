@@ -1,15 +1,15 @@
-//! Where the thread that has a result and the task that waits for it meet: the
-//! state machine of [`callback`](super::callback), and nothing of C.
+//! The state machine of [`callback`](super::callback), through which a thread passes
+//! a result to the task that waits for it.
 //!
 //! One side completes it, once; the other polls it. Neither waits for the other. It
-//! knows no runtime and no C, and takes its lock from the module above, so that
-//! `tests/all/loom.rs` can put it under a model checker as it stands.
+//! depends on no runtime and on no C, and takes its lock from the parent module, so
+//! that `tests/all/loom.rs` can run it unchanged under a model checker.
 
 use std::task::{Context, Poll, Waker};
 
 use super::sync::Mutex;
 
-/// Empty, then waited for, then full, then taken; or full at once.
+/// An exchange is empty, then waited for, then full, then taken; or full at once.
 #[derive(Debug)]
 pub struct Exchange<T> {
     state: Mutex<State<T>>,
@@ -17,29 +17,29 @@ pub struct Exchange<T> {
 
 #[derive(Debug)]
 enum State<T> {
-    /// No result yet, and nobody to be told.
+    /// There is no result yet, and nobody to wake.
     Empty,
-    /// No result yet; this one is to be told.
+    /// There is no result yet; wake this waker.
     Waiting(Waker),
-    /// A result that nobody has taken.
+    /// There is a result that nobody has taken.
     Full(T),
-    /// It was taken, or will not be: nobody is to be told.
+    /// The result was taken, or will never be; there is nobody to wake.
     Closed,
 }
 
 impl<T> Exchange<T> {
-    /// An empty one.
+    /// Creates an empty exchange.
     pub fn new() -> Self {
         Self {
             state: Mutex::new(State::Empty),
         }
     }
 
-    /// Leaves the result, and wakes who waits for it. Gives it back if nobody will
-    /// take it, so that it is dropped by whom the caller chooses, under no lock.
+    /// Stores the result and wakes the waiting task. If nobody will take the result,
+    /// returns it, so that the caller can drop it without the lock.
     ///
     /// # Errors
-    /// The result, when the exchange is closed.
+    /// Returns the result if the exchange is closed.
     pub fn complete(&self, result: T) -> Result<(), T> {
         let waiting = {
             let mut state = self.lock();
@@ -55,10 +55,10 @@ impl<T> Exchange<T> {
         Ok(())
     }
 
-    /// Takes the result, or leaves word whom to wake: always the last who asked.
+    /// Takes the result, or stores the waker, which replaces an earlier one.
     ///
     /// # Panics
-    /// When the result was taken before, as futures do.
+    /// Panics if the result was taken before, as futures do.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
         // Before locking: cloning a waker runs code that is not ours.
         let waker = cx.waker().clone();
@@ -79,14 +79,14 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Says that nobody will take the result. True if it was still to come.
+    /// Closes the exchange: nobody will take the result. Returns whether it was still to come.
     pub fn close(&self) -> bool {
         let before = std::mem::replace(&mut *self.lock(), State::Closed);
         // A waker or a result is dropped here, after unlocking.
         matches!(before, State::Empty | State::Waiting(_))
     }
 
-    /// Whether nobody will take a result any more.
+    /// Returns whether the exchange is closed.
     pub fn is_closed(&self) -> bool {
         matches!(*self.lock(), State::Closed)
     }

@@ -1,22 +1,22 @@
 //! The same calls, inside `async` code.
 //!
-//! An `async fn` is compiled to a state machine; its body is the machine's `poll`.
-//! That is a function like any other, on the stack of whichever thread polls it,
-//! so a call in it is made as it is made elsewhere. In the image its symbol is the
-//! function's with `::{{closure}}` behind it (`::{closure#0}` in v0 mangling).
+//! An `async fn` is compiled to a state machine, whose `poll` is the function's body.
+//! It is a function like any other, on the stack of the thread that polls it, so a
+//! call in it is made as it is elsewhere. Its symbol in the image is that of the
+//! function followed by `::{{closure}}` (`::{closure#0}` in v0 mangling).
 //!
-//! What a task costs, it costs per poll, not per call.
+//! A task has a cost per poll, not per call.
 //!
-//! Here are the calls on show. What makes a task wait for C is below, one file for
-//! each way, all for the same greeting:
+//! This file has the calls on show. The modules have the ways in which a task waits
+//! for C, one file each, all for the same greeting:
 //!
 //! | module | the C library offers | the worker thread | dropping the future |
 //! | --- | --- | --- | --- |
 //! | [`direct`] | a call that never waits | makes the call | nothing to cancel |
-//! | [`blocking`] | a call that blocks | is free: another thread blocks | cancels nothing |
-//! | [`callback`] | a callback, on C's thread | is free | cancels |
-//! | [`descriptor`] | a file descriptor to wait for | is free | cancels |
-//! | [`dedicated`] | an object tied to one thread | is free: that thread calls | cancels what has not begun |
+//! | [`blocking`] | a call that blocks | stays free: another thread blocks | cancels nothing |
+//! | [`callback`] | a callback, on C's thread | stays free | cancels |
+//! | [`descriptor`] | a file descriptor to wait for | stays free | cancels |
+//! | [`dedicated`] | an object tied to one thread | stays free: that thread calls | cancels calls that have not begun |
 
 #[cfg(target_os = "linux")]
 pub mod blocking;
@@ -42,7 +42,7 @@ use crate::ffi;
 
 /// Calls without ever suspending: the first poll is the last.
 ///
-/// *Its machine code* (of `poll`): the state is looked up, then comes the call.
+/// *Its machine code* (of `poll`): it checks the state, then calls.
 ///
 /// ```
 /// use zero_cost_ffi::task;
@@ -55,10 +55,10 @@ pub async fn say_ready() {
     unsafe { libc::puts(c"Hello, ready".as_ptr()) };
 }
 
-/// Suspends first: the call is made in the second poll, perhaps on another thread
-/// than the first.
+/// Suspends first: the second poll makes the call, perhaps on another thread than
+/// the first.
 ///
-/// *Its machine code* (of `poll`): a branch on the state; the call is in the part
+/// *Its machine code* (of `poll`): it branches on the state; the call is in the part
 /// that resumes.
 ///
 /// ```
@@ -73,10 +73,10 @@ pub async fn say_after_yield() {
     unsafe { libc::puts(c"Hello, resumed".as_ptr()) };
 }
 
-/// The function of a static C library, with an argument that the task holds.
+/// Calls a function of a static C library with an argument that the task holds.
 ///
-/// *Its machine code* (of `poll`): the argument is read from the state; its result
-/// is written to where `Poll` holds it.
+/// *Its machine code* (of `poll`): it reads the argument from the state, calls, and
+/// writes the result to where `Poll` holds it.
 ///
 /// ```
 /// use zero_cost_ffi::task;
@@ -89,15 +89,15 @@ pub async fn add_one_in_task(value: i64) -> i64 {
     unsafe { ffi::greet_add_one(value) }
 }
 
-/// Where C returns to: the address behind the call instruction that was executed.
+/// Returns the address that C returns to: the one after the call instruction.
 ///
-/// Run as a task, it answers which instruction of the image made the call. That is
-/// in this `poll`, or, since a coroutine may be inlined into any crate, in tokio's
-/// that has it inlined (in optimised builds it has). Boxed as a `dyn Future` it
-/// cannot be. 0 where C cannot tell.
+/// Run as a task, it shows which instruction of the image made the call. That
+/// instruction is in this `poll`, or in a function of tokio into which this `poll`
+/// was inlined, as happens in optimised builds. If the future is boxed as a
+/// `dyn Future`, its `poll` cannot be inlined. Returns 0 if C cannot tell.
 ///
-/// *Its machine code* (of `poll`): a call that comes back, since the state is still
-/// to be written.
+/// *Its machine code* (of `poll`): a call that returns here, since the state must
+/// still be written.
 ///
 /// ```
 /// use zero_cost_ffi::task;
@@ -115,10 +115,10 @@ pub async fn return_address() -> usize {
 /// returns what it returned.
 ///
 /// # Errors
-/// When the runtime cannot be built.
+/// Returns an error if the runtime cannot be built.
 ///
 /// # Panics
-/// When the task panics, with its panic; within another runtime.
+/// Panics with the task's panic if the task panics, and within another runtime.
 ///
 /// ```
 /// use std::thread;
@@ -140,10 +140,10 @@ where
 /// thread, and returns what it returned.
 ///
 /// # Errors
-/// When the runtime cannot be built.
+/// Returns an error if the runtime cannot be built.
 ///
 /// # Panics
-/// When the task panics, with its panic; within another runtime.
+/// Panics with the task's panic if the task panics, and within another runtime.
 ///
 /// ```
 /// use std::thread;
@@ -178,7 +178,7 @@ where
     })
 }
 
-/// Is not ready at first; then it is.
+/// A future that is pending once, then ready.
 struct YieldOnce {
     yielded: bool,
 }

@@ -1,4 +1,4 @@
-//! The same thread rings without I/O: a channel in each pipe's place.
+//! The same thread rings without I/O, with a channel instead of each pipe.
 
 use std::io;
 use std::sync::mpsc;
@@ -18,7 +18,7 @@ fn ended() -> io::Error {
 /// Runs a ring of threads with `std::sync::mpsc` channels.
 ///
 /// # Errors
-/// When a thread cannot be started.
+/// Returns an error if a thread cannot be started.
 pub fn threads(plan: &Plan) -> Result<Run, Error> {
     let (mut senders, receivers): (Vec<_>, Vec<_>) =
         (0..plan.stages).map(|_| mpsc::channel::<u8>()).unzip();
@@ -64,10 +64,10 @@ pub fn threads(plan: &Plan) -> Result<Run, Error> {
 /// Runs a ring of tasks with `tokio::sync::mpsc` channels, all on this thread.
 ///
 /// # Errors
-/// When the runtime cannot be built.
+/// Returns an error if the runtime cannot be built.
 ///
 /// # Panics
-/// Within another runtime.
+/// Panics within another runtime.
 pub fn tasks(plan: &Plan) -> io::Result<Run> {
     let plan = *plan;
     let runtime = Builder::new_current_thread().build()?;

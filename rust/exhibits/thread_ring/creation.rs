@@ -1,4 +1,4 @@
-//! What it takes to make a thread or a task, have it do nothing, and see it end.
+//! What it takes to create a thread or a task that does nothing, and wait for its end.
 
 use std::io;
 use std::thread;
@@ -8,10 +8,10 @@ use tokio::runtime::Builder;
 
 use super::{Error, limits, tasks};
 
-/// The time for so many threads, one after another.
+/// Returns the time for `count` threads, one after another.
 ///
 /// # Errors
-/// When one cannot be started.
+/// Returns an error if a thread cannot be started.
 pub fn threads(count: usize) -> Result<Duration, Error> {
     let start = Instant::now();
     for _ in 0..count {
@@ -20,13 +20,13 @@ pub fn threads(count: usize) -> Result<Duration, Error> {
     Ok(start.elapsed())
 }
 
-/// The time for so many tasks, one after another, on a runtime that is there already.
+/// Returns the time for `count` tasks, one after another, on an existing runtime.
 ///
 /// # Errors
-/// When the runtime cannot be built.
+/// Returns an error if the runtime cannot be built.
 ///
 /// # Panics
-/// Within another runtime.
+/// Panics within another runtime.
 pub fn tasks(count: usize) -> io::Result<Duration> {
     let runtime = Builder::new_current_thread().build()?;
     runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! An event loop by hand: epoll says which pipes have a message, one thread moves them all.
+//! A hand-written event loop: epoll reports which pipes have a message, and one thread moves all messages.
 
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
@@ -6,24 +6,24 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use super::pipes::{self, Ends};
 use super::{Plan, Run};
 
-/// When epoll reports a pipe, and how it is then read.
+/// When epoll reports a pipe, and how the loop then reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// As long as there is something to read. So it is read once: if more is there,
-    /// it will be said again.
+    /// epoll reports a pipe as long as there is something to read. The loop reads once;
+    /// if there is more, epoll reports the pipe again.
     Level,
-    /// When something has come. So it is read until nothing is left, which is known
-    /// when a read fails with `EAGAIN`, or brings less than there is room for: what
-    /// is left unread is not said again.
+    /// epoll reports a pipe when something arrives, and does not report again what is left
+    /// unread. The loop reads until nothing is left: until a read fails with `EAGAIN`, or
+    /// returns fewer bytes than there is room for.
     Edge,
-    /// As `Level`, but it is read until `EAGAIN`: one read too many. A control.
+    /// Like `Level`, but the loop reads until `EAGAIN`: one read too many. A control.
     LevelTwice,
 }
 
 /// Runs a thread ring in an event loop, on this thread.
 ///
 /// # Errors
-/// When a system call fails.
+/// Returns an error if a system call fails.
 pub fn run(plan: &Plan, trigger: Trigger) -> io::Result<Run> {
     let ring = pipes::pipes(plan.stages)?;
     let epoll = create()?;
@@ -62,7 +62,7 @@ fn relay(plan: &Plan, trigger: Trigger, epoll: &OwnedFd, ring: &[Ends]) -> io::R
     Ok(())
 }
 
-/// Reads until nothing is left, or `is_last` says so of the bytes of a read. How many bytes in all.
+/// Reads until nothing is left, or until `is_last` is true for a read. Returns the total number of bytes.
 fn drain(from: &PipeReader, room: &mut [u8], is_last: impl Fn(usize) -> bool) -> io::Result<usize> {
     let mut all = 0;
     while let Some(n) = read(from, room)? {
@@ -74,7 +74,7 @@ fn drain(from: &PipeReader, room: &mut [u8], is_last: impl Fn(usize) -> bool) ->
     Ok(all)
 }
 
-/// `None`: nothing is there.
+/// Reads once. Returns `None` if there is nothing to read.
 fn read(mut from: &PipeReader, room: &mut [u8]) -> io::Result<Option<usize>> {
     match from.read(room) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -120,7 +120,7 @@ fn add(epoll: &OwnedFd, from: &PipeReader, stage: usize, trigger: Trigger) -> io
     }
 }
 
-/// Waits until something is ready. How many events there are.
+/// Waits until something is ready. Returns the number of events.
 fn wait(epoll: &OwnedFd, events: &mut [libc::epoll_event]) -> io::Result<usize> {
     let room = libc::c_int::try_from(events.len()).unwrap_or(libc::c_int::MAX);
     loop {

@@ -1,4 +1,4 @@
-//! What a process may have of file descriptors and threads.
+//! How many file descriptors and threads a process may have.
 
 use std::fs;
 use std::io;
@@ -7,14 +7,14 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::Error;
 
-/// What else the process has open: standard streams, epoll, and whatever it inherited.
+/// Room for what else the process has open: standard streams, epoll, and inherited descriptors.
 const OTHERS: usize = 32;
 
-/// A stage's stack. It calls a few functions deep; tokio's and the C library's
-/// least is below this.
+/// The stack size of a stage's thread, in bytes. Its calls are only a few functions
+/// deep, and the minimum of tokio and of the C library is smaller.
 const STACK: usize = 64 * 1024;
 
-/// Whether there may be so many file descriptors more.
+/// Checks whether the process may open `more` file descriptors.
 pub(super) fn file_descriptors(more: usize) -> Result<(), Error> {
     let needed = (more + OTHERS) as u64;
     let limit = limit(libc::RLIMIT_NOFILE)?;
@@ -24,7 +24,7 @@ pub(super) fn file_descriptors(more: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether there may be so many threads more, as far as that is known beforehand.
+/// Checks whether the process may start `more` threads, as far as that is known beforehand.
 pub(super) fn threads(more: usize) -> Result<(), Error> {
     let needed = more as u64;
     let system = |file| fs::read_to_string(file).ok()?.trim().parse().ok();

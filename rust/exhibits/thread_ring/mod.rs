@@ -1,20 +1,20 @@
-//! The thread ring: stages in a ring hand messages on, each by a read and a
-//! write; threads, tasks and bare kernel interfaces do the same work.
+//! The thread ring: stages in a ring pass messages on, each with a read and a write.
+//! Threads, tasks and plain kernel interfaces do the same work.
 //!
 //! A **stage** reads a message of one byte from the pipe before it and writes it to
-//! the pipe behind it: one **hop**. Every stage makes the same number of hops, then
-//! it ends; nobody else takes part. What a variant executes beyond one `read(2)`
-//! and one `write(2)` a hop is what waiting costs it.
+//! the pipe after it: one **hop**. Every stage makes the same number of hops, then
+//! it ends; nothing else takes part. Whatever a variant executes beyond one
+//! `read(2)` and one `write(2)` per hop is its cost of waiting.
 //!
 //! | module | what a stage is |
 //! | --- | --- |
 //! | [`threads`] | an OS thread that blocks in `read(2)` |
 //! | [`tasks`] | a task of tokio's current-thread runtime |
-//! | [`epoll`] | a few lines of an event loop, level- or edge-triggered |
+//! | [`epoll`] | an entry in a small event loop, level- or edge-triggered |
 //! | [`uring`] | a read and a write in the rings of io_uring |
-//! | [`channels`] | a thread or a task with channels in the pipes' place: no I/O |
-//! | [`creation`] | making a thread or a task, and no more |
-//! | [`processor`] | keeping a thread ring on one processor; the switches of a thread |
+//! | [`channels`] | a thread or a task with channels instead of pipes: no I/O |
+//! | [`creation`] | no stage: creates a thread or a task, and nothing else |
+//! | [`processor`] | no stage: keeps a ring on one processor; counts a thread's switches |
 //!
 //! ```
 //! use zero_cost_ffi::thread_ring::{Plan, Variant};
@@ -42,43 +42,43 @@ pub mod uring;
 
 pub use processor::Switches;
 
-/// How large a thread ring is, and how much it does.
+/// The size of a thread ring, and how much work it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
-    /// Stages, and as many pipes.
+    /// The number of stages, and of pipes.
     pub stages: usize,
-    /// Messages that are under way at any time, evenly spaced; at most one for
-    /// every second stage, so that none runs into the next.
+    /// The number of messages under way at any time, evenly spaced; at most one for
+    /// every second stage, so that no message catches up with the next.
     pub in_flight: usize,
-    /// Hops that every stage makes.
+    /// The number of hops of each stage.
     pub hops_each: usize,
-    /// The room for a message, in bytes. A message has one.
+    /// The size of the read buffer in bytes. A message has one byte.
     pub buffer: usize,
 }
 
-/// Who hands the messages on.
+/// What passes the messages on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Variant {
     /// OS threads that block.
     Threads,
     /// Tasks of tokio's current-thread runtime.
     Tokio,
-    /// An event loop by hand: level-triggered epoll, one read a message.
+    /// A hand-written event loop: level-triggered epoll, one read per message.
     EpollLevel,
-    /// The same, edge-triggered: reads until nothing is left.
+    /// The same with edge-triggered epoll, which reads until nothing is left.
     EpollEdge,
     /// Reads and writes by io_uring.
     IoUring,
-    /// Threads, with `std::sync::mpsc` channels in the pipes' place.
+    /// Threads, with `std::sync::mpsc` channels instead of pipes.
     ThreadChannels,
-    /// Tasks, with `tokio::sync::mpsc` channels in the pipes' place.
+    /// Tasks, with `tokio::sync::mpsc` channels instead of pipes.
     TaskChannels,
-    /// The control: level-triggered, but with a read too many.
+    /// The control: level-triggered epoll with one read too many.
     EpollLevelTwice,
 }
 
 impl Variant {
-    /// All of them, the control last.
+    /// All variants, the control last.
     pub const ALL: [Self; 8] = [
         Self::Threads,
         Self::Tokio,
@@ -126,31 +126,31 @@ impl fmt::Display for Variant {
     }
 }
 
-/// What a run took.
+/// The result of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    /// From the first message to the last hop.
+    /// The time from the first message to the last hop.
     pub elapsed: Duration,
-    /// The context switches of all its threads in that time; `None` where they
-    /// cannot be told from those of other work.
+    /// The context switches of all its threads in that time, or `None` if they cannot
+    /// be told from those of other work.
     pub switches: Option<Switches>,
 }
 
 impl Plan {
-    /// All hops together.
+    /// Returns the total number of hops.
     #[must_use]
     pub const fn hops(&self) -> usize {
         self.stages * self.hops_each
     }
 
-    /// Runs it.
+    /// Runs the thread ring.
     ///
     /// # Errors
-    /// When the plan is absurd, or this system does not allow for it: before
-    /// anything has started. When a system call fails.
+    /// Returns an error if a number is out of range or the system does not allow it,
+    /// before anything starts, and if a system call fails.
     ///
     /// # Panics
-    /// Within a tokio runtime, for the variants that start one.
+    /// Panics within a tokio runtime, for the variants that start one.
     pub fn run(&self, variant: Variant) -> Result<Run, Error> {
         self.check(variant)?;
         Ok(match variant {
@@ -165,10 +165,10 @@ impl Plan {
         })
     }
 
-    /// Whether it can be run here.
+    /// Checks whether the ring can run here.
     ///
     /// # Errors
-    /// As [`Plan::run`].
+    /// Returns the errors that [`Plan::run`] returns before it starts.
     pub fn check(&self, variant: Variant) -> Result<(), Error> {
         const MOST_STAGES: usize = 100_000;
         const MOST_HOPS: usize = 1 << 40;
@@ -206,36 +206,36 @@ impl Plan {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A number that makes no sense.
+    /// A number is out of range.
     Absurd {
-        /// Of what.
+        /// What it counts.
         what: &'static str,
         /// The number.
         value: usize,
-        /// The least that can be.
+        /// The smallest number allowed.
         least: usize,
-        /// The most that can be.
+        /// The largest number allowed.
         most: usize,
     },
-    /// Too few file descriptors.
+    /// Too few file descriptors are available.
     FileDescriptors {
-        /// How many it takes.
+        /// How many the ring needs.
         needed: u64,
         /// How many this process may have.
         limit: u64,
     },
-    /// Too few threads.
+    /// Too few threads are available.
     Threads {
-        /// How many it takes.
+        /// How many the ring needs.
         needed: u64,
-        /// How many there may be, where that is known.
+        /// How many there may be, if that is known.
         limit: Option<u64>,
         /// What limits them, and what raises the limit.
         raise: &'static str,
     },
-    /// No io_uring here.
+    /// io_uring is not available.
     NoIoUring {
-        /// What `io_uring_setup(2)` said.
+        /// The error of `io_uring_setup(2)`.
         source: io::Error,
     },
     /// A system call failed.

@@ -9,11 +9,11 @@ use super::{Plan, Run, Switches};
 /// A message.
 pub(super) const MESSAGE: u8 = b'*';
 
-/// A stage's ends: where messages come from, and where they go to.
+/// The pipe ends of a stage: where messages come from, and where they go.
 pub(super) type Ends = (PipeReader, PipeWriter);
 
-/// The ends of every stage. Stage `i` writes to where stage `i + 1` reads, the last
-/// to where the first does.
+/// Creates the ends of every stage. Stage `i` writes to the pipe from which stage
+/// `i + 1` reads, and the last stage to the pipe from which the first reads.
 pub(super) fn pipes(stages: usize) -> io::Result<Vec<Ends>> {
     let pipes = (0..stages)
         .map(|_| io::pipe())
@@ -23,23 +23,23 @@ pub(super) fn pipes(stages: usize) -> io::Result<Vec<Ends>> {
     Ok(readers.into_iter().zip(writers).collect())
 }
 
-/// The stages before which a message lies at first.
+/// Returns the stages before which a message lies at the start.
 pub(super) fn starts(plan: &Plan) -> impl Iterator<Item = usize> {
     let (stages, in_flight) = (plan.stages, plan.in_flight);
     (0..in_flight).map(move |message| message * stages / in_flight)
 }
 
-/// Lays the first messages into the pipes.
+/// Writes the first messages into the pipes.
 pub(super) fn lay_messages(plan: &Plan, ring: &[Ends]) -> io::Result<()> {
     starts(plan).try_for_each(|stage| writer_to(ring, stage).write_all(&[MESSAGE]))
 }
 
-/// The end through which a message comes to a stage.
+/// Returns the end that sends a message to a stage.
 pub(super) fn writer_to(ring: &[Ends], stage: usize) -> &PipeWriter {
     &ring[(stage + ring.len() - 1) % ring.len()].1
 }
 
-/// Makes reading and writing return at once, with `EAGAIN` where they would block.
+/// Makes reads and writes fail with `EAGAIN` instead of blocking.
 pub(super) fn set_nonblocking(end: impl AsFd) -> io::Result<()> {
     let fd = end.as_fd().as_raw_fd();
     // SAFETY: the descriptor is open, and no memory is passed.
@@ -54,7 +54,7 @@ pub(super) fn set_nonblocking(end: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// Runs what does all hops on this thread.
+/// Runs `hops`, which makes all hops on this thread.
 pub(super) fn on_this_thread(hops: impl FnOnce() -> io::Result<()>) -> io::Result<Run> {
     let (before, start) = (Switches::of_this_thread()?, Instant::now());
     hops()?;
@@ -64,13 +64,13 @@ pub(super) fn on_this_thread(hops: impl FnOnce() -> io::Result<()>) -> io::Resul
     })
 }
 
-/// What one of several threads reports of its stage.
+/// What one of several threads reports about its stage.
 pub(super) struct Done {
     pub(super) at: Instant,
     pub(super) switches: Switches,
 }
 
-/// The run that these stages made.
+/// Returns the result of the run of these stages.
 pub(super) fn total(start: Instant, stages: &[Done]) -> Run {
     let end = stages.iter().map(|done| done.at).max();
     Run {

@@ -1,4 +1,4 @@
-//! One processor for a whole thread ring, and the switches of a thread.
+//! Confines a thread ring to one processor, and counts the context switches of a thread.
 
 use std::io;
 use std::iter::Sum;
@@ -16,10 +16,10 @@ pub struct Switches {
 }
 
 impl Switches {
-    /// Those of the calling thread since it began (`getrusage(2)`, `RUSAGE_THREAD`).
+    /// Returns the switches of the calling thread since it started (`getrusage(2)`, `RUSAGE_THREAD`).
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// Returns an error if the system does not report them.
     pub fn of_this_thread() -> io::Result<Self> {
         // SAFETY: all zeros are a value of this type.
         let mut usage: libc::rusage = unsafe { mem::zeroed() };
@@ -34,7 +34,7 @@ impl Switches {
         })
     }
 
-    /// Both kinds.
+    /// Returns the sum of both kinds.
     #[must_use]
     pub const fn all(self) -> u64 {
         self.voluntary + self.involuntary
@@ -69,13 +69,13 @@ impl Sum for Switches {
     }
 }
 
-/// Runs `work`, and every thread it starts, on one processor: the one it starts on.
+/// Runs `work`, and every thread that it starts, on the one processor on which it starts.
 ///
 /// # Errors
-/// When the system forbids it; those of `work`.
+/// Returns an error if the system forbids it, and the errors of `work`.
 ///
 /// # Panics
-/// When `work` panics.
+/// Panics if `work` panics.
 pub fn on_one<T: Send, E: Send + From<io::Error>>(
     work: impl FnOnce() -> Result<T, E> + Send,
 ) -> Result<T, E> {

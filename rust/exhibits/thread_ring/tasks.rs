@@ -1,4 +1,4 @@
-//! A stage is a task of tokio: the code is the thread's, with `.await` behind it.
+//! A stage is a tokio task: the code is that of the thread, with `.await` added.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use tokio::task::JoinHandle;
 use super::pipes;
 use super::{Plan, Run};
 
-/// A stage: what a task does.
+/// Runs a stage, in a task.
 ///
 /// # Errors
-/// When a pipe fails.
+/// Returns an error if a pipe fails.
 async fn stage(from: &mut Receiver, to: &mut Sender, hops: usize, buffer: usize) -> io::Result<()> {
     let mut room = vec![0; buffer];
     let mut left = hops;
@@ -31,10 +31,10 @@ async fn stage(from: &mut Receiver, to: &mut Sender, hops: usize, buffer: usize)
 /// Runs a ring of tasks, all on this thread.
 ///
 /// # Errors
-/// When a system call fails.
+/// Returns an error if a system call fails.
 ///
 /// # Panics
-/// Within another runtime.
+/// Panics within another runtime.
 pub fn run(plan: &Plan) -> io::Result<Run> {
     let plan = *plan;
     // Otherwise as it comes, with tokio's defaults.
@@ -58,7 +58,7 @@ pub fn run(plan: &Plan) -> io::Result<Run> {
     pipes::on_this_thread(|| runtime.block_on(join(stages)).map(drop))
 }
 
-/// What all the tasks returned.
+/// Waits for all tasks, and returns their results.
 pub(super) async fn join<T>(tasks: Vec<JoinHandle<io::Result<T>>>) -> io::Result<Vec<T>> {
     let mut returned = Vec::with_capacity(tasks.len());
     for task in tasks {

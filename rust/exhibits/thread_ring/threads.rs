@@ -1,4 +1,4 @@
-//! A stage is a thread: it reads once, and blocks until there is something to read.
+//! A stage is a thread, which reads once per message and blocks until there is something to read.
 
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::thread;
@@ -7,14 +7,14 @@ use std::time::Instant;
 use super::pipes::{self, Done, Ends};
 use super::{Error, Plan, Run, Switches, limits};
 
-/// A message that ends the stage it comes to, which hands it on: so that none waits
-/// for ever where one could not be started, or failed.
+/// A message that ends the stage which receives it. The stage passes it on, so that no
+/// stage waits for ever if another failed or could not be started.
 const END: u8 = 0;
 
-/// A stage: what a thread does.
+/// Runs a stage, in a thread.
 ///
 /// # Errors
-/// When a pipe fails, or the thread ring ended early.
+/// Returns an error if a pipe fails, or if the thread ring ended early.
 fn stage(ends: &Ends, hops: usize, buffer: usize) -> io::Result<()> {
     let (mut from, mut to) = (&ends.0, &ends.1);
     let mut room = vec![0; buffer];
@@ -41,7 +41,7 @@ fn read<'a>(from: &mut &PipeReader, room: &'a mut [u8]) -> io::Result<&'a [u8]> 
 /// Runs a ring of threads.
 ///
 /// # Errors
-/// When a thread cannot be started, or a system call fails.
+/// Returns an error if a thread cannot be started or a system call fails.
 pub fn run(plan: &Plan) -> Result<Run, Error> {
     let ring = pipes::pipes(plan.stages)?;
     thread::scope(|scope| {

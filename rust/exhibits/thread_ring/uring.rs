@@ -1,5 +1,5 @@
-//! Reads and writes by io_uring: put into a ring that the kernel shares, and handed
-//! over, many at a time, by the call that also waits for those that are done.
+//! Reads and writes by io_uring: requests go into a ring shared with the kernel. One
+//! system call submits many of them, and waits for completions.
 
 use std::io;
 use std::mem;
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::pipes::{self, Ends};
 use super::{Error, Plan, Run};
 
-/// Whether there is io_uring here.
+/// Checks whether io_uring is available.
 ///
 /// # Errors
-/// [`Error::NoIoUring`], with what the kernel said.
+/// Returns [`Error::NoIoUring`] with the kernel's error.
 pub fn check() -> Result<(), Error> {
     match Rings::new(1) {
         Ok(_) => Ok(()),
@@ -24,7 +24,7 @@ pub fn check() -> Result<(), Error> {
 /// Runs a thread ring by io_uring, on this thread.
 ///
 /// # Errors
-/// When a system call, a read or a write fails.
+/// Returns an error if a system call, a read or a write fails.
 pub fn run(plan: &Plan) -> io::Result<Run> {
     let ring = pipes::pipes(plan.stages)?;
     pipes::lay_messages(plan, &ring)?;
@@ -93,7 +93,7 @@ fn relay(plan: &Plan, ring: &[Ends], rings: &mut Rings, rooms: &mut [u8]) -> io:
     Ok(())
 }
 
-/// What the kernel is asked to do.
+/// A request to the kernel.
 struct Request {
     operation: Operation,
     stage: usize,
@@ -108,15 +108,15 @@ enum Operation {
     Write,
 }
 
-/// The two rings: of what is asked for, and of what is done.
+/// The two rings: of submissions, and of completions.
 struct Rings {
     kernel: OwnedFd,
-    /// What both rings lie in.
+    /// The memory of both rings.
     memory: Mapping,
     entries: Mapping,
     asked: AskedOffsets,
     done: DoneOffsets,
-    /// Asked for, and not handed over yet.
+    /// The number of requests not submitted yet.
     unsubmitted: u32,
 }
 
@@ -156,10 +156,10 @@ impl Rings {
         })
     }
 
-    /// Asks for something; handed over by the next [`Rings::submit_and_wait`].
+    /// Adds a request, which the next [`Rings::submit_and_wait`] submits.
     ///
     /// # Safety
-    /// The room holds so many bytes, is nobody else's, and it and the descriptor stay until this is completed.
+    /// The buffer holds that many bytes, nothing else uses it, and it and the descriptor stay until completion.
     unsafe fn push(&mut self, request: &Request) -> io::Result<()> {
         let mask = self.word(self.asked.mask).load(Ordering::Relaxed);
         let tail = self.word(self.asked.tail).load(Ordering::Relaxed);
@@ -197,7 +197,7 @@ impl Rings {
         Ok(())
     }
 
-    /// Hands over what was asked for, and waits until so many are done: one system call.
+    /// Submits all requests, and waits until `done` requests are completed, in one system call.
     fn submit_and_wait(&mut self, done: u32) -> io::Result<()> {
         const GETEVENTS: u32 = 1;
         loop {
@@ -225,7 +225,7 @@ impl Rings {
         }
     }
 
-    /// The next that is done: what it was, of which stage, and its result.
+    /// Returns the next completion: its operation, its stage and its result.
     fn completed(&mut self) -> Option<(Operation, usize, i32)> {
         let mask = self.word(self.done.mask).load(Ordering::Relaxed);
         let head = self.word(self.done.head).load(Ordering::Relaxed);
@@ -259,7 +259,7 @@ impl Rings {
     }
 }
 
-/// Memory that the kernel shares.
+/// Memory shared with the kernel.
 struct Mapping {
     start: NonNull<u8>,
     bytes: usize,
@@ -297,7 +297,7 @@ impl Drop for Mapping {
     }
 }
 
-// As linux/io_uring.h lays them out.
+// The layouts of linux/io_uring.h.
 
 #[repr(C)]
 #[derive(Default)]

@@ -11,19 +11,19 @@ use crate::record;
 use crate::selection::Selection;
 use crate::{BOLD, Document, Failure, Format, Outcome, colour, counted, painted};
 
-/// List calls into C, and the route of each.
+/// List calls into C, with the route of each.
 ///
 /// A call into C is one whose caller is a Rust function (or has no name) and whose callee is a symbol that rustc
 /// did not mangle. In an image without any Rust symbol, all calls to symbols are listed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo barecall calls                                what cargo build builds
+  cargo barecall calls                                inspect what `cargo build` builds
   cargo barecall calls --release --example puts --from '^puts::'
   cargo barecall calls --file target/release/libmy.so --to '^sqlite3_'
   cargo barecall calls --release --format json | jq '.calls[] | select(.bare | not)'
 
-JSON, one line for each image:
+JSON, one line per image:
   {\"schema\":1,\"file\",\"summary\":{\"calls\",\"bare\",\"routes\":{ROUTE:N},\"compiler_inserted\":{…},\"anywhere\"},
    \"calls\":[{\"from\",\"from_mangled\",\"to\",\"to_mangled\":[…],\"route\",\"bare\",\"tail\",\"at\",\"bytes\",\"text\",
    \"via\":[…],\"instructions\",\"compiler_inserted\"}]}")]

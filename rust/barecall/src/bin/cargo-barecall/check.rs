@@ -1,4 +1,4 @@
-//! `cargo barecall check`: whether any call takes a route that is denied.
+//! `cargo barecall check`: fails if a call takes a denied route.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,11 @@ use crate::record;
 use crate::selection::Selection;
 use crate::{BOLD, Document, Failure, Format, GREEN, Outcome, RED, counted, painted};
 
-/// Check that no call into C takes a denied route; exit code 1, with evidence, if one does.
+/// Check that no call into C takes a denied route. If one does, exit with 1 and print evidence.
 ///
-/// Not checked, but counted: calls that the compiler inserted (`memcpy`, `_Unwind_Resume`, which rustc lets go
-/// through a PLT), unless --to or --all takes them in; and calls that may lead anywhere (through a pointer, or
-/// undecided), unless --from names their callers, or with --all. A selection that no call fits was not checked, and
-/// fails.
+/// Two groups are counted but not checked: calls that the compiler inserted (`memcpy`, `_Unwind_Resume`, which rustc
+/// calls through a PLT), unless --to or --all includes them; and calls that may lead anywhere (through a pointer, or
+/// undecided), unless --from names their callers or --all is given. The check fails if no call matches the selection.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,7 +23,7 @@ Examples:
   cargo barecall check --release --from '^my_crate::' --deny plt,thunk,unresolved
   cargo barecall check --file target/release/my --allow malloc --allow free
 
-JSON, one line for each image:
+JSON, one line per image:
   {\"schema\":1,\"file\",\"deny\":[…],\"allow\":[…],\"checked\",\"holds\",\"denied\":[{\"call\":{…as in calls…},
    \"expected\":[ROUTE,…],\"listing\":[{\"at\",\"bytes\",\"text\",\"call\"}],\"remedy\",\"costs\",\"next\"}],\"compiler_inserted\":{…},\"anywhere\"}")]
 pub(crate) struct Args {

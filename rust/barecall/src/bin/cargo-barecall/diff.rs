@@ -1,4 +1,4 @@
-//! `cargo barecall diff`: what changed between two images, or two recorded listings: facts first, then text.
+//! `cargo barecall diff`: what changed between two images, or between two recorded listings: facts first, then text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,12 +11,12 @@ use similar::TextDiff;
 
 use crate::{BOLD, Document, Failure, Format, GREEN, Outcome, RED, images, painted};
 
-/// Say what changed in facts (routes, counts, instructions), then in text; exit code 1 if a fact did.
+/// Print which facts changed (routes, counts, instructions), then the changed text. If a fact changed, exit with 1.
 ///
-/// OLD and NEW are two images, or two recorded listings of a function. Such a listing is a text file whose first
+/// OLD and NEW are two images, or two recorded listings of a function. A recorded listing is a text file whose first
 /// lines, `# name  value`, are its facts (`# call  puts  got  tail`). The compiler, its flags and the target are shown,
-/// but are no facts. Of images, the text is compared where --function names it. To compare folders of listings, use
-/// `diff -r`.
+/// but do not count as facts. The text of images is compared only for functions that --function selects. To compare
+/// folders of listings, use `diff -r`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,9 +29,9 @@ JSON:
 pub(crate) struct Args {
     /// An image, or a recorded listing
     old: PathBuf,
-    /// The same, later
+    /// A later version of the same
     new: PathBuf,
-    /// Only functions of the images whose name this fits
+    /// Compare only functions whose name matches
     #[arg(long, value_name = "REGEX")]
     function: Option<Regex>,
     /// How to print the changes

@@ -1,4 +1,4 @@
-//! What is inspected: a file, or what cargo builds.
+//! The images to inspect: a file, or what cargo builds.
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::Failure;
 
-/// Which images to read.
+/// The images to read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Images {
-    /// Read this executable, library, object or archive, and build nothing
+    /// Read this executable, library, object or archive instead of building
     #[arg(long, value_name = "FILE", conflicts_with = "Build")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -32,10 +32,10 @@ struct Build {
     /// Build all packages of the workspace
     #[arg(long)]
     workspace: bool,
-    /// Except this one
+    /// Exclude this package
     #[arg(long, value_name = "SPEC")]
     exclude: Vec<String>,
-    /// Build the library: the cdylib or dylib, else the archive
+    /// Build the library: the cdylib or dylib, otherwise the archive
     #[arg(long)]
     lib: bool,
     /// Build this binary
@@ -53,7 +53,7 @@ struct Build {
     /// Build this test target
     #[arg(long, value_name = "NAME")]
     test: Vec<String>,
-    /// Build all tests, unit tests among them
+    /// Build all tests, including unit tests
     #[arg(long)]
     tests: bool,
     /// Build this bench target
@@ -86,7 +86,7 @@ struct Build {
     /// Path to Cargo.toml
     #[arg(long, value_name = "PATH")]
     manifest_path: Option<PathBuf>,
-    /// Directory of all that cargo builds
+    /// Directory for everything that cargo builds
     #[arg(long, value_name = "DIRECTORY")]
     target_dir: Option<PathBuf>,
     /// Assert that Cargo.lock will remain unchanged

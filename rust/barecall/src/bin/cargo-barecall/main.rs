@@ -1,4 +1,4 @@
-//! `cargo barecall`: the instrument at the command line. Each subcommand has a file of its own.
+//! `cargo barecall`: the instrument at the command line. Each subcommand has its own file.
 
 mod calls;
 mod check;
@@ -21,8 +21,8 @@ use serde::Serialize;
 
 /// Prove how each call reaches its symbol, from the linked image.
 ///
-/// A call is bare when exactly one instruction executes between the caller and the callee's first instruction:
-/// the routes `direct`, `got` and `register` are bare; `plt`, `thunk`, `pointer` and `unresolved` are not.
+/// A call is bare if exactly one instruction executes from the caller to the callee's first instruction. The routes
+/// `direct`, `got` and `register` are bare; `plt`, `thunk`, `pointer` and `unresolved` are not.
 #[derive(Debug, Parser)]
 #[command(name = "cargo-barecall", bin_name = "cargo barecall", version, after_help = EXAMPLES)]
 struct Cli {
@@ -32,13 +32,13 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo barecall calls --release             every call from Rust into C in what this package builds
-  cargo barecall calls --from '^my_crate::'  those of one crate only
-  cargo barecall check --release             exit 1, with evidence, if one of them is not bare
-  cargo barecall show --release my_function  a listing with every call's route beside it
-  cargo barecall calls --file /bin/ls        any other image
-  cargo barecall report --release            a page of it all: target/barecall.html
-  cargo barecall walk --from f --to puts -- ./program  one call, instruction by instruction, as it runs
+  cargo barecall calls --release             list every call from Rust into C in what this package builds
+  cargo barecall calls --from '^my_crate::'  list the calls of one crate only
+  cargo barecall check --release             exit with 1, and print evidence, if a call is not bare
+  cargo barecall show --release my_function  print a listing with every call's route beside it
+  cargo barecall calls --file /bin/ls        inspect any other image
+  cargo barecall report --release            write a page with all calls: target/barecall.html
+  cargo barecall walk --from f --to puts -- ./program  record one running call, instruction by instruction
 
 Exit codes: 0 all is as asked; 1 a check does not hold; 2 usage or environment.";
 
@@ -57,14 +57,14 @@ enum Subcommands {
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people
+    /// Text for people
     Text,
-    /// For programs: "schema": 1, one document a line
+    /// JSON for programs, with "schema": 1; one document per line
     Json,
 }
 
 impl Format {
-    /// A document in this format; as JSON it is one line.
+    /// Renders a document in this format; as JSON, it is one line.
     fn render(self, document: &impl Document) -> Result<String, Failure> {
         Ok(match self {
             Self::Text => document.text(),
@@ -73,18 +73,18 @@ impl Format {
     }
 }
 
-/// What is said of an image, or of two. The text is rendered from what the JSON has.
+/// What is printed about an image, or about two. The text is rendered from the facts in the JSON.
 trait Document: Serialize {
     fn text(&self) -> String;
 }
 
-/// What a subcommand has to say, and whether all is as claimed.
+/// What a subcommand prints, and whether all is as claimed.
 struct Outcome {
     text: String,
     holds: bool,
 }
 
-/// Usage or environment: exit code 2.
+/// An error of usage or environment: exit code 2.
 type Failure = Box<dyn Error>;
 
 fn main() -> ExitCode {
@@ -130,7 +130,7 @@ fn arguments() -> Vec<std::ffi::OsString> {
     arguments
 }
 
-/// To stdout, coloured where it is a terminal; a broken pipe is not an error.
+/// Prints to stdout, in colour if that is a terminal. A broken pipe is not an error.
 fn print(text: &str) {
     let mut stdout = anstream::stdout().lock();
     let end = if text.is_empty() || text.ends_with('\n') {
@@ -148,7 +148,7 @@ const GREEN: anstyle::Style = anstyle::AnsiColor::Green.on_default();
 const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
 
-/// Text in a style; the style is dropped where the output is no terminal.
+/// Text in a style. The style is dropped unless the output is a terminal.
 fn painted(style: anstyle::Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }

@@ -1,4 +1,4 @@
-//! `cargo barecall report`: a page of the calls into C, the offenders first, with listings on demand.
+//! `cargo barecall report`: a page with the calls into C, offenders first, and their listings on demand.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,9 +20,9 @@ const MOST: usize = 2000;
 /// Instructions on either side of a call.
 const CONTEXT: usize = 6;
 
-/// Write a page of the calls into C: by route, the offenders first, listings on demand.
+/// Write a page with the calls into C by route, offenders first, and their listings on demand.
 ///
-/// It is one file that needs nothing else, and has the calls as JSON in it.
+/// The page is a single self-contained file, which also contains the calls as JSON.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,13 +30,13 @@ Examples:
   cargo barecall report --release --from '^my_crate::' --out calls.html
   cargo barecall report --file target/release/libmy.so
 
-JSON, in the element with the id \"data\": a list of what `cargo barecall calls` prints.")]
+The element with the id \"data\" contains JSON: a list of what `cargo barecall calls` prints.")]
 pub(crate) struct Args {
     #[command(flatten)]
     images: Images,
     #[command(flatten, next_help_heading = "Calls")]
     selection: Selection,
-    /// The page to write; an earlier one is replaced
+    /// The file to write; replaces an earlier page
     #[arg(long, value_name = "FILE", default_value = "target/barecall.html")]
     out: PathBuf,
 }

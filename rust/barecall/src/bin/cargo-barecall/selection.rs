@@ -1,4 +1,4 @@
-//! Which calls are meant: those into C, unless something else is asked for.
+//! Selects calls: those into C, unless the user asks for others.
 
 use barecall::{Call, Image, Route, is_rust};
 use regex::Regex;
@@ -8,14 +8,14 @@ use crate::progress;
 /// Which calls.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Only calls from functions whose name (demangled or mangled) this fits; with it, calls that may lead
-    /// anywhere are among them
+    /// Select only calls from functions whose name (demangled or mangled) matches, including calls that may lead
+    /// anywhere
     #[arg(long, value_name = "REGEX")]
     from: Option<Regex>,
-    /// Only calls to symbols whose name this fits
+    /// Select only calls to symbols whose name matches
     #[arg(long, value_name = "REGEX")]
     to: Option<Regex>,
-    /// Every call, not only those from Rust into C
+    /// Select every call, not only calls from Rust into C
     #[arg(long)]
     all: bool,
 }

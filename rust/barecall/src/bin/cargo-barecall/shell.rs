@@ -12,7 +12,7 @@ use crate::{Cli, Failure, Outcome};
 Example:
   cargo-barecall completions bash > ~/.local/share/bash-completion/completions/cargo-barecall")]
 pub(crate) struct Completions {
-    /// The shell
+    /// The shell to complete for
     shell: clap_complete::Shell,
 }
 
@@ -29,13 +29,13 @@ impl Completions {
     }
 }
 
-/// Print the man page, or write one for each subcommand into a folder.
+/// Print the man page, or write one for each subcommand to a folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   cargo barecall man ~/.local/share/man/man1 && man cargo-barecall-check")]
 pub(crate) struct Man {
-    /// The folder
+    /// The folder to write to
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }

@@ -9,10 +9,10 @@ use crate::images::Images;
 use crate::record;
 use crate::{BOLD, Document, Failure, Format, Outcome, colour, painted};
 
-/// Show a function's listing with every call's route beside it.
+/// Print a function's listing, with every call's route beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-FUNCTION is a mangled name, a demangled one, the end of one from a :: or . on, or an address (0x1234).
+FUNCTION is a mangled name, a demangled name, the end of one after :: or ., or an address (0x1234).
 
 Examples:
   cargo barecall show --release my_crate::wrapper
@@ -23,7 +23,7 @@ JSON:
   {\"schema\":1,\"file\",\"function\":{\"name\",\"mangled\",\"at\",\"size\"},
    \"instructions\":[{\"at\",\"bytes\",\"text\",\"call\":{…as in calls…}|null}]}")]
 pub(crate) struct Args {
-    /// The function
+    /// The function to list
     #[arg(value_name = "FUNCTION")]
     function: String,
     #[command(flatten)]

@@ -12,11 +12,11 @@ use crate::{Format, Outcome};
 
 /// Record one call, instruction by instruction, out and back.
 ///
-/// The program's standard output goes to standard error. Exit code 1: the
-/// repetitions were not identical; 2: the walk could not be taken.
+/// The program's standard output goes to standard error. The exit code is 1 if the
+/// repetitions were not identical, and 2 if the walk could not be taken.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A SYMBOL is a mangled name, a demangled one, or a suffix of one at a :: or . boundary.\n\
+    after_help = "SYMBOL is a mangled name, a demangled name, or the end of one after :: or .\n\
 Example: cargo barecall walk --from say --to puts --warmup 1 --repeat 100 -- ./demo"
 )]
 pub(crate) struct Args {
@@ -26,22 +26,22 @@ pub(crate) struct Args {
     /// The callee
     #[arg(long, value_name = "SYMBOL")]
     to: String,
-    /// Arrivals at the caller to let go by first
+    /// Ignore the first N arrivals at the caller
     #[arg(long, value_name = "N", default_value_t = 0)]
     warmup: u64,
-    /// Walks to take, each in a new process
+    /// Take N walks, each in a new process
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     repeat: u64,
-    /// Time limit for all of them
+    /// Stop all walks after this time
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
-    /// Limit of steps for each
+    /// Stop a walk after N steps
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     max_steps: u64,
     /// How to print the walk
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// The program, and its arguments
+    /// The program to run, with its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
