@@ -16,6 +16,8 @@ pub mod parallel;
 pub mod per_poll;
 pub mod process;
 pub mod procfs;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod syscall_tracer;
 pub mod syscalls;
 #[cfg(target_os = "linux")]
 pub mod thread_ring;

@@ -7,6 +7,8 @@ use zero_cost_ffi::thread_ring::processor;
 use zero_cost_ffi::thread_ring::{Error, Plan, Variant};
 
 use super::parallel;
+#[cfg(target_arch = "x86_64")]
+use super::syscall_tracer::count as traced;
 use super::syscalls::{self, NotCounted, SyscallCounts};
 use crate::scenario::thread_ring::ThreadRing;
 use crate::scenario::{Scenario, child};
@@ -84,7 +86,7 @@ impl Case {
                 plan,
             });
             let mut program = child::command(scenario, scenario.limit())?;
-            syscalls::count(program.envs(ALLOCATOR))
+            traced(program.envs(ALLOCATOR))
         };
         Ok(syscalls::more(&count(longer)?, &count(shorter)?))
     }
@@ -113,4 +115,9 @@ pub fn possible(rings: impl Iterator<Item = (Variant, Plan)>) -> Result<(), Erro
     rings
         .iter()
         .try_for_each(|(variant, plan)| plan.check(*variant))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn traced(_: &mut std::process::Command) -> Result<SyscallCounts, NotCounted> {
+    Err(NotCounted::Unsupported)
 }
