@@ -81,14 +81,7 @@ pub(super) fn read(file: &File<'_>) -> Result<Parts, Error> {
     let mut reader = Reader {
         file,
         table,
-        parts: Parts::new(
-            architecture,
-            Format::Elf,
-            Contents::File {
-                behind: Vec::new(),
-                strings: Vec::new(),
-            },
-        ),
+        parts: Parts::new(architecture, Format::Elf, Contents::FILE),
     };
     reader.parts.sections = reader.sections(names)?;
     reader.parts.relro = of_kind(elf::PT_GNU_RELRO)

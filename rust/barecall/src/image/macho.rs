@@ -90,11 +90,7 @@ pub(super) fn read(file: &File<'_>) -> Result<Parts, Error> {
             )));
         }
     }
-    let contents = Contents::File {
-        behind: Vec::new(),
-        strings: Vec::new(),
-    };
-    let mut parts = Parts::new(architecture, Format::MachO, contents);
+    let mut parts = Parts::new(architecture, Format::MachO, Contents::FILE);
     let mut reader = Reader {
         file,
         segments: Vec::new(),

@@ -45,6 +45,14 @@ pub(super) enum Contents {
     Made(Vec<u8>),
 }
 
+impl Contents {
+    /// The file as it is.
+    pub(super) const FILE: Self = Self::File {
+        behind: Vec::new(),
+        strings: Vec::new(),
+    };
+}
+
 impl Parts {
     pub(super) fn new(architecture: Architecture, format: Format, contents: Contents) -> Self {
         Self {

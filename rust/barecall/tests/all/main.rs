@@ -15,3 +15,4 @@ mod routes;
 mod schemas;
 mod walk;
 mod walk_errors;
+mod walk_text;

@@ -104,13 +104,17 @@ extern "C" fn called(number: i32) -> i32 {
 #[test]
 fn nothing_else_is_overwritten() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("page.html");
+    let file = folder.path().join("deep/page.html");
+    let below = file.join("below");
     page(&["--to", "^write$"], &file);
     page(&["--to", "^write$"], &file);
+    let written = fs::read_dir(folder.path().join("deep")).expect("a folder");
+    assert_eq!(written.count(), 1, "nothing is left beside the page");
     fs::write(&file, "mine").expect("written");
     for (out, expected) in [
         (file.as_path(), "not a page that this command wrote"),
         (folder.path(), "is a folder"),
+        (below.as_path(), "cannot be written"),
         (Path::new("/proc/nowhere/page.html"), "cannot be written"),
     ] {
         let output = run(&[

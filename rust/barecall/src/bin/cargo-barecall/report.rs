@@ -268,32 +268,3 @@ fn listing(group: &Group<'_>) -> String {
     let marks: Vec<u64> = group.calls.iter().map(|call| call.at()).collect();
     group.from.listing().excerpt(&marks, CONTEXT)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_earlier_page_is_replaced() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("deep/page.html");
-        let page = page(&[]).expect("a page");
-        for _ in 0..2 {
-            usable(&file).expect("it may be written");
-            write(&file, &page).expect("it is written");
-        }
-        assert_eq!(
-            fs::read_dir(folder.path().join("deep"))
-                .expect("a folder")
-                .count(),
-            1
-        );
-        fs::write(&file, "mine").expect("written");
-        assert!(matches!(usable(&file), Err(Error::Foreign(_))));
-        assert!(matches!(usable(folder.path()), Err(Error::Folder(_))));
-        assert!(matches!(
-            usable(&file.join("below")),
-            Err(Error::Unwritable { .. })
-        ));
-    }
-}
