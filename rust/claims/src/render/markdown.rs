@@ -24,7 +24,7 @@ pub fn evidence(records: &[Record<Facts>]) -> String {
         )),
         paragraph(&format!(
             "This file is generated from the records in `asm-snapshots/evidence`. `cargo run --release -- evidence` \
-             compares both with what is found now, and a test does so on every run; `cargo run --release -- evidence \
+             compares both with what is found now, and a test of the slow tier does so too; `cargo run --release -- evidence \
              --accept` accepts a change. The talk is {TALK}."
         )),
     );
