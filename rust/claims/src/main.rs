@@ -90,8 +90,8 @@ fn named(id: &str) -> Result<&'static Spec, Failure> {
     })
 }
 
-/// What the checks are given, once it is known that these claims can be run as asked. Of claims that nobody named it is
-/// not asked first: what cannot be run is said beside what can.
+/// What the checks are given, once it is known that these claims can be run as asked. Claims that nobody
+/// named are not asked first: the table says of them what could not be run.
 fn context(specs: &[&'static Spec], named: bool, request: Request) -> Result<Context, Failure> {
     for (flag, size, asked) in [
         ("hops", Size::Hops, request.hops),

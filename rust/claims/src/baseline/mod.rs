@@ -1,7 +1,7 @@
 //! The evidence on file, below `asm-snapshots/`.
 //!
 //! Each file of facts is JSON with one head: the number of its shape, the day, the target, and what it was made by. A
-//! file that cannot be used is named, with the command that makes it anew.
+//! file that cannot be used is named, with the command that records it again.
 
 pub mod evidence;
 pub mod layouts;
@@ -41,14 +41,14 @@ pub struct Record<T> {
     pub facts: T,
 }
 
-/// A kind of file: where it is, which shape it has, and how to make it anew.
+/// A kind of file: where it is, which shape it has, and how to record it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct File {
     /// From the root of the repository.
     pub path: &'static str,
     /// The number of the shape that this version reads and writes.
     pub schema: u32,
-    /// The command that makes it anew.
+    /// The command that records it again.
     pub command: &'static str,
 }
 
@@ -60,7 +60,7 @@ pub enum Error {
     Read {
         /// The file.
         file: PathBuf,
-        /// What makes it anew.
+        /// The command that records it again.
         command: String,
         /// Why.
         source: io::Error,
@@ -70,7 +70,7 @@ pub enum Error {
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What makes it anew.
+        /// The command that records it again.
         command: String,
         /// Why.
         source: serde_json::Error,
@@ -84,7 +84,7 @@ pub enum Error {
     Schema {
         /// The file.
         file: PathBuf,
-        /// What makes it anew.
+        /// The command that records it again.
         command: String,
         /// Its schema.
         found: u32,
@@ -134,7 +134,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         Self::read_from(&root().join(file.path), file.schema, file.command)
     }
 
-    /// What is in a file of that schema, which that command makes anew.
+    /// Reads a file of that schema, which that command records.
     ///
     /// # Errors
     /// As [`Record::read`].

@@ -44,7 +44,7 @@ impl Spec {
         check: |_| panic!("a claim without a check"),
     };
 
-    /// The command that checks the claim; with recorded evidence, the one that makes it anew.
+    /// The command that checks the claim; where its evidence is recorded, the command that records it again.
     #[must_use]
     pub fn command(&self, evidence: Evidence) -> String {
         let prove = |what: &str| format!("cargo run --release -- prove {what}");
@@ -110,7 +110,7 @@ pub enum Shows {
     Futures(fn() -> Vec<Machine>),
 }
 
-/// How a claim's evidence is made anew where it is recorded.
+/// How recorded evidence of a claim is produced again.
 #[derive(Clone, Copy)]
 pub enum Live {
     /// By `prove ID` with these flags.
@@ -199,19 +199,19 @@ pub struct Request {
     pub hops: Option<u64>,
     /// Whether one claim alone was asked for, which then may take a second or two to measure.
     pub alone: bool,
-    /// What is to become of evidence that is recorded.
+    /// How recorded evidence is used.
     pub on_file: OnFile,
 }
 
-/// What is to become of evidence that is on file.
+/// How evidence on file is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFile {
-    /// It counts where making it anew takes long, or a tool that is missing.
+    /// Read it where producing it takes long, or needs a tool that is missing.
     #[default]
     Read,
-    /// It is made anew, whatever that takes.
+    /// Produce all of it again, however long that takes.
     Live,
-    /// It is made anew, and replaces what is on file.
+    /// Produce all of it again, and replace what is on file.
     Record,
 }
 

@@ -167,7 +167,7 @@ pub struct Claim {
     pub listing: Option<Source>,
     /// What it was found in: image, compilers, target, date, files.
     pub provenance: BTreeMap<String, String>,
-    /// The command that checks it: that produces the evidence anew, where it is recorded.
+    /// The command that checks it; where its evidence is recorded, the command that records it again.
     pub reproduce: String,
 }
 
