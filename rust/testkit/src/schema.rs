@@ -74,7 +74,8 @@ impl Check<'_> {
         match keyword {
             "$schema" | "$defs" | "title" | "description" => true,
             "type" => is_of_type(value, says.as_str().expect("one type")),
-            "const" => value == says,
+            // As JSON Schema has it, 2.0 is 2.
+            "const" => value == says || (value.is_number() && value.as_f64() == says.as_f64()),
             "enum" => says.as_array().expect("a list").contains(value),
             "minimum" => value.as_f64() >= says.as_f64() || !value.is_number(),
             "pattern" => {
